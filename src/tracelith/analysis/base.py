@@ -1,0 +1,102 @@
+"""What an analysis is: a question, the facts it observes in a window, and what it concludes from them.
+
+A new analysis is one module in this package that defines ``ANALYSIS = Analysis.define(...)``; the registry
+finds it, the engine runs it, and dashboard, report and README show the sections of its docstring.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactReader, FactTable
+from tracelith.model.findings import Finding
+
+__all__ = ["SECTIONS", "Analysis", "Conclusion", "Evidence", "Observe"]
+
+SECTIONS = ("Question", "Method", "Reading", "Needs", "False positives", "Source")
+"""What the docstring of every analysis module must say, in this order."""
+
+Observe = Callable[[ForestView], Mapping[str, pl.DataFrame]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything conclude may look at: one environment, one period.
+
+    Attributes:
+        environment: deployment environment, empty if traces name none.
+        start_ns, end_ns: half-open period of the facts.
+        facts: fact tables of any analysis, merged or per window.
+        deployments: DEPLOYMENT rows of this environment up to end_ns (external ones; those seen in traces are facts).
+    """
+
+    environment: str
+    start_ns: int
+    end_ns: int
+    facts: FactReader
+    deployments: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What one analysis says.
+
+    Attributes:
+        document: JSON-ready top-level keys of the analysis document (``{"entry_operations": [...]}``),
+            as tracelith.analysis.document describes them.
+        findings: claims, worst first.
+    """
+
+    document: Mapping[str, Any]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One registered analysis.
+
+    Attributes:
+        name: identifier, the module's name. title: for headings.
+        fact_tables: what observe produces. observe returns one frame per table name.
+        sections: the docstring's sections by name.
+    """
+
+    name: str
+    title: str
+    fact_tables: tuple[FactTable, ...]
+    observe: Observe | None
+    conclude: Callable[[Evidence], Conclusion]
+    sections: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def define(
+        cls,
+        module: str,
+        docstring: str | None,
+        *,
+        fact_tables: tuple[FactTable, ...],
+        conclude: Callable[[Evidence], Conclusion],
+        observe: Observe | None = None,
+    ) -> "Analysis":
+        """An analysis from its module's name and docstring; the docstring's first line is its title.
+
+        Raises:
+            ValueError: a section of SECTIONS is missing from the docstring.
+        """
+        text = docstring or ""
+        title = text.strip().split("\n", 1)[0].rstrip(".")
+        sections = _sections(text)
+        missing = [name for name in SECTIONS if not sections.get(name)]
+        if missing:
+            raise ValueError(f"{module}: the docstring lacks the section(s) {', '.join(missing)}")
+        return cls(module.rsplit(".", 1)[-1], title, fact_tables, observe, conclude, sections)
+
+
+def _sections(docstring: str) -> dict[str, str]:
+    pattern = re.compile(rf"^({'|'.join(SECTIONS)}): ", re.MULTILINE)
+    parts = pattern.split(docstring)
+    return {name: " ".join(body.split()) for name, body in zip(parts[1::2], parts[2::2], strict=True)}

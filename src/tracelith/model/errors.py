@@ -1,0 +1,88 @@
+"""Every error Tracelith raises on purpose.
+
+    TracelithError
+    ├── InputError            what came in is unusable: a file, a request, a row
+    │   ├── UnreadableFile    a file (or one record of it) that no reader understands
+    │   └── InvalidRequest    an OTLP request that is not what the specification describes
+    ├── ConfigurationError    settings that contradict each other or cannot be parsed
+    ├── StoreError            the database file cannot be used
+    │   ├── StoreLocked       another process owns it
+    │   ├── StoreCorrupt      it exists but is not a sound Tracelith database
+    │   └── StoreTooNew       a later Tracelith wrote it
+    └── Overloaded            a bounded queue is full; the sender should retry later
+
+A message says what was expected, what came, and what to do next. The command line turns
+InputError, ConfigurationError and StoreError into exit code 2.
+"""
+
+__all__ = [
+    "ConfigurationError",
+    "InputError",
+    "InvalidRequest",
+    "Overloaded",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "StoreTooNew",
+    "TracelithError",
+    "UnreadableFile",
+]
+
+
+class TracelithError(Exception):
+    """The root: catching it catches every error raised on purpose."""
+
+
+class InputError(TracelithError):
+    """What came in is unusable."""
+
+
+class UnreadableFile(InputError):
+    """A file, or one record of it, that no reader understands.
+
+    Attributes:
+        source: the file as the user named it.
+        record: which record (``line 7``, ``trace 3``), or empty for the whole file.
+    """
+
+    def __init__(self, source: str, problem: str, *, record: str = "") -> None:
+        where = f"{source}, {record}" if record else source
+        super().__init__(f"{where}: {problem}")
+        self.source = source
+        self.record = record
+
+
+class InvalidRequest(InputError):
+    """An OTLP request that is not what the specification describes; retrying it is pointless."""
+
+
+class ConfigurationError(TracelithError):
+    """Settings that cannot be used; the message lists every problem with its key and its source."""
+
+
+class StoreError(TracelithError):
+    """The database file cannot be used."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns the database file."""
+
+
+class StoreCorrupt(StoreError):
+    """The file exists but is not a sound Tracelith database; it is never overwritten."""
+
+
+class StoreTooNew(StoreError):
+    """A later version of Tracelith wrote the file."""
+
+
+class Overloaded(TracelithError):
+    """A bounded queue is full.
+
+    Attributes:
+        retry_after_s: when the sender should try again, in seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,106 @@
+"""What the engine and the faces need of a store. The comments here are the store's specification.
+
+"Window" is the start of an analysis window in nanoseconds, a multiple of WINDOW_NS.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from tracelith.model.facts import FactReader, FactTable
+
+__all__ = ["AnalysisStore", "DeploymentStore", "TraceReader", "WindowSpans"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpans:
+    """All spans of every trace that has a span starting in the window.
+
+    Attributes:
+        window_ns: the window asked for. Traces whose earliest span lies in another window are included;
+            the forest leaves them out.
+        spans: SPAN rows. links: LINK rows whose linking span is among them.
+        linked_spans: SPAN rows that those links point to, from any trace; needed to name the producer of a message.
+        resources, operations: RESOURCE and OPERATION rows, every code used in spans and linked_spans.
+        upto: commit sequence number of the snapshot; hand it back to replace_facts.
+    """
+
+    window_ns: int
+    spans: pl.DataFrame
+    links: pl.DataFrame
+    linked_spans: pl.DataFrame
+    resources: pl.DataFrame
+    operations: pl.DataFrame
+    upto: int
+
+
+class TraceReader(Protocol):
+    """Raw spans as evidence."""
+
+    def read_trace(self, trace_hi: int, trace_lo: int) -> WindowSpans:
+        """One trace, whole; no rows if it is unknown or past retention."""
+        ...
+
+
+class AnalysisStore(TraceReader, Protocol):
+    """What the engine needs: windows that changed, their spans, and a place for facts."""
+
+    def stale_windows(self, quiet_for_s: float) -> list[int]:
+        """Windows whose facts are missing or out of date, oldest first.
+
+        A window is stale when a span was committed to it since its facts were written, or when such a span belongs to
+        a trace that also touches it (a late root moves its trace to an earlier window, so both are stale). A window
+        touched within the last quiet_for_s seconds (by commit time, not span time) is not listed yet; 0 lists all.
+        """
+        ...
+
+    def read_window(self, window_ns: int, bucket: int = 0, buckets: int = 1) -> WindowSpans:
+        """Spans of one window; with buckets > 1 only the traces whose id falls in that bucket (bounds memory)."""
+        ...
+
+    def window_span_count(self, window_ns: int) -> int:
+        """Stored spans that start in the window; decides the number of buckets."""
+        ...
+
+    def ensure_fact_tables(self, tables: Sequence[FactTable]) -> None:
+        """Creates missing fact tables. Call before ingest starts. A stored table whose columns differ is rebuilt
+        and all its windows become stale."""
+        ...
+
+    def replace_facts(self, window_ns: int, facts: Mapping[str, pl.DataFrame], upto: int) -> None:
+        """Replaces all facts of the window, by table name, and marks it analysed up to that sequence, atomically."""
+        ...
+
+    def facts(self, environment: str, start_ns: int, end_ns: int) -> FactReader:
+        """Facts of one environment and half-open period."""
+        ...
+
+    def environments(self, start_ns: int, end_ns: int) -> list[tuple[str, int]]:
+        """Environments with facts in the period and their number of spans, most first."""
+        ...
+
+    def period(self) -> tuple[int, int] | None:
+        """First window start and last window end that have facts, None without any."""
+        ...
+
+    def fact_generation(self) -> int:
+        """A number that grows whenever facts or deployments change; lets faces cache documents."""
+        ...
+
+
+class DeploymentStore(Protocol):
+    """Deployments told by people and pipelines."""
+
+    def add_deployments(self, deployments: pl.DataFrame) -> int:
+        """Stores the DEPLOYMENT rows not there yet and returns how many were new.
+
+        The same service, environment, version, time and source is the same row.
+        """
+        ...
+
+    def deployments(self, environment: str, start_ns: int, end_ns: int) -> pl.DataFrame:
+        """DEPLOYMENT rows in the half-open period, sorted by at_ns and service. A row with an empty environment counts
+        in every environment."""
+        ...

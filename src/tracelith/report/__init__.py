@@ -1,0 +1,1 @@
+"""The weekly coupling report: one model, rendered as HTML, Markdown or JSON."""
