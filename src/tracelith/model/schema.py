@@ -27,6 +27,7 @@ __all__ = [
     "RESOURCE_TEXT",
     "SPAN",
     "WINDOW_NS",
+    "InternedBatch",
     "Kind",
     "Outcome",
     "RawSpans",
@@ -200,3 +201,18 @@ DEPLOYMENT = pl.Schema(
         "source": pl.String,  # traces | csv | api
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class InternedBatch:
+    """Rows ready for the store; one batch becomes part of one transaction.
+
+    Attributes:
+        spans: SPAN rows. links: LINK rows.
+        resources, operations: RESOURCE and OPERATION rows whose codes are new with this batch.
+    """
+
+    spans: pl.DataFrame
+    links: pl.DataFrame
+    resources: pl.DataFrame
+    operations: pl.DataFrame
