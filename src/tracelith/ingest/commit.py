@@ -1,0 +1,328 @@
+"""The way of a request to disk: admitted, decoded together with its neighbours, committed, then acknowledged.
+
+Two stages, each a thread, joined by queues whose total size in bytes is bounded:
+
+    submit ──▶ pending ──▶ decode + describe ──▶ described ──▶ intern + one transaction ──▶ futures resolve
+
+Neither stage waits for more work than there is: whatever arrived while the previous group was in the making
+becomes the next group. So one request alone is committed at once, and under load many requests share a
+commit without a timer to tune. A process pool for decoding was the alternative; decoding releases the
+interpreter lock anyway, and handing frames between processes costs more than it wins.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import polars as pl
+
+from tracelith.ingest.decode import decode_requests
+from tracelith.ingest.describe import DescribedSpans, describe
+from tracelith.ingest.intern import Interner
+from tracelith.ingest.otlp_json import decode_json_request
+from tracelith.model.errors import InvalidRequest, Overloaded
+from tracelith.model.schema import InternedBatch, RawSpans
+
+__all__ = ["Encoding", "GroupCommitter", "IngestStatus", "Receipt", "SpanSink", "SpanWriter"]
+
+log = logging.getLogger(__name__)
+
+Encoding = Literal["protobuf", "json"]
+
+MAX_QUEUED_BYTES = 64 << 20
+"""Bodies admitted and not yet acknowledged. Decoded frames are about three times that size."""
+
+MAX_GROUP_BYTES = 4 << 20
+"""Bodies decoded in one go: about 14,000 spans, past which larger groups gain nothing and delay the first."""
+
+RETRY_AFTER_S = 1.0
+
+
+class SpanSink(Protocol):
+    """What committing needs of a store."""
+
+    def append(self, batches: Sequence[InternedBatch]) -> int:
+        """Stores all batches in one durable transaction."""
+        ...
+
+    def resources(self) -> pl.DataFrame:
+        """Every RESOURCE row there is."""
+        ...
+
+    def operations(self) -> pl.DataFrame:
+        """Every OPERATION row there is."""
+        ...
+
+    def record_refusals(self, reasons: Mapping[str, int]) -> None:
+        """Adds to the count of refused spans per reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one request after its commit.
+
+    Attributes:
+        accepted: spans now durable. rejected: spans refused. reason: why, for the sender; empty without refusals.
+    """
+
+    accepted: int
+    rejected: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatus:
+    """Counters since the process started.
+
+    Attributes:
+        commit_ms: duration of the last transaction. acknowledge_ms: admission to acknowledgement of the slowest
+            request of the last commit.
+    """
+
+    requests: int = 0
+    accepted_spans: int = 0
+    rejected_spans: int = 0
+    invalid_requests: int = 0
+    overloaded_requests: int = 0
+    failed_commits: int = 0
+    commits: int = 0
+    queued_bytes: int = 0
+    last_commit_at: float | None = None
+    commit_ms: float = 0.0
+    acknowledge_ms: float = 0.0
+
+
+class SpanWriter:
+    """Interns and stores described spans; keeps the code tables in step with the store. Not thread safe."""
+
+    def __init__(self, sink: SpanSink) -> None:
+        self._sink = sink
+        self._interner = Interner(sink.resources(), sink.operations())
+
+    def write(self, groups: Sequence[DescribedSpans]) -> None:
+        """Stores the groups in one transaction.
+
+        Raises:
+            StoreError: nothing of the groups is stored; writing again is safe.
+        """
+        try:
+            batches = [self._interner.intern(group) for group in groups if group.spans.height]
+            if batches:
+                self._sink.append(batches)
+        except BaseException:
+            # Codes handed out for rows that were rolled back must not be used again for rows never stored.
+            self._interner = Interner(self._sink.resources(), self._sink.operations())
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    body: bytes
+    encoding: Encoding
+    future: "Future[Receipt]"
+    admitted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    spans: DescribedSpans
+    settled: tuple[tuple[_Pending, Receipt], ...]
+    refusals: Mapping[str, int]
+
+
+class GroupCommitter:
+    """Takes OTLP bodies from any thread and promises a Receipt that is kept only after the commit."""
+
+    def __init__(self, sink: SpanSink, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
+        self._sink = sink
+        self._writer = SpanWriter(sink)
+        self._max_queued_bytes = max_queued_bytes
+        self._changed = threading.Condition()
+        self._pending: deque[_Pending] = deque()
+        self._described: deque[_Described] = deque()
+        self._status = IngestStatus()
+        self._stopping = False
+        self._decoding = False
+        self._threads = [
+            threading.Thread(target=self._decode_forever, name="ingest-decode", daemon=True),
+            threading.Thread(target=self._commit_forever, name="ingest-commit", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, body: bytes, encoding: Encoding) -> "Future[Receipt]":
+        """A promise of a Receipt; it resolves when the spans are durable.
+
+        The future fails with InvalidRequest (the body is not OTLP) or StoreError (not stored, try again).
+
+        Raises:
+            Overloaded: the queue is full, or the committer is stopping. Nothing was taken.
+        """
+        with self._changed:
+            queued = self._status.queued_bytes
+            # A body larger than the whole queue is still taken when the queue is empty: it would never fit otherwise.
+            if self._stopping or (queued and queued + len(body) > self._max_queued_bytes):
+                self._count(overloaded_requests=1)
+                why = "shutting down" if self._stopping else f"{queued:,} bytes wait for their commit"
+                raise Overloaded(f"{why}; send again later", retry_after_s=RETRY_AFTER_S)
+            pending = _Pending(body, encoding, Future(), time.monotonic())
+            # From here on a sender that goes away cannot cancel the work, only stop listening.
+            pending.future.set_running_or_notify_cancel()
+            self._pending.append(pending)
+            self._count(requests=1, queued_bytes=len(body))
+            self._changed.notify_all()
+        return pending.future
+
+    def status(self) -> IngestStatus:
+        """Counters as of now."""
+        with self._changed:
+            return self._status
+
+    def stop(self, timeout_s: float = 30.0) -> bool:
+        """Commits and acknowledges everything admitted, then ends; False if that took longer than timeout_s."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    # --- decoding ------------------------------------------------------------------------------------
+
+    def _decode_forever(self) -> None:
+        while group := self._next_pending():
+            described = _describe_group(group, self._settle_failure)
+            with self._changed:
+                self._described.extend(described)
+                self._decoding = False
+                self._changed.notify_all()
+
+    def _next_pending(self) -> list[_Pending]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._stopping)
+            group: list[_Pending] = []
+            group_bytes = 0
+            while self._pending and (not group or group_bytes + len(self._pending[0].body) <= MAX_GROUP_BYTES):
+                group.append(self._pending.popleft())
+                group_bytes += len(group[-1].body)
+            self._decoding = bool(group)
+            return group
+
+    # --- committing ----------------------------------------------------------------------------------
+
+    def _commit_forever(self) -> None:
+        while groups := self._next_described():
+            started = time.monotonic()
+            try:
+                self._writer.write([group.spans for group in groups])
+                refusals = sum((Counter(group.refusals) for group in groups), Counter[str]())
+                if refusals:
+                    self._sink.record_refusals(refusals)
+            except Exception as error:
+                log.exception("commit failed", extra={"groups": len(groups)})
+                with self._changed:
+                    self._count(failed_commits=1)
+                for group in groups:
+                    for pending, _ in group.settled:
+                        self._settle_failure(pending, error)
+            else:
+                self._settle(groups, started)
+
+    def _next_described(self) -> list[_Described]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._described or self._finished())
+            groups = list(self._described)
+            self._described.clear()
+            return groups
+
+    def _finished(self) -> bool:
+        return self._stopping and not self._pending and not self._decoding
+
+    def _settle(self, groups: Sequence[_Described], started: float) -> None:
+        now = time.monotonic()
+        settled = [pair for group in groups for pair in group.settled]
+        with self._changed:
+            self._count(
+                commits=1,
+                accepted_spans=sum(receipt.accepted for _, receipt in settled),
+                rejected_spans=sum(receipt.rejected for _, receipt in settled),
+                queued_bytes=-sum(len(pending.body) for pending, _ in settled),
+            )
+            self._status = replace(
+                self._status,
+                last_commit_at=time.time(),
+                commit_ms=(now - started) * 1e3,
+                acknowledge_ms=max(((now - pending.admitted_at) * 1e3 for pending, _ in settled), default=0.0),
+            )
+        for pending, receipt in settled:
+            pending.future.set_result(receipt)
+
+    def _settle_failure(self, pending: _Pending, error: Exception) -> None:
+        with self._changed:
+            invalid = isinstance(error, InvalidRequest)
+            self._count(queued_bytes=-len(pending.body), invalid_requests=int(invalid))
+        pending.future.set_exception(error)
+
+    def _count(self, **increments: int) -> None:
+        """Adds to counters; the caller holds the lock."""
+        values = {name: getattr(self._status, name) + by for name, by in increments.items()}
+        self._status = replace(self._status, **values)
+
+
+Fail = Callable[[_Pending, Exception], None]
+
+
+def _describe_group(group: Sequence[_Pending], fail: Fail) -> list[_Described]:
+    """The group's spans, described; a request that cannot be decoded fails alone."""
+    try:
+        return _describe(group, fail)
+    except Exception as error:
+        if len(group) > 1:
+            return [described for pending in group for described in _describe_group([pending], fail)]
+        log.exception("decoding failed", extra={"bytes": len(group[0].body), "encoding": group[0].encoding})
+        fail(group[0], error)
+        return []
+
+
+def _describe(group: Sequence[_Pending], fail: Fail) -> list[_Described]:
+    described = [_describe_json(pending, fail) for pending in group if pending.encoding == "json"]
+    binary = [pending for pending in group if pending.encoding == "protobuf"]
+    if binary:
+        described.append(_describe_protobuf(binary, fail))
+    return [group for group in described if group is not None]
+
+
+def _describe_protobuf(group: Sequence[_Pending], fail: Fail) -> _Described:
+    decoded = decode_requests([pending.body for pending in group])
+    spans = describe(decoded.raw)
+    settled = []
+    for pending, verdict in zip(group, decoded.verdicts, strict=True):
+        if verdict.error is not None:
+            fail(pending, verdict.error)
+        else:
+            settled.append((pending, Receipt(verdict.accepted, verdict.rejected, verdict.reason)))
+    return _Described(spans, tuple(settled), _refusals(decoded.raw))
+
+
+def _describe_json(pending: _Pending, fail: Fail) -> _Described | None:
+    try:
+        decoded = decode_json_request(pending.body)
+    except InvalidRequest as error:
+        fail(pending, error)
+        return None
+    receipt = Receipt(decoded.accepted, decoded.rejected, decoded.reason)
+    return _Described(describe(decoded.raw), ((pending, receipt),), _refusals(decoded.raw))
+
+
+def _refusals(raw: RawSpans) -> Counter[str]:
+    counts = Counter[str]()
+    for rejection in raw.rejections:
+        counts[rejection.reason] += rejection.spans
+    return counts
