@@ -45,8 +45,12 @@ class FactReader(Protocol):
         """Facts of the whole period: one row per key, sorted by the keys, without ``window_ns`` and ``environment``."""
         ...
 
-    def by_window(self, table: FactTable) -> pl.DataFrame:
-        """Facts per window: one row per (window_ns, keys), sorted; blocks for the block bootstrap."""
+    def by_window(self, table: FactTable, block_ns: int | None = None) -> pl.DataFrame:
+        """Facts per window: one row per (window_ns, keys), sorted; blocks for the block bootstrap.
+
+        With block_ns, windows are merged into blocks of that length first: ``window_ns`` becomes the largest multiple
+        of block_ns that is not above it. Long periods need it: half a year has 52,000 windows.
+        """
         ...
 
 
