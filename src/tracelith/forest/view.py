@@ -40,6 +40,7 @@ class TraceForest:
         trace_root: int32[t], the earliest true root; -1 if the trace has none.
         trace_complete: bool[t], exactly one root, no orphan and no cycle: fit for depth and critical path.
         trace_weight: float64[t], adjusted count (minimum inclusion probability over its spans); NaN if unknown.
+        trace_window: int64[t], start of the window the trace belongs to (that of its earliest span), ns.
         trace_environment: int32[t], index into environments (the root's).
         counts: defects met while building, by name: duplicate_spans, orphan_spans, cyclic_spans, multi_root_traces,
             rootless_traces, clamped_spans, implausible_clock_spans, ... each also shown in data quality.
@@ -68,6 +69,7 @@ class TraceForest:
     trace_root: Int32
     trace_complete: Bool
     trace_weight: Float64
+    trace_window: Int64
     trace_environment: Int32
     counts: dict[str, int]
 

@@ -14,15 +14,15 @@ import polars as pl
 __all__ = ["FACT_KEYS", "FactReader", "FactTable", "merge_facts"]
 
 FACT_KEYS = pl.Schema({"window_ns": pl.Int64, "environment": pl.String})
-"""Leading keys that the engine or observe adds to every fact row."""
+"""Leading keys of every fact row: window (start, ns) and environment of the traces it sums."""
 
 
 @dataclass(frozen=True, slots=True)
 class FactTable:
     """Declares one fact table: its name, its own keys, and how its other columns merge.
 
-    ``observe`` returns frames with the columns ``environment``, the keys, sums, minima and maxima;
-    the engine adds ``window_ns``. Stored as ``fact_<name>``.
+    ``observe`` returns frames with the columns of ``schema``: window and environment of each trace first, then the
+    keys, sums, minima and maxima. Stored as ``fact_<name>``.
     """
 
     name: str

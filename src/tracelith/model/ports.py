@@ -16,18 +16,18 @@ __all__ = ["AnalysisStore", "DeploymentStore", "TraceReader", "WindowSpans"]
 
 @dataclass(frozen=True, slots=True)
 class WindowSpans:
-    """All spans of every trace that has a span starting in the window.
+    """All spans of every trace that has a span starting in one of the windows.
 
     Attributes:
-        window_ns: the window asked for. Traces whose earliest span lies in another window are included;
-            the forest leaves them out.
+        windows: the windows asked for, ascending; empty where traces were asked for by id. Traces whose earliest
+            span lies in another window are included; the forest leaves them out.
         spans: SPAN rows. links: LINK rows whose linking span is among them.
         linked_spans: SPAN rows that those links point to, from any trace; needed to name the producer of a message.
         resources, operations: RESOURCE and OPERATION rows, every code used in spans and linked_spans.
         upto: commit sequence number of the snapshot; hand it back to replace_facts.
     """
 
-    window_ns: int
+    windows: tuple[int, ...]
     spans: pl.DataFrame
     links: pl.DataFrame
     linked_spans: pl.DataFrame
@@ -56,12 +56,16 @@ class AnalysisStore(TraceReader, Protocol):
         """
         ...
 
-    def read_window(self, window_ns: int, bucket: int = 0, buckets: int = 1) -> WindowSpans:
-        """Spans of one window; with buckets > 1 only the traces whose id falls in that bucket (bounds memory)."""
+    def read_windows(self, windows: Sequence[int], bucket: int = 0, buckets: int = 1) -> WindowSpans:
+        """Spans of these windows; with buckets > 1 only the traces whose id falls in that bucket (bounds memory).
+
+        Quiet systems and imports have thousands of windows with a few spans each, so windows are read, observed and
+        replaced many at a time.
+        """
         ...
 
-    def window_span_count(self, window_ns: int) -> int:
-        """Stored spans that start in the window; decides the number of buckets."""
+    def window_span_counts(self, windows: Sequence[int]) -> dict[int, int]:
+        """Stored spans that start in each window; decides how many windows go together and into how many buckets."""
         ...
 
     def ensure_fact_tables(self, tables: Sequence[FactTable]) -> None:
@@ -69,8 +73,11 @@ class AnalysisStore(TraceReader, Protocol):
         and all its windows become stale."""
         ...
 
-    def replace_facts(self, window_ns: int, facts: Mapping[str, pl.DataFrame], upto: int) -> None:
-        """Replaces all facts of the window, by table name, and marks it analysed up to that sequence, atomically."""
+    def replace_facts(self, windows: Sequence[int], facts: Mapping[str, pl.DataFrame], upto: int) -> None:
+        """Replaces all facts of these windows, by table name, and marks them analysed up to that sequence, atomically.
+
+        The frames have all columns of FactTable.schema; a window without rows loses the facts it had.
+        """
         ...
 
     def facts(self, environment: str, start_ns: int, end_ns: int) -> FactReader:
