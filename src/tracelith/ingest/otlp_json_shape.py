@@ -1,0 +1,138 @@
+"""The shape of an OTLP/JSON trace request: the fields Tracelith reads, typed as the specification types them.
+
+None of these structs can be part of a cycle, so the garbage collector need not visit them (``gc=False``): a request
+holds hundreds of thousands.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from tracelith.ingest.raw_columns import MAX_TIME_NS
+
+__all__ = [
+    "REQUEST",
+    "SPAN",
+    "UNDECODED_REQUEST",
+    "AnyValue",
+    "KeyValue",
+    "Request",
+    "Resource",
+    "ResourceSpans",
+    "ScopeSpans",
+    "Span",
+    "UndecodedRequest",
+    "UndecodedResourceSpans",
+]
+
+_Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_TIME_NS)]
+_Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+_UInt32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+
+
+class AnyValue(msgspec.Struct, gc=False, rename="camel"):
+    """An attribute's value; arrays, maps and bytes are skipped unread."""
+
+    string_value: str | None = None
+    bool_value: bool | None = None
+    int_value: int | None = None
+    double_value: float | None = None
+
+
+class KeyValue(msgspec.Struct, gc=False):
+    """One attribute."""
+
+    key: str = ""
+    value: AnyValue | None = None
+
+
+class Link(msgspec.Struct, gc=False, rename="camel"):
+    """A span link."""
+
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class Status(msgspec.Struct, gc=False):
+    """A span's status."""
+
+    code: _Int32 | None = None
+
+
+class Span(msgspec.Struct, gc=False, rename="camel"):
+    """One span."""
+
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    trace_state: str | None = None
+    flags: _UInt32 | None = None
+    name: str | None = None
+    kind: _Int32 | None = None
+    start_time_unix_nano: _Nanoseconds | None = None
+    end_time_unix_nano: _Nanoseconds | None = None
+    attributes: list[KeyValue] | None = None
+    status: Status | None = None
+    links: list[Link] | None = None
+
+
+class Scope(msgspec.Struct, gc=False):
+    """The instrumentation scope."""
+
+    name: str | None = None
+
+
+class Resource(msgspec.Struct, gc=False):
+    """What emitted the spans."""
+
+    attributes: list[KeyValue] | None = None
+
+
+class ScopeSpans(msgspec.Struct, gc=False, rename="camel"):
+    """Spans of one scope."""
+
+    scope: Scope | None = None
+    instrumentation_library: Scope | None = None  # its name before OTLP 0.15
+    spans: list[Span] | None = None
+
+
+class ResourceSpans(msgspec.Struct, gc=False, rename="camel"):
+    """Spans of one resource; the second list is what OTLP before 0.15 wrote."""
+
+    resource: Resource | None = None
+    scope_spans: list[ScopeSpans] | None = None
+    instrumentation_library_spans: list[ScopeSpans] | None = None
+
+
+class Request(msgspec.Struct, gc=False, rename="camel"):
+    """ExportTraceServiceRequest, which is also TracesData."""
+
+    resource_spans: list[ResourceSpans] | None = None
+
+
+class UndecodedScopeSpans(msgspec.Struct, gc=False, rename="camel"):
+    """ScopeSpans whose spans are still bytes, for taking a request apart span by span."""
+
+    scope: Scope | None = None
+    instrumentation_library: Scope | None = None
+    spans: list[msgspec.Raw] | None = None
+
+
+class UndecodedResourceSpans(msgspec.Struct, gc=False, rename="camel"):
+    """ResourceSpans of undecoded spans."""
+
+    resource: Resource | None = None
+    scope_spans: list[UndecodedScopeSpans] | None = None
+    instrumentation_library_spans: list[UndecodedScopeSpans] | None = None
+
+
+class UndecodedRequest(msgspec.Struct, gc=False, rename="camel"):
+    """A request of undecoded spans."""
+
+    resource_spans: list[UndecodedResourceSpans] | None = None
+
+
+# strict=False is protobuf's rule that 64-bit numbers may be text and integral floats are integers.
+REQUEST = msgspec.json.Decoder(Request, strict=False)
+UNDECODED_REQUEST = msgspec.json.Decoder(UndecodedRequest, strict=False)
+SPAN = msgspec.json.Decoder(Span, strict=False)
