@@ -5,9 +5,9 @@ within a major version fields are added, never renamed or removed. ``EstimateDoc
 tracelith.model.findings.Estimate. Trace ids are 32 hex digits, times ISO 8601 UTC, durations in milliseconds.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
-from typing_extensions import NotRequired, TypedDict  # pydantic reads the standard ones only from Python 3.12 on
+from typing_extensions import TypedDict  # pydantic reads the standard one only from Python 3.12 on
 
 __all__ = [
     "SCHEMA",
