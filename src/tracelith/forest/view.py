@@ -4,7 +4,7 @@ Every array is NumPy; "index" means a position in another array of the same view
 n spans, t traces, m calls, c chains, s critical-path segments.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -44,6 +44,8 @@ class TraceForest:
         trace_environment: int32[t], index into environments (the root's).
         counts: defects met while building, by name: duplicate_spans, orphan_spans, cyclic_spans, multi_root_traces,
             rootless_traces, clamped_spans, implausible_clock_spans, ... each also shown in data quality.
+        trace_counts: the same defects per trace (int32[t] by name), so that each is counted in its own window and
+            environment; each entry of counts is the sum of the entry here.
     """
 
     trace: Int32
@@ -72,6 +74,7 @@ class TraceForest:
     trace_window: Int64
     trace_environment: Int32
     counts: dict[str, int]
+    trace_counts: dict[str, Int32] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
