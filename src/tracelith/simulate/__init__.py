@@ -1,1 +1,28 @@
-"""Systems with planted truth, written as ordinary OTLP. Knows nothing of the analyses."""
+"""Systems with planted truth, written as ordinary OTLP. Knows nothing of the analyses.
+
+topology, flow, latency     what a system is made of and what its requests do, as data
+systems/                    the named systems: one description each
+traffic, rollouts           when requests arrive; when which version runs
+execution, instrumentation  requests to spans, many at a time; what SDKs write about them
+encoding, batching          spans to OTLP bytes
+simulation, truth, files    one reproducible run; what is true of it; the run as files
+"""
+
+from tracelith.simulate.encoding import JSON, PROTOBUF, Encoding
+from tracelith.simulate.files import write
+from tracelith.simulate.rollouts import Deployment
+from tracelith.simulate.simulation import DEFAULT_TRACES, DEFAULT_WEEKS, SYSTEMS, Batch, Simulation, simulate
+
+__all__ = [
+    "DEFAULT_TRACES",
+    "DEFAULT_WEEKS",
+    "JSON",
+    "PROTOBUF",
+    "SYSTEMS",
+    "Batch",
+    "Deployment",
+    "Encoding",
+    "Simulation",
+    "simulate",
+    "write",
+]

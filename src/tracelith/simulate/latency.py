@@ -1,0 +1,74 @@
+"""How long things take: ordinary spread, and episodes in which everything on one instance waits.
+
+Times are drawn in whole microseconds, the resolution most SDK clocks have. It also keeps a seeded run the same
+on machines whose floating-point exponentials differ in the last bit.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Episodes", "Latency", "Micros"]
+
+Micros = NDArray[np.int64]
+
+_Z99 = 2.3263478740408408  # 99th percentile of the standard normal distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A log-normal duration, told by the two numbers an engineer knows of it.
+
+    Attributes:
+        median_ms: half of the draws are shorter.
+        p99_ms: one draw in a hundred is longer.
+    """
+
+    median_ms: float
+    p99_ms: float
+
+    def draw_us(self, rng: np.random.Generator, count: int) -> Micros:
+        """int64[count] microseconds, at least 1."""
+        sigma = math.log(self.p99_ms / self.median_ms) / _Z99
+        draws = np.exp(rng.standard_normal(count) * sigma) * (self.median_ms * 1_000)
+        return np.maximum(np.rint(draws), 1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """Recurring stalls of one instance: whoever arrives during one waits until it is over.
+
+    The length of an episode is Pareto distributed and cut at longest_s. Length and moment depend only on the seed,
+    the instance and the episode's number, so all requests that meet an episode agree on when it ends: slowness is
+    correlated, not drawn per request.
+
+    Attributes:
+        every_s: time from the start of one episode to the start of the next on the same instance.
+        shortest_s, longest_s: bounds of the length. tail_index: Pareto index; smaller is heavier.
+    """
+
+    every_s: float
+    shortest_s: float
+    longest_s: float
+    tail_index: float
+
+    def wait_us(self, seed: int, instance: NDArray[np.int64], at_us: Micros) -> Micros:
+        """int64 microseconds that work arriving at at_us on instance has to wait; mostly 0."""
+        period_us = int(self.every_s * 1e6)
+        phase_us = (_mix(instance.astype(np.uint64), seed) % np.uint64(period_us)).astype(np.int64)
+        episode, into_us = np.divmod(at_us + phase_us, period_us)
+        bits = _mix(episode.astype(np.uint64) * np.uint64(1_009) + instance.astype(np.uint64), seed + 1)
+        uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2**53
+        length_s = np.minimum(self.shortest_s * uniform ** (-1 / self.tail_index), self.longest_s)
+        return np.maximum(np.rint(length_s * 1e6).astype(np.int64) - into_us, 0)
+
+
+def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """Counter-based random bits (SplitMix64 finaliser): the same for the same counter, whatever is asked when."""
+    with np.errstate(over="ignore"):
+        mixed = values + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

@@ -1,0 +1,123 @@
+"""One run of a system: deployments, truth and spans, reproducible from its seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from tracelith.simulate.batching import encode_batches
+from tracelith.simulate.encoding import PROTOBUF, Encoding
+from tracelith.simulate.execution import SpanBlock, World, execute
+from tracelith.simulate.rollouts import Deployment, Fleet, draw_rollouts
+from tracelith.simulate.systems import SYSTEMS, find_system
+from tracelith.simulate.topology import System
+from tracelith.simulate.traffic import Arrivals, draw_arrivals
+from tracelith.simulate.truth import truth_of
+
+__all__ = ["DEFAULT_TRACES", "DEFAULT_WEEKS", "SYSTEMS", "Batch", "Simulation", "simulate"]
+
+DEFAULT_WEEKS, DEFAULT_TRACES = 12, 20_000
+
+_SLICE_TRACES = 4_096  # requests held in memory at once; part of the result, as every slice has its own random stream
+_DEPLOYMENTS, _ARRIVALS, _REQUESTS = 1, 2, 3  # independent random streams
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One OTLP request.
+
+    Attributes:
+        payload: an encoded ExportTraceServiceRequest. spans: how many it holds.
+        traces_done: requests simulated so far, for progress bars.
+    """
+
+    payload: bytes
+    spans: int
+    traces_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A system with everything about the run fixed; the spans are made when they are asked for, each time the same.
+
+    Attributes:
+        system: what is simulated. seed, traces: as given. start, end: half-open period in UTC.
+        deployments: in order of time. truth: JSON-ready, what was planted.
+    """
+
+    system: System
+    seed: int
+    traces: int
+    start: datetime
+    end: datetime
+    deployments: tuple[Deployment, ...]
+    truth: dict[str, Any]
+    _world: World
+    _arrivals: Arrivals
+
+    def batches(self, encoding: Encoding = PROTOBUF) -> Iterator[Batch]:
+        """Requests in order of time, at most 8,192 spans each."""
+        for first in range(0, self._arrivals.at_us.size, _SLICE_TRACES):
+            done = min(first + _SLICE_TRACES, self.traces)
+            for payload, spans in encode_batches(self._blocks(first), self._world.fleet, encoding):
+                yield Batch(payload, spans, done)
+
+    def payloads(self) -> Iterator[bytes]:
+        """The same as protobuf bytes only, ready for TraceService/Export."""
+        for batch in self.batches():
+            yield batch.payload
+
+    def _blocks(self, first: int) -> list[SpanBlock]:
+        rng = np.random.default_rng([self.seed, _REQUESTS, first])
+        entry_of = self._arrivals.entry[first : first + _SLICE_TRACES]
+        at_us = self._arrivals.at_us[first : first + _SLICE_TRACES]
+        blocks: list[SpanBlock] = []
+        for index, entry in enumerate(self.system.entries):
+            arrived = at_us[entry_of == index]
+            if arrived.size:
+                blocks += execute(self._world, rng, entry, arrived)
+        return blocks
+
+
+def simulate(
+    system: str,
+    *,
+    seed: int = 1,
+    weeks: int = DEFAULT_WEEKS,
+    traces: int = DEFAULT_TRACES,
+    until: datetime | None = None,
+) -> Simulation:
+    """A run of a named system over the weeks before ``until``.
+
+    Args:
+        system: a key of SYSTEMS.
+        seed: the same seed gives the same bytes.
+        weeks, traces: length of the period and number of requests in it; what they cause in traces of its own comes
+            on top.
+        until: end of the period, with a time zone; now if not given.
+
+    Raises:
+        ConfigurationError: no such system, or a length, number or time that makes no sense.
+    """
+    chosen = find_system(system, weeks=weeks, traces=traces, seed=seed)
+    end = (until or datetime.now(UTC)).astimezone(UTC)
+    start = end - timedelta(weeks=weeks)
+    start_us, end_us = _micros(start), _micros(end)
+    rollouts = draw_rollouts(chosen, np.random.default_rng([seed, _DEPLOYMENTS]), start_us, end_us)
+    fleet = Fleet.of(chosen, rollouts, seed)
+    arrivals = draw_arrivals(chosen, np.random.default_rng([seed, _ARRIVALS]), traces, start_us, end_us)
+    truth = {
+        "seed": seed,
+        "traces": traces,
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+    } | truth_of(chosen, fleet)
+    return Simulation(
+        chosen, seed, traces, start, end, fleet.deployments(), truth, World(chosen, fleet, seed), arrivals
+    )
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
