@@ -1,0 +1,205 @@
+"""Do services ever deploy alone? Solo rate, lockstep index and excess, release trains (metrics.md §7.3).
+
+The pairwise tests cannot see a system that always deploys everything at once, since then no pair stands out; these can.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelith.analysis.bootstrap import block_draws, generator, percentiles
+from tracelith.analysis.cochange import Sessions
+from tracelith.analysis.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
+from tracelith.analysis.intervals import wilson
+from tracelith.model.findings import Estimate, State
+
+__all__ = [
+    "MINIMUM_DEPLOYMENTS",
+    "MINIMUM_SERVICES",
+    "MINIMUM_WEEKS",
+    "Lockstep",
+    "Train",
+    "company",
+    "expected_solo_rates",
+    "lockstep",
+    "release_train",
+    "working_hours",
+]
+
+MINIMUM_DEPLOYMENTS = 30
+MINIMUM_SERVICES = 4
+MINIMUM_WEEKS = 6
+"""Below these the lockstep excess is not reported (metrics.md §19)."""
+
+HOUR_NS = 3_600 * 10**9
+WEEK_HOURS = 168
+MONDAY_OFFSET_HOURS = 72
+"""1970-01-01 was a Thursday: three days after a Monday."""
+FEWEST_WORKING_HOURS = 40
+"""Working hours per week are at least these (own). Without a floor a train that squeezes every deployment into one hour
+would count that hour as all the working time there is, and so explain itself away."""
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Lockstep:
+    """How much of the system deploys in company.
+
+    Attributes:
+        alone: int64[S], deployments of each service with no other service within ±delta.
+        expected: float64[S], share that independent deployments in working hours would have alone.
+        solo_rate: mean over services of the share deployed alone.
+        expected_solo_rate: mean of expected.
+        excess: 1 − solo rate / expected: 0 independent, 1 never alone; negative if services avoid each other.
+        index: mean share of the other services that deploy along; None with one service.
+        state, reason: whether the excess may be read.
+    """
+
+    alone: Int64
+    expected: Float64
+    solo_rate: Estimate
+    expected_solo_rate: float | None
+    excess: Estimate
+    index: float | None
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """What the sessions look like. top_hour is an hour of the week in UTC, 0 is Monday 00:00."""
+
+    sessions: int
+    median_batch: float | None
+    largest_batch: int
+    top_hour_share: float | None
+    top_hour: int | None
+
+
+def company(log: DeploymentLog, delta_ns: int = DELTA_NS) -> Int64:
+    """int64[e], how many other services deploy within ±delta of each deployment."""
+    order = np.argsort(log.at_ns, kind="stable")
+    times = log.at_ns[order]
+    low = np.searchsorted(times, log.at_ns - delta_ns, side="left")
+    high = np.searchsorted(times, log.at_ns + delta_ns, side="right")
+    near = high - low
+    event = np.repeat(np.arange(len(times)), near)
+    neighbour = np.arange(near.sum()) - np.repeat(np.cumsum(near) - near, near) + np.repeat(low, near)
+    met = np.zeros((len(times), len(log.services)), dtype=np.bool_)
+    met[event, log.service[order][neighbour]] = True
+    met[np.arange(len(times)), log.service] = False
+    beside: Int64 = met.sum(axis=1, dtype=np.int64)
+    return beside
+
+
+def working_hours(log: DeploymentLog) -> int:
+    """Hours in which this organisation deploys: hours of the week that ever saw a deployment, times weeks."""
+    return log.weeks * max(FEWEST_WORKING_HOURS, len(np.unique(_hours_of_week(log))))
+
+
+def expected_solo_rates(counts: Float64, hours: int, delta_ns: int = DELTA_NS) -> Float64:
+    """Share of each service's deployments that would be alone if all deployed independently.
+
+    Args:
+        counts: float64[..., S], deployments per service.
+        hours: working hours they spread over.
+        delta_ns: half width of the coincidence window.
+
+    Returns:
+        float64[..., S]: the product over the other services x of max(0, 1 − 2 delta n_x / hours).
+    """
+    missed = np.maximum(1 - 2 * delta_ns / HOUR_NS * counts / hours, 1e-300)
+    logs = np.log(missed)
+    alone: Float64 = np.exp(logs.sum(axis=-1, keepdims=True) - logs)
+    return alone
+
+
+def lockstep(log: DeploymentLog, sessions: Sessions, delta_ns: int = DELTA_NS) -> Lockstep:
+    """Lockstep of the whole system with 95 % intervals.
+
+    Weeks are drawn with replacement; the interval is never shorter than Wilson's with a release session as the unit,
+    since a handful of equal weeks resample to themselves.
+    """
+    beside = company(log, delta_ns)
+    alone = np.bincount(log.service, weights=beside == 0, minlength=len(log.services)).astype(np.int64)
+    expected = expected_solo_rates(log.counts.astype(np.float64), working_hours(log), delta_ns)
+    state, reason = _enough(log)
+    solo, excess = _excess_estimates(log, alone, beside, delta_ns, sessions.incidence.shape[1])
+    if state is not State.OK:
+        blank = Estimate(None, n=len(log.at_ns), n_eff=float(len(log.at_ns)), state=state, reason=reason)
+        return Lockstep(alone, expected, blank, None, blank, None, state, reason)
+    index = float(beside.mean()) / (len(log.services) - 1)
+    return Lockstep(alone, expected, solo, float(expected.mean()), excess, index, state, reason)
+
+
+def release_train(log: DeploymentLog, sessions: Sessions) -> Train:
+    """Size of release batches and how much of the deploying happens in one hour of the week."""
+    if not len(log.at_ns):
+        return Train(0, None, 0, None, None)
+    batches = sessions.batch_sizes
+    per_hour = np.bincount(_hours_of_week(log), minlength=WEEK_HOURS)
+    return Train(
+        len(batches),
+        float(np.median(batches)),
+        int(batches.max()),
+        float(per_hour.max() / per_hour.sum()),
+        int(per_hour.argmax()),
+    )
+
+
+def _hours_of_week(log: DeploymentLog) -> Int64:
+    return ((log.start_ns + log.at_ns) // HOUR_NS + MONDAY_OFFSET_HOURS) % WEEK_HOURS
+
+
+def _enough(log: DeploymentLog) -> tuple[State, str]:
+    seen = len(log.at_ns), len(log.services), log.weeks
+    if seen[0] >= MINIMUM_DEPLOYMENTS and seen[1] >= MINIMUM_SERVICES and seen[2] >= MINIMUM_WEEKS:
+        return State.OK, ""
+    return (
+        State.INSUFFICIENT_DATA,
+        f"needs {MINIMUM_DEPLOYMENTS} deployments of {MINIMUM_SERVICES} services in {MINIMUM_WEEKS} weeks, "
+        f"seen {seen[0]} of {seen[1]} in {seen[2]}; observe longer, or import past deployments",
+    )
+
+
+def _excess_estimates(
+    log: DeploymentLog, alone: Int64, beside: Int64, delta_ns: int, sessions: int
+) -> tuple[Estimate, Estimate]:
+    """Solo rate and lockstep excess."""
+    counts, hours, n = log.counts, working_hours(log), len(log.at_ns)
+    if not n:
+        return Estimate(None), Estimate(None)
+    solo = float(np.mean(alone / counts))
+    expected = float(expected_solo_rates(counts.astype(np.float64), hours, delta_ns).mean())
+    drawn_solo, drawn_excess = _resampled(log, beside, hours, delta_ns)
+    wilson_low, wilson_high = (float(bound) for bound in wilson(solo * sessions, sessions))
+    low, high = min(float(drawn_solo[0]), wilson_low), max(float(drawn_solo[1]), wilson_high)
+    excess_low = min(float(drawn_excess[0]), _excess(wilson_high, expected))
+    excess_high = max(float(drawn_excess[1]), _excess(wilson_low, expected))
+    return (
+        Estimate(solo, low, high, n, float(sessions)),
+        Estimate(_excess(solo, expected), excess_low, min(1.0, excess_high), n, float(sessions)),
+    )
+
+
+def _excess(solo: float, expected: float) -> float:
+    return 1 - solo / max(expected, 1e-9)
+
+
+def _resampled(
+    log: DeploymentLog, beside: Int64, hours: int, delta_ns: int
+) -> tuple[tuple[Float64, Float64], tuple[Float64, Float64]]:
+    """Percentile intervals of solo rate and excess when whole weeks are drawn with replacement."""
+    shape = (log.weeks, len(log.services))
+    cell = (log.at_ns // WEEK_NS) * shape[1] + log.service
+    counts = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+    alone = np.bincount(cell, weights=beside == 0, minlength=shape[0] * shape[1]).reshape(shape)
+    draws = block_draws(generator("lockstep", *log.services), log.weeks)
+    drawn_counts = draws @ counts
+    with np.errstate(invalid="ignore"):
+        solo = np.nanmean(np.where(drawn_counts > 0, (draws @ alone) / drawn_counts, np.nan), axis=1)
+    expected = expected_solo_rates(drawn_counts, hours, delta_ns).mean(axis=1)
+    return percentiles(solo), percentiles(1 - solo / np.maximum(expected, 1e-9))
