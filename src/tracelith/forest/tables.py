@@ -1,0 +1,62 @@
+"""Resources and operations in an order that depends on their text alone, not on the codes they arrived under."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.forest.view import Int32
+from tracelith.model.schema import OPERATION_TEXT, RESOURCE_TEXT
+
+__all__ = ["TextTable", "operation_table", "resource_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """Distinct texts, sorted, and the way from codes to them.
+
+    Attributes:
+        texts: one row per distinct text, sorted by all columns: comparing row numbers compares texts.
+        codes: codes in ascending order; rows: the row of texts for each.
+    """
+
+    texts: pl.DataFrame
+    codes: NDArray[np.uint32]
+    rows: Int32
+
+    def rows_of(self, codes: NDArray[np.uint32]) -> Int32:
+        """The row of texts for each code.
+
+        Raises:
+            ValueError: a code that the table does not have.
+        """
+        if not self.codes.size:
+            if codes.size:
+                raise ValueError("expected a text for every code, but the table has none")
+            return np.empty(0, np.int32)
+        at = np.minimum(np.searchsorted(self.codes, codes), self.codes.size - 1)
+        if (self.codes[at] != codes).any():
+            raise ValueError("expected a text for every code, but the table lacks some")
+        return self.rows[at]
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of texts as an array."""
+        return self.texts[name].to_numpy()
+
+
+def resource_table(resources: pl.DataFrame) -> TextTable:
+    """RESOURCE rows as a table of texts."""
+    return _table(resources, "resource", list(RESOURCE_TEXT))
+
+
+def operation_table(operations: pl.DataFrame) -> TextTable:
+    """OPERATION rows as a table of texts."""
+    return _table(operations, "operation", list(OPERATION_TEXT))
+
+
+def _table(frame: pl.DataFrame, code: str, columns: list[str]) -> TextTable:
+    texts = frame.select(columns).unique().sort(columns)
+    joined = frame.join(texts.with_row_index("row"), on=columns, nulls_equal=True).unique(code).sort(code)
+    return TextTable(texts, joined[code].cast(pl.UInt32).to_numpy(), joined["row"].cast(pl.Int32).to_numpy())
