@@ -54,7 +54,8 @@ def count_draws(random: np.random.Generator, counts: Float64, size: float, repli
     total = counts.sum()
     traces = max(1, round(size))
     drawn: Float64 = random.multinomial(traces, counts / total, size=replicates).astype(np.float64)
-    return drawn * (total / traces)
+    drawn *= total / traces
+    return drawn
 
 
 def percentiles(replicates: Float64, axis: int = 0) -> tuple[Float64, Float64]:

@@ -5,17 +5,18 @@ representatives of their buckets.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from tracelith.analysis.bootstrap import block_draws, percentiles
 from tracelith.analysis.intervals import wilson
 from tracelith.analysis.weights import effective_size
 from tracelith.model.findings import Estimate, State
 
-__all__ = ["WeightedValues", "minimum_observations", "order_statistic_ranks", "quantile"]
+__all__ = ["WeightedValues", "block_weights", "minimum_observations", "order_statistic_ranks", "quantile", "widened"]
 
 Float64 = NDArray[np.float64]
 
@@ -95,3 +96,39 @@ def _rank_shares(sample: WeightedValues, q: float) -> tuple[float, float]:
         return max(low, 1) / sample.n, min(high, sample.n) / sample.n
     share_low, share_high = wilson(q * sample.n_eff, sample.n_eff)
     return float(share_low), float(share_high)
+
+
+def block_weights(
+    sample: WeightedValues, values: ArrayLike, weight: ArrayLike, block: ArrayLike
+) -> tuple[Float64, NDArray[np.int64]]:
+    """Weight of each of the sample's values in each time block.
+
+    Returns:
+        float64[blocks, k] for the k values of the sample, and the blocks in order.
+    """
+    blocks, row = np.unique(np.asarray(block, dtype=np.int64), return_inverse=True)
+    column = np.searchsorted(sample.values, np.asarray(values, dtype=np.float64))
+    table = np.zeros((len(blocks), len(sample.values)))
+    np.add.at(table, (row, column), np.asarray(weight, dtype=np.float64))
+    return table, blocks
+
+
+def widened(
+    estimate: Estimate, sample: WeightedValues, q: float, by_block: Float64, random: np.random.Generator
+) -> Estimate:
+    """The estimate with its interval at least as wide as a bootstrap over time blocks says (metrics.md §0.4).
+
+    Args:
+        estimate: from quantile(); returned as it is when it has no value or there is only one block.
+        sample: what was observed. q: the quantile.
+        by_block: float64[blocks, k], from block_weights.
+        random: seeded by the subject.
+    """
+    blocks = len(by_block)
+    if estimate.value is None or estimate.low is None or estimate.high is None or blocks < 2:
+        return estimate
+    weights = block_draws(random, blocks) @ by_block
+    share = np.cumsum(weights, axis=1)
+    position = (share < (q - 1e-12) * share[:, -1:]).sum(axis=1)
+    low, high = percentiles(sample.values[np.minimum(position, len(sample.values) - 1)])
+    return replace(estimate, low=min(estimate.low, float(low)), high=max(estimate.high, float(high)))

@@ -1,0 +1,108 @@
+"""Runs the analyses: observes stale windows into facts, and concludes a document from the facts of a period.
+
+The engine keeps nothing that matters: facts are in the store, so it may be stopped at any moment, and the document of
+a period depends on the spans alone, not on when or in what portions they came.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from tracelith.analysis.assemble import assemble_document
+from tracelith.analysis.base import Analysis, Evidence
+from tracelith.analysis.concluding import conclude_all
+from tracelith.analysis.observing import BuildView, batches_of, observe_batch
+from tracelith.forest import observe_view
+from tracelith.model.document import AnalysisDocument
+from tracelith.model.ports import AnalysisStore, DeploymentStore
+
+__all__ = ["Engine", "EngineStore", "Progress"]
+
+CACHED_DOCUMENTS = 32
+
+Progress = Callable[[int, int], None]
+"""Called with windows done and windows to do."""
+
+
+class EngineStore(AnalysisStore, DeploymentStore, Protocol):
+    """The store the engine works on."""
+
+
+class Engine:
+    """The analyses, bound to a store.
+
+    Attributes:
+        failures: what the latest observation of each failing analysis said, by analysis name; empty when all is well.
+    """
+
+    def __init__(
+        self,
+        store: EngineStore,
+        analyses: Sequence[Analysis],
+        *,
+        build_view: BuildView = observe_view,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Makes sure that the store has a table for every fact. Call before ingest starts."""
+        self.failures: dict[str, str] = {}
+        self._store = store
+        self._analyses = tuple(analyses)
+        self._build_view = build_view
+        self._now = now
+        self._analysing = threading.Lock()
+        self._caching = threading.Lock()
+        self._documents: OrderedDict[tuple[str, int, int, int], AnalysisDocument] = OrderedDict()
+        store.ensure_fact_tables([table for analysis in self._analyses for table in analysis.fact_tables])
+
+    def analyse_stale(self, quiet_for_s: float = 0.0, on_progress: Progress | None = None) -> int:
+        """Observes every window that changed and has been quiet for so long, and returns their number.
+
+        An analysis that fails in a window leaves no facts there, is named in ``failures``, and stops nothing else.
+        """
+        with self._analysing:
+            windows = self._store.stale_windows(quiet_for_s)
+            done = 0
+            for batch in batches_of(windows, self._store.window_span_counts(windows) if windows else {}):
+                observed = observe_batch(self._store, self._build_view, self._analyses, batch)
+                self._store.replace_facts(batch.windows, observed.facts, observed.upto)
+                self.failures.update(observed.failures)
+                done += len(batch.windows)
+                if on_progress is not None:
+                    on_progress(done, len(windows))
+            return done
+
+    def conclude(self, environment: str | None, start_ns: int, end_ns: int) -> AnalysisDocument:
+        """The analysis document of one environment and half-open period.
+
+        Args:
+            environment: None for the one with most spans.
+            start_ns: of the period. end_ns: of the period.
+
+        Returns:
+            Always a whole document: without data every part says so. The same facts give the same document, except
+            generated_at. It may be shared between callers: do not change it.
+        """
+        seen = self._store.environments(start_ns, end_ns)
+        chosen = environment if environment is not None else (seen[0][0] if seen else "")
+        key = (chosen, start_ns, end_ns, self._store.fact_generation())
+        with self._caching:
+            if (cached := self._documents.get(key)) is not None:
+                self._documents.move_to_end(key)
+                return cached
+        evidence = Evidence(
+            environment=chosen,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            facts=self._store.facts(chosen, start_ns, end_ns),
+            deployments=self._store.deployments(chosen, 0, end_ns),
+        )
+        concluded = conclude_all(self._analyses, evidence, self.failures)
+        names = [name for name, _ in seen]
+        document = assemble_document(self._analyses, evidence, concluded, names, self._now())
+        with self._caching:
+            self._documents[key] = document
+            while len(self._documents) > CACHED_DOCUMENTS:
+                self._documents.popitem(last=False)
+        return document

@@ -1,0 +1,34 @@
+"""How long requests of each entry operation took: the histogram that depth and tail analyses both conclude from."""
+
+import polars as pl
+
+from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
+from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactTable
+
+__all__ = ["ENTRY_LATENCY", "observe_entry_latency"]
+
+ENTRY_LATENCY = FactTable(
+    "entry_latency",
+    keys={**ENTRY_KEYS, "bucket": pl.Int32},
+    sums={"traces": pl.Int64, "weight": pl.Float64, "weight_squares": pl.Float64, "weighted_ns": pl.Float64},
+)
+"""Chains of complete traces per latency bucket; weighted_ns is Σ weight · latency."""
+
+
+def observe_entry_latency(view: ForestView) -> pl.DataFrame:
+    """Facts of ENTRY_LATENCY."""
+    keys = ["window_ns", "environment", "entry", "restarted", "sampling_known", "bucket"]
+    rows = (
+        chain_rows(view)
+        .lazy()
+        .group_by(keys)
+        .agg(
+            pl.len().alias("traces"),
+            pl.col("weight").sum(),
+            (pl.col("weight") ** 2).sum().alias("weight_squares"),
+            (pl.col("weight") * pl.col("latency_ns")).sum().alias("weighted_ns"),
+        )
+        .collect()
+    )
+    return fact_rows(ENTRY_LATENCY, rows, view)

@@ -1,0 +1,207 @@
+"""What is known of each entry operation, from merged facts: depth and latency distributions and the chains taken."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.analysis.base import Evidence
+from tracelith.analysis.bootstrap import block_length_ns, generator
+from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, EXEMPLARS, path_of
+from tracelith.analysis.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.histograms import ZERO_BUCKET, coarse, representative, upper_edge
+from tracelith.analysis.quantiles import WeightedValues, block_weights, quantile, widened
+from tracelith.analysis.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
+from tracelith.analysis.weights import speaking_rows
+from tracelith.model.findings import Estimate, State
+
+__all__ = ["EntryOperation", "entry_operations"]
+
+Float64 = NDArray[np.float64]
+
+ENTRY = ["service", "operation", "restarted"]
+NEEDED_TRACES = 200
+MOST_CHAINS = 20
+"""Chains listed per entry operation; the rest is one request in many."""
+
+HISTOGRAM_FACTOR = 8
+"""Latency buckets shown are eight fine ones wide: 17 %, about fifteen to a decade."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOperation:
+    """One entry operation's document, with the estimate that findings are judged by."""
+
+    document: dict[str, Any]
+    p95: Estimate
+
+
+def entry_operations(evidence: Evidence) -> list[EntryOperation]:
+    """All entry operations, most traffic first."""
+    length = block_length_ns(evidence.start_ns, evidence.end_ns)
+    depths = _by_entry(evidence.facts.by_window(CHAIN_DEPTH, length))
+    latencies = _by_entry(evidence.facts.by_window(ENTRY_LATENCY, length))
+    paths = _by_entry(evidence.facts.merged(CHAIN_PATHS))
+    exemplars = _by_entry(evidence.facts.merged(CHAIN_EXEMPLARS), speaking=False)
+    orphans = orphan_shares(evidence.facts)
+    operations = [
+        _operation(
+            key,
+            depths[key],
+            latencies[key],
+            _chains(paths[key], exemplars[key]),
+            orphans.get(key[0], 0.0),
+        )
+        for key in latencies
+    ]
+    return sorted(operations, key=_most_traffic_first)
+
+
+def _most_traffic_first(operation: EntryOperation) -> tuple[int, str, str, bool]:
+    document = operation.document
+    return (-document["traces"], document["service"], document["operation"], document["restarted"])
+
+
+def _by_entry(rows: pl.DataFrame, *, speaking: bool = True) -> dict[tuple[str, str, bool], pl.DataFrame]:
+    chosen = speaking_rows(rows, ENTRY) if speaking else rows
+    parts = chosen.partition_by(ENTRY, as_dict=True, maintain_order=True)
+    return {
+        (str(service), str(operation), bool(restarted)): part for (service, operation, restarted), part in parts.items()
+    }
+
+
+def _operation(
+    key: tuple[str, str, bool],
+    depths: pl.DataFrame,
+    latencies: pl.DataFrame,
+    chains: list[dict[str, Any]],
+    orphan_share: float,
+) -> EntryOperation:
+    traces = int(latencies["traces"].sum())
+    state, reason = _judge(traces, orphan_share)
+    depth, p95 = _depth(key, depths, state, reason)
+    document = {
+        "service": key[0],
+        "operation": key[1],
+        "traces": traces,
+        "restarted": key[2],
+        "depth": depth,
+        "latency_ms": _latency(key, latencies),
+        "latency_histogram": _histogram(latencies),
+        "chains": chains,
+        "status": str(state),
+        "reason": reason,
+    }
+    return EntryOperation(document, p95)
+
+
+def _judge(traces: int, orphan_share: float) -> tuple[State, str]:
+    if traces < NEEDED_TRACES:
+        seen = f"{NEEDED_TRACES} complete traces are needed, {traces} came; analyse a longer period"
+        return State.INSUFFICIENT_DATA, seen
+    if orphan_share >= LARGEST_ORPHAN_SHARE:
+        seen = (
+            f"{orphan_share:.1%} of the spans around it lack their parent, so chains would look too short; "
+            f"below {LARGEST_ORPHAN_SHARE:.0%} is needed"
+        )
+        return State.INSUFFICIENT_DATA, seen
+    return State.OK, ""
+
+
+def _sample(rows: pl.DataFrame, values: Float64) -> WeightedValues:
+    squares = rows["weight_squares"].to_numpy()
+    return WeightedValues.of(values, rows["weight"].to_numpy(), n=int(rows["traces"].sum()), weight_squares=squares)
+
+
+def _estimates(
+    key: tuple[str, str, bool], rows: pl.DataFrame, values: Float64, qs: dict[str, float], what: str
+) -> dict[str, Estimate]:
+    sample = _sample(rows, values)
+    by_block, _ = block_weights(sample, values, rows["weight"].to_numpy(), rows["window_ns"].to_numpy())
+    random = generator(what, *map(str, key))
+    return {
+        name: widened(quantile(sample, q, "complete traces"), sample, q, by_block, random) for name, q in qs.items()
+    }
+
+
+def _depth(
+    key: tuple[str, str, bool], rows: pl.DataFrame, state: State, reason: str
+) -> tuple[dict[str, Any], Estimate]:
+    critical = rows.filter(measure="critical")
+    hops = critical["hops"].to_numpy().astype(np.float64)
+    estimates = _estimates(key, critical, hops, {"p50": 0.5, "p95": 0.95}, "depth")
+    if state is not State.OK:
+        unread = {
+            name: Estimate(None, n=one.n, n_eff=one.n_eff, state=state, reason=reason)
+            for name, one in estimates.items()
+        }
+        estimates = unread
+    p95 = estimates["p95"]
+    document = {
+        "p50": estimates["p50"].document(),
+        "p95": p95.document(),
+        "max": int(hops.max()),
+        "histogram": _hop_histogram(critical),
+        "any_path_p95": _plain_p95(rows.filter(measure="any"), p95),
+        "with_peers_p95": _plain_p95(rows.filter(measure="with_peers"), p95),
+        "band": "unknown" if p95.value is None else _band(p95.value),
+    }
+    return document, p95
+
+
+def _band(hops: float) -> str:
+    return next(name for name, least in (("extreme", 7), ("high", 5), ("elevated", 3), ("typical", 0)) if hops >= least)
+
+
+def _plain_p95(rows: pl.DataFrame, headline: Estimate) -> float | None:
+    if headline.value is None or rows.is_empty():
+        return None
+    return float(_sample(rows, rows["hops"].to_numpy().astype(np.float64)).at(0.95))
+
+
+def _hop_histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    total = rows["weight"].sum()
+    merged = rows.group_by("hops").agg(pl.col("traces").sum(), share=pl.col("weight").sum() / total).sort("hops")
+    return merged.select("hops", "traces", "share").to_dicts()
+
+
+def _latency(key: tuple[str, str, bool], rows: pl.DataFrame) -> dict[str, Any]:
+    values = representative(rows["bucket"].to_numpy()) / 1e6
+    estimates = _estimates(key, rows, values, {"p50": 0.5, "p95": 0.95, "p99": 0.99}, "latency")
+    return {name: estimate.document() for name, estimate in estimates.items()}
+
+
+def _histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    bucket = coarse(rows["bucket"].to_numpy(), HISTOGRAM_FACTOR)
+    merged = (
+        rows.select("traces", bucket=pl.Series(bucket)).group_by("bucket").agg(pl.col("traces").sum()).sort("bucket")
+    )
+    coarse_bucket = merged["bucket"].to_numpy().astype(np.int64)
+    first = np.where(coarse_bucket == ZERO_BUCKET, ZERO_BUCKET, coarse_bucket * HISTOGRAM_FACTOR)
+    last = np.where(coarse_bucket == ZERO_BUCKET, ZERO_BUCKET, first + HISTOGRAM_FACTOR - 1)
+    edges = pl.DataFrame({"from_ms": upper_edge(first - 1) / 1e6, "to_ms": upper_edge(last) / 1e6})
+    return edges.with_columns(merged["traces"]).to_dicts()
+
+
+def _chains(paths: pl.DataFrame, exemplars: pl.DataFrame) -> list[dict[str, Any]]:
+    total = paths["weight"].sum()
+    slowest = exemplars.sort("duration_ns", "trace_hi", "trace_lo", descending=[True, False, False])
+    ids = {str(path): _trace_ids(part) for (path,), part in slowest.partition_by("path", as_dict=True).items()}
+    top = paths.sort("weight", "path", descending=[True, False]).head(MOST_CHAINS)
+    return [
+        {
+            "services": path_of(row["path"]),
+            "hops": len(path_of(row["path"])) - 1,
+            "traces": row["traces"],
+            "share": row["weight"] / total,
+            "mean_ms": row["weighted_ns"] / row["weight"] / 1e6,
+            "trace_ids": ids.get(row["path"], []),
+        }
+        for row in top.to_dicts()
+    ]
+
+
+def _trace_ids(rows: pl.DataFrame) -> list[str]:
+    return [f"{high:016x}{low:016x}" for high, low in rows.head(EXEMPLARS).select("trace_hi", "trace_lo").rows()]

@@ -1,0 +1,74 @@
+"""Where each trace and chain is counted: its window, environment, sampling and entry operation.
+
+Observing works on integer codes; text is looked up once per fact row, at the end.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from tracelith.analysis.histograms import bucket_of
+from tracelith.analysis.weights import SAMPLING_KEY, known_sampling
+from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactTable
+
+__all__ = ["ENTRY_KEYS", "chain_rows", "fact_rows", "names_of", "trace_rows"]
+
+ENTRY_KEYS: Mapping[str, type[pl.DataType]] = {
+    "service": pl.String,
+    "operation": pl.String,
+    "restarted": pl.Boolean,
+    SAMPLING_KEY: pl.Boolean,
+}
+"""Keys of every fact about an entry operation. Restarted chains (headed by the receiver of a deferred call) are
+entry operations of their own: nobody waits for them at the door."""
+
+
+def trace_rows(view: ForestView) -> pl.DataFrame:
+    """One row per trace: window_ns, environment (code), sampling_known, weight."""
+    forest = view.forest
+    known, weight = known_sampling(forest.trace_weight)
+    return pl.DataFrame(
+        {
+            "window_ns": forest.trace_window,
+            "environment": forest.trace_environment,
+            SAMPLING_KEY: known,
+            "weight": weight,
+        }
+    )
+
+
+def chain_rows(view: ForestView) -> pl.DataFrame:
+    """One row per chain: the columns of trace_rows, entry (code), restarted, latency_ns and its bucket."""
+    chains, latency_ns = view.chains, view.forest.duration_ns[view.chains.root]
+    return trace_rows(view)[chains.trace].with_columns(
+        entry=pl.Series(chains.entry),
+        restarted=pl.Series(chains.restarted),
+        latency_ns=pl.Series(latency_ns),
+        bucket=pl.Series(bucket_of(latency_ns)),
+    )
+
+
+def names_of(codes: pl.Series, names: tuple[str, ...]) -> pl.Series:
+    """Text of each code."""
+    return pl.Series(codes.name, names, dtype=pl.String)[codes.to_numpy()] if len(codes) else codes.cast(pl.String)
+
+
+def fact_rows(table: FactTable, rows: pl.DataFrame, view: ForestView, **texts: tuple[str, ...]) -> pl.DataFrame:
+    """Rows as the table's schema wants them: codes replaced by their text, columns in order, merged and sorted.
+
+    Args:
+        table: what is produced.
+        rows: columns of the table with codes in ``environment``, in ``entry`` (which becomes service and operation)
+            and in the columns named in texts.
+        view: whose codes they are.
+        texts: names by column.
+    """
+    columns = {"environment": names_of(rows["environment"], view.forest.environments)}
+    if "entry" in rows.columns:
+        columns["service"] = names_of(rows["entry"], view.chains.entry_services)
+        columns["operation"] = names_of(rows["entry"], view.chains.entry_operations)
+    columns |= {name: names_of(rows[name], names) for name, names in texts.items()}
+    schema = table.schema
+    named = rows.with_columns(series.alias(name) for name, series in columns.items())
+    return named.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(list(schema))

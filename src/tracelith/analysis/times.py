@@ -1,0 +1,14 @@
+"""Times as the analysis document writes them: ISO 8601 in UTC."""
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["iso_time"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso_time(at_ns: int) -> str:
+    """The instant to the millisecond, without a fraction when it is a whole second."""
+    at = _EPOCH + timedelta(milliseconds=at_ns // 1_000_000)
+    precision = "milliseconds" if at.microsecond else "seconds"
+    return at.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,0 +1,186 @@
+"""Facts about what of the evidence can be used: complete traces, orphan spans and other defects, and services seen."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.analysis.strata import fact_rows
+from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactReader, FactTable
+from tracelith.model.schema import Kind, Outcome
+
+__all__ = [
+    "LARGEST_ORPHAN_SHARE",
+    "SERVICE_ACTIVITY",
+    "TRACE_DEFECTS",
+    "TRACE_QUALITY",
+    "observe_quality",
+    "orphan_shares",
+]
+
+LARGEST_ORPHAN_SHARE = 0.05
+"""With more orphan spans than this, chains are cut too often for their depth to be read (metrics.md §19)."""
+
+TRACE_QUALITY = FactTable(
+    "trace_quality",
+    keys={"root_service": pl.String},
+    sums={
+        "traces": pl.Int64,
+        "complete_traces": pl.Int64,
+        "multi_root_traces": pl.Int64,
+        "unknown_sampling_traces": pl.Int64,
+        "spans": pl.Int64,
+        "orphan_spans": pl.Int64,
+        "kindless_spans": pl.Int64,
+        "skewed_spans": pl.Int64,
+        "unpaired_client_spans": pl.Int64,
+    },
+)
+"""Traces by the service of their root; root_service is empty for traces without one."""
+
+TRACE_DEFECTS = FactTable("trace_defects", keys={"name": pl.String}, sums={"count": pl.Int64})
+"""Defects met while the forest was built, by name (TraceForest.trace_counts)."""
+
+SERVICE_ACTIVITY = FactTable(
+    "service_activity",
+    keys={"service": pl.String},
+    sums={"spans": pl.Int64, "traces": pl.Int64, "failed_spans": pl.Int64},
+    minima={"first_ns": pl.Int64},
+    maxima={"last_ns": pl.Int64},
+)
+
+_PLACE = ["window_ns", "environment"]
+
+
+def observe_quality(view: ForestView) -> Mapping[str, pl.DataFrame]:
+    """Facts of the three tables, by table name."""
+    return {
+        TRACE_QUALITY.name: _traces(view),
+        TRACE_DEFECTS.name: _defects(view),
+        SERVICE_ACTIVITY.name: _services(view),
+    }
+
+
+def orphan_shares(facts: FactReader) -> dict[str, float]:
+    """Share of orphan spans around the entry operations of each service.
+
+    A trace without a root may have lost a root in any service, so it counts against every one of them.
+    """
+    rows = facts.merged(TRACE_QUALITY)
+    rootless = rows.filter(root_service="")
+    lost, spans = rootless["orphan_spans"].sum(), rootless["spans"].sum()
+    return {
+        str(service): float((orphans + lost) / max(1, count + spans))
+        for service, orphans, count in rows.select("root_service", "orphan_spans", "spans").iter_rows()
+        if service
+    }
+
+
+def _per_trace(view: ForestView, spans: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64]:
+    counted: NDArray[np.int64] = np.bincount(view.forest.trace[spans], minlength=len(view.forest.trace_root))
+    return counted
+
+
+def _traces(view: ForestView) -> pl.DataFrame:
+    forest = view.forest
+    top = (forest.parent < 0) & ~forest.orphan
+    root_service = np.where(forest.trace_root >= 0, forest.service[forest.trace_root], len(forest.services))
+    counts = {
+        "complete_traces": forest.trace_complete,
+        "multi_root_traces": _per_trace(view, np.flatnonzero(top)) > 1,
+        "unknown_sampling_traces": ~np.isfinite(forest.trace_weight),
+        "spans": np.diff(forest.trace_first),
+        "orphan_spans": _per_trace(view, np.flatnonzero(forest.orphan)),
+        "kindless_spans": _per_trace(view, np.flatnonzero(forest.kind == Kind.UNSPECIFIED)),
+        "skewed_spans": _per_trace(view, _skewed(view)),
+        "unpaired_client_spans": _per_trace(view, _unpaired(view)),
+    }
+    rows = pl.DataFrame(
+        {
+            "window_ns": forest.trace_window,
+            "environment": forest.trace_environment,
+            "root_service": root_service.astype(np.int32),
+            "traces": np.ones(len(root_service), dtype=np.int64),
+            **{name: count.astype(np.int64) for name, count in counts.items()},
+        }
+    )
+    merged = rows.group_by(*_PLACE, "root_service").agg(pl.col(name).sum() for name in TRACE_QUALITY.sums)
+    return fact_rows(TRACE_QUALITY, merged, view, root_service=(*forest.services, ""))
+
+
+def _skewed(view: ForestView) -> NDArray[np.int32]:
+    """Callee spans of awaited calls that, by their own clock, start before or end after the call."""
+    forest, calls = view.forest, view.calls
+    both = calls.awaited & (calls.server >= 0) & (calls.client >= 0)
+    client, server = calls.client[both], calls.server[both]
+    before = forest.start_ns[server] < forest.start_ns[client]
+    after = (forest.start_ns + forest.duration_ns)[server] > (forest.start_ns + forest.duration_ns)[client]
+    return server[before | after]
+
+
+def _unpaired(view: ForestView) -> NDArray[np.int32]:
+    """CLIENT spans to something that is neither a datastore nor a broker and sent no spans."""
+    calls = view.calls
+    kinds = np.array([kind in ("service", "external") for kind in calls.node_kinds], dtype=np.bool_)
+    alone = (calls.server < 0) & (calls.client >= 0)
+    clients = calls.client[alone & kinds[calls.callee]] if len(calls.callee) else calls.client[alone]
+    unpaired: NDArray[np.int32] = clients[view.forest.kind[clients] == Kind.CLIENT]
+    return unpaired
+
+
+def _defects(view: ForestView) -> pl.DataFrame:
+    forest = view.forest
+    names = tuple(forest.trace_counts)
+    parts = [
+        pl.DataFrame(
+            {
+                "window_ns": forest.trace_window,
+                "environment": forest.trace_environment,
+                "name": np.full(len(forest.trace_window), code, dtype=np.int32),
+                "count": forest.trace_counts[name].astype(np.int64),
+            }
+        ).filter(pl.col("count") > 0)
+        for code, name in enumerate(names)
+    ]
+    if not parts:
+        return pl.DataFrame(schema=TRACE_DEFECTS.schema)
+    merged = pl.concat(parts).group_by(*_PLACE, "name").agg(pl.col("count").sum())
+    return fact_rows(TRACE_DEFECTS, merged, view, name=names)
+
+
+def _services(view: ForestView) -> pl.DataFrame:
+    forest = view.forest
+    by_trace = (
+        pl.LazyFrame(
+            {
+                "trace": forest.trace,
+                "service": forest.service,
+                "failed": forest.outcome == Outcome.FAILED,
+                "start_ns": forest.start_ns,
+            }
+        )
+        .group_by("trace", "service")
+        .agg(
+            pl.len().alias("spans"),
+            pl.col("failed").sum().alias("failed_spans"),
+            pl.col("start_ns").min().alias("first_ns"),
+            pl.col("start_ns").max().alias("last_ns"),
+        )
+        .collect()
+    )
+    trace = by_trace["trace"].to_numpy()
+    merged = (
+        by_trace.with_columns(
+            window_ns=pl.Series(forest.trace_window[trace]), environment=pl.Series(forest.trace_environment[trace])
+        )
+        .group_by(*_PLACE, "service")
+        .agg(
+            pl.col("spans", "failed_spans").sum(),
+            pl.len().alias("traces"),
+            pl.col("first_ns").min(),
+            pl.col("last_ns").max(),
+        )
+    )
+    return fact_rows(SERVICE_ACTIVITY, merged, view, service=forest.services)

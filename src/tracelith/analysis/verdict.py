@@ -1,0 +1,96 @@
+"""The answer in one sentence, and the score where enough could be measured."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tracelith.analysis.score import COMPONENTS, Component, Measure, component, score_of
+from tracelith.model.findings import Severity, State
+
+__all__ = ["components_of", "verdict_of"]
+
+MOST_CLAIMS = 3
+"""Findings named in the sentence; the others are in the list below it."""
+
+Bounds = tuple[float | None, float | None]
+NOTHING: Bounds = (None, None)
+
+
+def verdict_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document's verdict, from everything else in it."""
+    components = components_of(document)
+    score = score_of(components)
+    return {
+        "score": score.value,
+        "ci_low": score.value,
+        "ci_high": score.high,
+        "coverage": score.coverage,
+        "label": score.label,
+        "sentence": _sentence(document, components, score.label),
+        "components": [
+            {
+                "name": one.measure.name,
+                "family": one.measure.family,
+                "value": one.value,
+                "weight": one.measure.weight,
+                "status": str(one.state),
+            }
+            for one in components
+        ],
+    }
+
+
+def components_of(document: Mapping[str, Any]) -> list[Component]:
+    """Every component of the score; those that nothing measures yet have no value."""
+    bounds: dict[str, Bounds] = {
+        "deploy": _deploy(document["codeployment"]),
+        "depth": _depth(document["entry_operations"]),
+        "tail": _tail(document["tail"]),
+    }
+    return [component(measure, *bounds.get(measure.name, NOTHING)) for measure in COMPONENTS]
+
+
+def _deploy(codeployment: Mapping[str, Any]) -> Bounds:
+    system = codeployment["system"]["lockstep_excess"]
+    bounds = [tuple(system["ci"])] if system["status"] == State.OK and system["ci"] else []
+    for pair in codeployment["pairs"]:
+        if pair["status"] == State.OK and pair["excess_low"] is not None:
+            coupled = pair["label"] in ("pair", "group")
+            bounds.append((pair["excess_low"] if coupled else 0.0, pair["excess"] if coupled else 0.0))
+    return _largest(bounds)
+
+
+def _depth(operations: Iterable[Mapping[str, Any]]) -> Bounds:
+    p95s = (one["depth"]["p95"] for one in operations if one["status"] == State.OK)
+    return _largest([tuple(p95["ci"]) for p95 in p95s if p95["ci"]])
+
+
+def _tail(rows: Iterable[Mapping[str, Any]]) -> Bounds:
+    known = [row for row in rows if row["status"] == State.OK and row["ci"]]
+    # A tail that is not worth speaking of, or that the entry service makes itself, couples nothing.
+    return _largest([tuple(row["ci"]) if row["remote"] and row["material"] else (0.0, 0.0) for row in known])
+
+
+def _largest(bounds: Sequence[tuple[Any, ...]]) -> Bounds:
+    if not bounds:
+        return NOTHING
+    return max(float(low) for low, _ in bounds), max(float(high) for _, high in bounds)
+
+
+def _sentence(document: Mapping[str, Any], components: Sequence[Component], label: str) -> str:
+    claims = [one["title"] for one in document["findings"] if one["severity"] != Severity.INFO]
+    missing = _listed([one.measure for one in components if one.value is None])
+    if claims:
+        more = len(claims) - MOST_CLAIMS
+        tail = f"; and {more} more" if more > 0 else ""
+        lead = "" if label == "not scored" else f"{label.capitalize()}: "
+        return f"{lead}{'; '.join(claims[:MOST_CLAIMS])}{tail}."
+    if not document["quality"]["traces"] and all(one.value is None for one in components):
+        return "Nothing is known yet: no traces in this period."
+    if all(one.value is None for one in components):
+        return f"Nothing can be said yet: too little data. Not measured yet: {missing}."
+    unknown = f" Not measured yet: {missing}." if missing else ""
+    return f"No sign of a distributed monolith in what could be measured.{unknown}"
+
+
+def _listed(measures: Sequence[Measure]) -> str:
+    return ", ".join(measure.title for measure in measures)
