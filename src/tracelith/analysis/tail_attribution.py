@@ -1,0 +1,189 @@
+"""Which hops make slow requests slow: an exact split of the tail's excess time (metrics.md §6.3 b and c).
+
+The times of the hops on the critical path add up to the latency, so the mean latency of the slowest requests, minus the
+mean of ordinary ones, is the sum over hops of the same difference. For a sum of components this Euler allocation of
+the expected shortfall is its Aumann-Shapley value; nothing needs to be permuted. Percentiles are never divided or
+added up: p99/p50 falls with depth for independent hops, and a sum of p99s overstates the end-to-end p99.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelith.analysis.bootstrap import ENOUGH_BLOCKS, REPLICATES, block_draws, count_draws, percentiles
+
+__all__ = ["MIDDLE", "Attribution", "HopTimes", "Intervals", "attribute", "intervals", "variance_shares"]
+
+Float64 = NDArray[np.float64]
+
+MIDDLE = (0.4, 0.6)
+"""Ordinary requests: the middle fifth of the latencies."""
+
+_VALUES_AT_ONCE = 4_000_000
+"""Bounds the memory of a block bootstrap: 32 MB of floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class HopTimes:
+    """Requests of one entry operation, by latency bucket in ascending order.
+
+    Attributes:
+        counts: float64[k], weighted requests per bucket.
+        times: float64[k, h], weighted time per bucket and hop.
+        squares: float64[k, h], weighted sum of squared times, for the spread inside a bucket.
+        block_counts: float64[b, k] and block_times: float64[b, k, h], the same per time block.
+        n_eff: effective number of requests.
+    """
+
+    counts: Float64
+    times: Float64
+    squares: Float64
+    block_counts: Float64
+    block_times: Float64
+    n_eff: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Mean times in the tail and in the middle, per hop.
+
+    Attributes:
+        tail, middle: float64[..., h].
+    """
+
+    tail: Float64
+    middle: Float64
+
+    @property
+    def excess(self) -> Float64:
+        """Δ of each hop: how much longer it takes in slow requests. Negative: it takes less."""
+        return self.tail - self.middle
+
+    @property
+    def shares(self) -> Float64:
+        """Each hop's share of the whole excess; NaN where slow requests are not slower."""
+        whole = self.excess.sum(axis=-1, keepdims=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(whole > 0, self.excess / whole, np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """95 % intervals of share and excess per hop, and what was drawn anew to get them ("blocks" or "traces")."""
+
+    share_low: Float64
+    share_high: Float64
+    excess_low: Float64
+    excess_high: Float64
+    method: str
+
+
+def cohort(counts: Float64, low: float, high: float) -> Float64:
+    """How much of each bucket lies between two quantiles, float64[..., k] in [0, 1].
+
+    A bucket on the border counts in part, so the cohort always holds exactly (high - low) of the weight.
+    """
+    upper = np.cumsum(counts, axis=-1)
+    total = upper[..., -1:]
+    inside = np.minimum(upper, high * total) - np.maximum(upper - counts, low * total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(counts > 0, np.clip(inside, 0, None) / counts, 0.0)
+
+
+def attribute(counts: Float64, times: Float64, q: float) -> Attribution:
+    """Mean time per hop among the slowest 1 - q of the requests, and in the middle.
+
+    Args:
+        counts: float64[..., k]; leading axes are replicates.
+        times: float64[..., k, h].
+        q: the quantile where the tail begins.
+    """
+    return Attribution(_mean(counts, times, q, 1.0), _mean(counts, times, *MIDDLE))
+
+
+def _mean(counts: Float64, times: Float64, low: float, high: float) -> Float64:
+    part = cohort(counts, low, high)
+    weight = (part * counts).sum(axis=-1)
+    spent: Float64 = np.einsum("...k,...kh->...h", part, times)
+    return spent / np.maximum(weight, np.finfo(np.float64).tiny)[..., None]
+
+
+def variance_shares(counts: Float64, times: Float64) -> Float64:
+    """Cov(x_h, L) / Var(L) of each hop, float64[h]; sums to 1. Outliers rule it: for screening only."""
+    total = counts.sum()
+    latency = times.sum(axis=-1) / np.maximum(counts, np.finfo(np.float64).tiny)
+    mean = times.sum(axis=0) / total
+    covariance = (latency[:, None] * times).sum(axis=0) / total - mean * mean.sum()
+    whole = covariance.sum()
+    return covariance / whole if whole > 0 else np.full(len(mean), np.nan)
+
+
+def intervals(hops: HopTimes, q: float, random: np.random.Generator) -> Intervals:
+    """Bootstrap intervals: whole time blocks are drawn; below ENOUGH_BLOCKS of them traces too, and the wider holds."""
+    blocks = len(hops.block_counts)
+    by_block = _percentile(_block_replicates(hops, q, random), "blocks") if blocks >= 2 else None
+    if by_block is not None and blocks >= ENOUGH_BLOCKS:
+        return by_block
+    by_trace = _percentile(_trace_replicates(hops, q, random), "traces")
+    if by_block is None:
+        return by_trace
+    wider = "blocks" if _width(by_block) > _width(by_trace) else "traces"
+    return Intervals(
+        np.fmin(by_block.share_low, by_trace.share_low),
+        np.fmax(by_block.share_high, by_trace.share_high),
+        np.fmin(by_block.excess_low, by_trace.excess_low),
+        np.fmax(by_block.excess_high, by_trace.excess_high),
+        wider,
+    )
+
+
+def _width(bounds: Intervals) -> float:
+    return float(np.nansum(bounds.share_high - bounds.share_low))
+
+
+def _percentile(replicates: Attribution, method: str) -> Intervals:
+    return Intervals(*percentiles(replicates.shares), *percentiles(replicates.excess), method)
+
+
+def _block_replicates(hops: HopTimes, q: float, random: np.random.Generator) -> Attribution:
+    draws = block_draws(random, len(hops.block_counts))
+    size, hop_count = hops.times.shape
+    flat = hops.block_times.reshape(len(hops.block_counts), size * hop_count)
+    step = max(1, _VALUES_AT_ONCE // max(1, size * hop_count))
+    parts = [
+        attribute(taken @ hops.block_counts, (taken @ flat).reshape(-1, size, hop_count), q)
+        for taken in (draws[start : start + step] for start in range(0, REPLICATES, step))
+    ]
+    return Attribution(np.concatenate([one.tail for one in parts]), np.concatenate([one.middle for one in parts]))
+
+
+def _trace_replicates(hops: HopTimes, q: float, random: np.random.Generator) -> Attribution:
+    """Replicates from bucket moments: how many traces fall in each bucket, and the spread of hop times inside it.
+
+    Inside a bucket the latency is nearly fixed, so only the split between hops varies; its mean over a cohort is normal
+    by the central limit theorem.
+    """
+    weight = np.maximum(hops.counts, np.finfo(np.float64).tiny)[:, None]
+    mean = hops.times / weight
+    variance = np.maximum(hops.squares / weight - mean**2, 0.0)
+    counts = count_draws(random, hops.counts, hops.n_eff)
+    # A trace weighs this much on average; fewer effective traces spread wider.
+    per_trace = hops.counts.sum() / max(hops.n_eff, 1.0)
+    tail, middle = (_noisy_mean(counts, mean, variance, bounds, per_trace, random) for bounds in ((q, 1.0), MIDDLE))
+    return Attribution(tail, middle)
+
+
+def _noisy_mean(
+    counts: Float64,
+    mean: Float64,
+    variance: Float64,
+    bounds: tuple[float, float],
+    per_trace: float,
+    random: np.random.Generator,
+) -> Float64:
+    weight = cohort(counts, *bounds) * counts
+    total = np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    spread = np.sqrt(weight @ variance * per_trace) / total
+    noise: Float64 = random.standard_normal(spread.shape)
+    return weight @ mean / total + spread * noise
