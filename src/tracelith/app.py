@@ -1,0 +1,182 @@
+"""Composition root of ``tracelith serve``: receiver, engine, dashboard and report schedule in one process.
+
+    OTLP servers ─▶ GroupCommitter ─▶ Store ◀─ engine thread (stale windows, retention)
+                                        ▲
+                     dashboard, API ────┴──── weekly report
+
+One process, because DuckDB lets only one own the file. Everything started here is stopped here, in the
+opposite order, and what was admitted before a stop is committed before it ends.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+from tracelith import __version__
+from tracelith.analysis.engine import Engine
+from tracelith.analysis.registry import registered_analyses
+from tracelith.config import Settings
+from tracelith.forest import observe_view
+from tracelith.forest.view import ForestView
+from tracelith.http_server import HttpServer
+from tracelith.ingest.commit import GroupCommitter
+from tracelith.ingest.otlp_grpc import GrpcReceiver
+from tracelith.ingest.otlp_http import create_otlp_app
+from tracelith.model.document import AnalysisDocument
+from tracelith.store import Store
+from tracelith.web import IngestStatus, Sources, WebSettings, create_app
+
+__all__ = ["Application", "server_note"]
+
+log = logging.getLogger(__name__)
+
+RETENTION_EVERY_S = 3600.0
+
+
+class Application:
+    """Everything ``tracelith serve`` runs, started by the constructor; use it as a context manager.
+
+    Attributes:
+        store, engine: the parts other commands need, too.
+        grpc_address, http_address, web_address: where it listens, with the real ports where 0 was asked for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Opens the database and starts every part.
+
+        Raises:
+            StoreError: the database cannot be used.
+            ConfigurationError: an address is taken.
+        """
+        self.settings = settings
+        self._stopped = threading.Event()
+        with ExitStack() as stack:
+            self.store = stack.enter_context(Store.open(settings.db))
+            self.engine = Engine(self.store, registered_analyses())
+            self._committer = GroupCommitter(self.store, max_queued_bytes=settings.max_queued_bytes)
+            stack.callback(self._committer.stop)
+            stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
+            stack.enter_context(_repeating("retention", RETENTION_EVERY_S, self._retain))
+            self._listen(stack)
+            stack.enter_context(_note_beside(settings.db, web=self.web_address, http=self.http_address))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait(self) -> None:
+        """Blocks until stop is called from another thread, or a signal handler raises here."""
+        while not self._stopped.wait(1.0):
+            pass
+
+    def stop(self) -> None:
+        """Stops every part; what was admitted is committed first."""
+        self._stack.close()
+        self._stopped.set()
+
+    # --- parts -----------------------------------------------------------------------------------------
+
+    def _listen(self, stack: ExitStack) -> None:
+        limit = self.settings.max_request_bytes
+        receiver = GrpcReceiver(self._committer.submit, self.settings.grpc, max_message_bytes=limit)
+        stack.callback(receiver.stop)
+        self.grpc_address = receiver.address
+        otlp = HttpServer(
+            create_otlp_app(self._committer.submit, max_body_bytes=limit), self.settings.http, option="--http"
+        )
+        stack.callback(otlp.stop)
+        self.http_address = otlp.address
+        surroundings = WebSettings(
+            grpc_endpoint=f"http://{self.grpc_address}",
+            http_endpoint=f"http://{self.http_address}",
+            allowed_hosts=self.settings.allowed_hosts,
+            version=__version__,
+        )
+        web = HttpServer(create_app(self._sources(), surroundings), self.settings.web, option="--web")
+        stack.callback(web.stop)
+        self.web_address = web.address
+
+    def _sources(self) -> Sources:
+        answers = _Answers(self.store, self.engine, self._committer)
+        return Sources(results=answers, traces=answers, deployments=self.store, status=answers)
+
+    def _analyse(self) -> None:
+        started = time.monotonic()
+        windows = self.engine.analyse_stale(self.settings.quiet_s)
+        if windows:
+            log.info("analysed %d windows in %.2f s", windows, time.monotonic() - started)
+
+    def _retain(self) -> None:
+        self.store.retain(self.settings.span_days, self.settings.fact_days, time.time_ns())
+
+
+class _Answers:
+    """What the dashboard asks, answered from engine, store and committer."""
+
+    def __init__(self, store: Store, engine: Engine, committer: GroupCommitter) -> None:
+        self._store = store
+        self._engine = engine
+        self._committer = committer
+
+    def document(self, environment: str | None, start_ns: int, end_ns: int) -> AnalysisDocument:
+        return self._engine.conclude(environment, start_ns, end_ns)
+
+    def environments(self) -> list[tuple[str, int]]:
+        period = self._store.period()
+        return self._store.environments(*period) if period else []
+
+    def period(self) -> tuple[int, int] | None:
+        return self._store.period()
+
+    def trace(self, trace_hi: int, trace_lo: int) -> ForestView | None:
+        spans = self._store.read_trace(trace_hi, trace_lo)
+        return observe_view(spans) if spans.spans.height else None
+
+    def ingest_status(self) -> IngestStatus:
+        return IngestStatus(ready=True, counters=asdict(self._committer.status()))
+
+
+def server_note(db: Path) -> Path:
+    """The note a running server leaves beside its database, so that other commands find it."""
+    return db.with_name(db.name + ".server")
+
+
+@contextmanager
+def _note_beside(db: Path, **addresses: str) -> Iterator[None]:
+    note = server_note(db)
+    note.write_text(json.dumps(addresses), encoding="utf-8")
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+@contextmanager
+def _repeating(name: str, every_s: float, work: Callable[[], None]) -> Iterator[None]:
+    """Runs the work in a thread, once at once and then with pauses; a failure is logged and tried again."""
+    stopping = threading.Event()
+
+    def run() -> None:
+        while not stopping.is_set():
+            try:
+                work()
+            except Exception:
+                log.exception("%s failed; trying again in %.0f s", name, every_s)
+            stopping.wait(every_s)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(timeout=60.0)

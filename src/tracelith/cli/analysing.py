@@ -1,0 +1,107 @@
+"""``tracelith analyze`` and ``tracelith report``: the answers, in the terminal or as a file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from tracelith.cli.importing import DEFAULT_DB
+from tracelith.cli.options import Db, Deployments, Environment, Since, Until, parse_time_ns
+from tracelith.cli.server_client import RunningServer, find_server
+from tracelith.cli.workspace import Workspace, open_workspace
+from tracelith.model.document import AnalysisDocument
+from tracelith.model.errors import InputError, StoreLocked
+from tracelith.model.findings import Severity
+from tracelith.present.terminal import render_analysis
+
+__all__ = ["analyze"]
+
+FINDINGS, ANALYSIS_FAILED = 1, 3
+
+PLAIN_WIDTH = 100
+"""Columns when the output is no terminal: wide enough for the tables, narrow enough for a log."""
+
+
+def analyze(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Trace files or folders; none to analyse --db alone.")
+    ] = None,
+    db: Db = None,
+    deployments: Deployments = None,
+    since: Since = None,
+    until: Until = None,
+    environment: Environment = None,
+    output: Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")] = "text",
+    fail_on: Annotated[
+        Literal["warning", "critical"] | None, typer.Option(help="Exit with 1 on findings at or above this.")
+    ] = None,
+) -> None:
+    """Analyse traces: how deep, which hop makes the tail, what deploys together."""
+    since_ns = None if since is None else parse_time_ns(since, option="--since")
+    until_ns = None if until is None else parse_time_ns(until, option="--until")
+    if since_ns is not None and until_ns is not None and since_ns >= until_ns:
+        raise InputError(f"--since {since} is not before --until {until}")
+    if not paths:
+        file = _existing(db or DEFAULT_DB)
+        try:
+            with open_workspace(file) as workspace:
+                document = _analyze_here(workspace, [], deployments, environment, since_ns, until_ns)
+        except StoreLocked as locked:
+            document = _ask_server(find_server(file, locked), environment, since, until)
+    else:
+        with open_workspace(db) as workspace:
+            document = _analyze_here(workspace, paths, deployments, environment, since_ns, until_ns)
+    _show(document, output)
+    raise typer.Exit(_exit_code(document, fail_on))
+
+
+def _analyze_here(
+    workspace: Workspace,
+    paths: list[Path],
+    deployments: Path | None,
+    environment: str | None,
+    since_ns: int | None,
+    until_ns: int | None,
+) -> AnalysisDocument:
+    if paths:
+        workspace.import_traces(paths)
+    # A simulated or exported system is a folder with its deployments beside the traces.
+    beside = [path / "deployments.csv" for path in paths if (path / "deployments.csv").is_file()]
+    for file in [deployments] if deployments else beside:
+        workspace.import_deployments(file)
+    workspace.analyse()
+    return workspace.conclude(environment, since_ns, until_ns)
+
+
+def _ask_server(
+    server: RunningServer, environment: str | None, since: str | None, until: str | None
+) -> AnalysisDocument:
+    document: AnalysisDocument = server.get("/api/v1/analysis", environment=environment, since=since, until=until)
+    return document
+
+
+def _existing(db: Path) -> Path:
+    if not db.exists():
+        raise InputError(f"{db} does not exist; name trace files to analyse, or a database with --db")
+    return db
+
+
+def _show(document: AnalysisDocument, output: str) -> None:
+    if output == "json":
+        json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    console = Console()
+    render_analysis(document, console if console.is_terminal else Console(width=PLAIN_WIDTH))
+
+
+def _exit_code(document: AnalysisDocument, fail_on: str | None) -> int:
+    if any(analysis["error"] for analysis in document["analyses"]):
+        return ANALYSIS_FAILED
+    if fail_on is None:
+        return 0
+    threshold = Severity(fail_on).rank
+    return FINDINGS if any(Severity(f["severity"]).rank >= threshold for f in document["findings"]) else 0

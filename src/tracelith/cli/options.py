@@ -1,0 +1,46 @@
+"""Options that several commands share, and the values they parse to."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracelith.model.errors import InputError
+
+__all__ = ["Db", "Deployments", "Environment", "Since", "Until", "parse_time_ns"]
+
+Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file.", show_default=False)]
+Deployments = Annotated[
+    Path | None, typer.Option(help="CSV with columns timestamp, service, version.", show_default=False)
+]
+Environment = Annotated[
+    str | None,
+    typer.Option(help="Deployment environment; by default the one with most spans.", show_default=False),
+]
+Since = Annotated[str | None, typer.Option(help="ISO time (UTC), or an age such as 7d or 12h.", show_default=False)]
+Until = Annotated[str | None, typer.Option(help="ISO time (UTC), or an age such as 1d.", show_default=False)]
+
+AGE = re.compile(r"(\d+)([mhdw])")
+AGE_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_time_ns(text: str, *, option: str, now: datetime | None = None) -> int:
+    """Nanoseconds since 1970 of an ISO time (UTC unless it names a zone) or of an age before now.
+
+    Raises:
+        InputError: neither of them.
+    """
+    if age := AGE.fullmatch(text):
+        moment = (now or datetime.now(UTC)) - timedelta(**{AGE_UNITS[age[2]]: int(age[1])})
+    else:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise InputError(
+                f"{option}: '{text}' is neither an ISO time such as 2026-11-16T08:00 nor an age such as 7d"
+            ) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1_000_000_000

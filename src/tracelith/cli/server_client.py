@@ -1,0 +1,69 @@
+"""How a command reaches the server that owns the database file.
+
+DuckDB lets one process open a file. A running server therefore leaves a note beside it, ``<db>.server``, with its
+address; commands that find the file taken read the note and ask the server instead.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tracelith.app import server_note
+from tracelith.model.errors import InputError, StoreError, StoreLocked
+
+__all__ = ["RunningServer", "find_server"]
+
+TIMEOUT_S = 120.0
+
+
+class RunningServer:
+    """The HTTP side of a running ``tracelith serve``."""
+
+    def __init__(self, web: str, http: str) -> None:
+        self._web = web
+        self._http = http
+
+    def get(self, path: str, **query: str | None) -> Any:
+        """The JSON answer to a GET on the dashboard's address."""
+        given = {key: value for key, value in query.items() if value is not None}
+        return self._ask(urllib.request.Request(f"http://{self._web}{path}?{urlencode(given)}"))
+
+    def post_json(self, path: str, body: Any) -> Any:
+        """The JSON answer to a POST on the dashboard's address."""
+        headers = {"Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(f"http://{self._web}{path}", json.dumps(body).encode(), headers))
+
+    def export(self, body: bytes) -> None:
+        """Hands spans to the receiver; returns once they are durable."""
+        headers = {"Content-Type": "application/x-protobuf"}
+        request = urllib.request.Request(f"http://{self._http}/v1/traces", body, headers)
+        self._ask(request, expect_json=False)
+
+    def _ask(self, request: urllib.request.Request, *, expect_json: bool = True) -> Any:
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own server
+                content = answer.read()
+        except urllib.error.HTTPError as error:
+            detail = error.read().decode(errors="replace")[:500]
+            raise InputError(f"the server at {request.host} answered {error.code}: {detail}") from error
+        except OSError as error:
+            raise StoreError(
+                f"another process owns the database, but the server it noted at {request.host} does not answer: {error}"
+            ) from error
+        return json.loads(content) if expect_json else None
+
+
+def find_server(db: Path, locked: StoreLocked) -> RunningServer:
+    """The server that owns the file.
+
+    Raises:
+        StoreLocked: the error given, when no server left a note.
+    """
+    try:
+        note = json.loads(server_note(db).read_text(encoding="utf-8"))
+        return RunningServer(note["web"], note["http"])
+    except (OSError, ValueError, KeyError):
+        raise locked from None

@@ -1,0 +1,150 @@
+"""``tracelith serve`` and ``tracelith demo``: the whole program, for a team and for a first look."""
+
+import signal
+import sys
+import tempfile
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import grpc
+import typer
+
+from tracelith.app import Application
+from tracelith.cli.server_client import RunningServer
+from tracelith.cli.workspace import bar
+from tracelith.config import Settings, load_settings
+from tracelith.model.document import AnalysisDocument
+from tracelith.model.errors import ConfigurationError
+from tracelith.simulate import DEFAULT_TRACES, DEFAULT_WEEKS, Simulation, simulate
+
+__all__ = ["demo", "serve"]
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+EXPORT_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 15.0
+
+
+def serve(
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.", show_default=False)] = None,
+    db: Annotated[Path | None, typer.Option(help="DuckDB file.", show_default=False)] = None,
+    grpc: Annotated[str | None, typer.Option(help="OTLP/gRPC address.", show_default="127.0.0.1:4317")] = None,
+    http: Annotated[str | None, typer.Option(help="OTLP/HTTP address.", show_default="127.0.0.1:4318")] = None,
+    web: Annotated[str | None, typer.Option(help="Dashboard address.", show_default="127.0.0.1:8080")] = None,
+    reports: Annotated[Path | None, typer.Option(help="Folder of weekly reports.", show_default="reports")] = None,
+) -> None:
+    """Run receiver, engine, dashboard and weekly report until interrupted.
+
+    Every setting can also come from a TOML file or from the environment (TRACELITH_DB, TRACELITH_GRPC, ...).
+    """
+    settings = load_settings({"db": db, "grpc": grpc, "http": http, "web": web, "reports": reports}, config)
+    with Application(settings) as application, _until_signalled() as stop:
+        _say(f"receiving OTLP/gRPC on {application.grpc_address}, OTLP/HTTP on {application.http_address}")
+        _say(f"dashboard on http://{application.web_address}")
+        stop.wait()
+        _say("stopping: committing what was received")
+
+
+def demo(
+    traces: Annotated[int, typer.Option(min=100, help="Requests to simulate.")] = DEFAULT_TRACES,
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks to simulate.")] = DEFAULT_WEEKS,
+    browser: Annotated[bool, typer.Option(help="Open the dashboard in the browser.")] = True,
+    stay: Annotated[bool, typer.Option(help="Keep serving until interrupted.")] = True,
+) -> None:
+    """Simulate the login system, send it through the real receiver, and open the dashboard on the findings."""
+    simulation = simulate("login", weeks=weeks, traces=traces)
+    with (
+        tempfile.TemporaryDirectory(prefix="tracelith-demo-") as folder,
+        _demo_application(Path(folder)) as application,
+    ):
+        _send(simulation, application.grpc_address)
+        _tell_deployments(simulation, application)
+        with bar("analysing") as advance:
+            application.engine.analyse_stale(0.0, on_progress=advance)
+        start_ns, end_ns = application.store.period() or (0, 0)
+        _summarise(application.engine.conclude(None, start_ns, end_ns))
+        url = f"http://{application.web_address}/"
+        _say(f"\nThe dashboard is at {url}")
+        if browser and stay:
+            webbrowser.open(url)
+        if stay:
+            _say("Press Ctrl-C to end.")
+            with _until_signalled() as stop:
+                stop.wait()
+
+
+def _demo_application(folder: Path) -> Application:
+    """Beside a real server: any free ports for the receivers, and for the dashboard if its usual one is taken."""
+    usual = Settings.model_fields["web"].default
+    for web in (usual, "127.0.0.1:0"):
+        settings = Settings(
+            db=folder / "demo.duckdb",
+            grpc="127.0.0.1:0",
+            http="127.0.0.1:0",
+            web=web,
+            reports=folder / "reports",
+            span_days=400.0,  # simulated weeks lie in the past and must outlast the demo
+        )
+        try:
+            return Application(settings)
+        except ConfigurationError:
+            if web != usual:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _send(simulation: Simulation, address: str) -> None:
+    with grpc.insecure_channel(address) as channel, bar("simulating and sending") as advance:
+        grpc.channel_ready_future(channel).result(READY_TIMEOUT_S)
+        export = channel.unary_unary(EXPORT)
+        spans = 0
+        started = time.monotonic()
+        for batch in simulation.batches():
+            export(batch.payload, timeout=EXPORT_TIMEOUT_S)
+            spans += batch.spans
+            advance(batch.traces_done, simulation.traces)
+    _say(f"{spans:,} spans simulated, sent over OTLP/gRPC and stored in {time.monotonic() - started:.1f} s")
+
+
+def _tell_deployments(simulation: Simulation, application: Application) -> None:
+    body = [
+        {"timestamp": deployment.at.isoformat(), "service": deployment.service, "version": deployment.version}
+        for deployment in simulation.deployments
+    ]
+    answer = RunningServer(application.web_address, application.http_address).post_json("/api/v1/deployments", body)
+    _say(f"{answer['added']} deployments posted to the API")
+
+
+def _summarise(document: AnalysisDocument) -> None:
+    _say(f"\n{document['verdict']['sentence']}\n")
+    for finding in document["findings"]:
+        _say(f"  {finding['severity']:8}  {finding['title']}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _until_signalled() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets; a second signal takes its usual effect."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def signalled(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in numbers:
+        signal.signal(number, signalled)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])

@@ -1,0 +1,119 @@
+"""A database and an engine for commands that work without a server: on a file, or in memory for one answer."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tracelith.analysis.engine import Engine
+from tracelith.analysis.registry import registered_analyses
+from tracelith.ingest.commit import SpanWriter
+from tracelith.ingest.deployments import read_deployments_csv
+from tracelith.ingest.describe import describe
+from tracelith.ingest.importing import ImportSummary, import_paths
+from tracelith.model.document import AnalysisDocument
+from tracelith.model.errors import InputError, UnreadableFile
+from tracelith.model.schema import RawSpans
+from tracelith.store import Store
+
+__all__ = ["Workspace", "bar", "open_workspace", "show_problems"]
+
+SHOWN_PROBLEMS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A store that this process owns, and its engine."""
+
+    store: Store
+    engine: Engine
+
+    def import_traces(self, paths: Iterable[Path]) -> ImportSummary:
+        """Stores the traces of files and folders, and analyses nothing yet; problems go to standard error.
+
+        Raises:
+            InputError: no file held a single readable trace.
+        """
+        writer = SpanWriter(self.store)
+
+        def store(raw: RawSpans) -> None:
+            writer.write([describe(raw)])
+            if raw.rejections:
+                self.store.record_refusals({refusal.reason: refusal.spans for refusal in raw.rejections})
+
+        with bar("importing") as advance:
+            summary = import_paths(paths, store, on_progress=advance)
+        show_problems(summary.problems)
+        if summary.nothing_read:
+            raise InputError("no spans were read; see the messages above for what was expected")
+        return summary
+
+    def import_deployments(self, file: Path) -> int:
+        """Stores the deployments of a CSV file and returns how many were new; unreadable lines go to standard error."""
+        read = read_deployments_csv(file)
+        show_problems(read.problems)
+        return self.store.add_deployments(read.deployments)
+
+    def analyse(self) -> None:
+        """Brings every fact up to date."""
+        with bar("analysing") as advance:
+            self.engine.analyse_stale(0.0, on_progress=advance)
+
+    def conclude(self, environment: str | None, since_ns: int | None, until_ns: int | None) -> AnalysisDocument:
+        """The analysis document of the period, by default of everything there is."""
+        start_ns, end_ns = self.store.period() or (0, 0)
+        return self.engine.conclude(
+            environment,
+            start_ns if since_ns is None else since_ns,
+            end_ns if until_ns is None else until_ns,
+        )
+
+
+@contextmanager
+def open_workspace(db: Path | None) -> Iterator[Workspace]:
+    """A workspace on the file, or in memory.
+
+    Raises:
+        StoreError: the file cannot be used; StoreLocked when a server owns it.
+    """
+    with Store.open(db) as store:
+        yield Workspace(store, Engine(store, registered_analyses()))
+
+
+@contextmanager
+def bar(title: str) -> Iterator["Advance"]:
+    """A progress bar on standard error, silent where that is no terminal; call it with done and total."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield Advance(progress, progress.add_task(title, total=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Moves one bar."""
+
+    progress: Progress
+    task: int
+
+    def __call__(self, done: int, total: int) -> None:
+        """Shows done of total."""
+        self.progress.update(self.task, completed=done, total=total)  # type: ignore[arg-type]  # TaskID is a NewType of int
+
+
+def show_problems(problems: Iterable[UnreadableFile]) -> None:
+    """Prints what could not be read, the first few in full."""
+    listed = list(problems)
+    for problem in listed[:SHOWN_PROBLEMS]:
+        sys.stderr.write(f"tracelith: {problem}\n")
+    if len(listed) > SHOWN_PROBLEMS:
+        sys.stderr.write(f"tracelith: {len(listed) - SHOWN_PROBLEMS} more problems of this kind\n")
