@@ -1,0 +1,158 @@
+"""OTLP requests in protobuf as RawSpans: many at a time, column by column, each with its own verdict.
+
+ptars parses all requests in one call without the interpreter lock. What it cannot do is refuse one request of many,
+or name a bad span; that happens here and in flatten.py.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tracelith.ingest.flatten import REFUSALS, FlatSpans, flatten
+from tracelith.ingest.projection import ENVELOPE, REQUESTS
+from tracelith.model.errors import InvalidRequest
+from tracelith.model.schema import RawSpans, Rejection
+
+__all__ = ["MAX_REQUEST_BYTES", "DecodedRequests", "RequestVerdict", "decode_requests"]
+
+MAX_REQUEST_BYTES = 1 << 30
+"""Arrow counts bytes in 32 bits: all requests of one call together stay below half of that."""
+
+MAX_PART_BYTES = 16 << 10
+"""Larger parts of a request (a span, a resource) are checked for nesting before ptars sees them.
+
+ptars 0.0.25 skips unknown protobuf groups by recursion without a limit, about 80 bytes of stack per level and one
+byte of input per level: a megabyte of nested groups, a few kilobytes when compressed, would end the process. A part of
+this size cannot nest deeper than its length, 1.3 MB of an 8 MB stack; ordinary spans are far smaller.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestVerdict:
+    """What became of one request.
+
+    Attributes:
+        accepted, rejected: spans.
+        reason: why spans were rejected, in words a sender can act on; empty when none was.
+        error: the bytes are not an OTLP trace request at all; nothing of it was taken.
+    """
+
+    accepted: int
+    rejected: int
+    reason: str
+    error: InvalidRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRequests:
+    """Many requests as one batch of spans, with one verdict per request in their order."""
+
+    raw: RawSpans
+    verdicts: tuple[RequestVerdict, ...]
+
+
+def decode_requests(payloads: Sequence[bytes]) -> DecodedRequests:
+    """Spans of many serialised ExportTraceServiceRequests, sound ones only.
+
+    A request that cannot be parsed costs only itself, a span that cannot be used likewise. Attributes without a known
+    key are dropped, and text outside the fields Tracelith reads is not looked at.
+
+    Raises:
+        ValueError: the payloads together exceed MAX_REQUEST_BYTES; decode fewer at a time.
+    """
+    if sum(map(len, payloads)) > MAX_REQUEST_BYTES:
+        raise ValueError(f"expected at most {MAX_REQUEST_BYTES:,} bytes in one call; decode fewer requests at a time")
+    errors = {number: error for number, payload in enumerate(payloads) if (error := _check_nesting(payload))}
+    batch = _parse(payloads, errors)
+    flat = flatten(batch)
+    verdicts = _verdicts(flat, len(payloads), errors)
+    return DecodedRequests(replace(flat.raw, rejections=_rejections(flat)), verdicts)
+
+
+# --- parsing -------------------------------------------------------------------------------------------------------
+
+
+def _parse(payloads: Sequence[bytes], errors: dict[int, InvalidRequest]) -> pa.RecordBatch:
+    """One row per payload, empty for those in errors; payloads that fail are added to errors."""
+    try:
+        return _parse_sound(payloads, errors)
+    except ValueError:
+        # One of many is broken. Finding it costs a second pass, which only senders of broken requests cause.
+        for number, payload in enumerate(payloads):
+            if number not in errors and (problem := _parse_problem(payload)):
+                errors[number] = _invalid(problem)
+        return _parse_sound(payloads, errors)
+
+
+def _parse_sound(payloads: Sequence[bytes], errors: dict[int, InvalidRequest]) -> pa.RecordBatch:
+    # The empty request is a valid one, so rows stay in step with payloads.
+    return REQUESTS.list_to_record_batch(
+        [b"" if number in errors else payload for number, payload in enumerate(payloads)]
+    )
+
+
+def _parse_problem(payload: bytes) -> str:
+    try:
+        REQUESTS.list_to_record_batch([payload])
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _check_nesting(payload: bytes) -> InvalidRequest | None:
+    """Why the payload must not reach ptars, if so; see MAX_PART_BYTES."""
+    if len(payload) <= MAX_PART_BYTES:
+        return None
+    try:
+        if max(chain((0,), map(len, _parts(payload)))) > MAX_PART_BYTES:
+            ExportTraceServiceRequest.FromString(payload)
+    except DecodeError as error:
+        return _invalid(str(error))
+    return None
+
+
+def _parts(payload: bytes) -> Iterator[bytes]:
+    """Resources, scopes and spans of a request, unopened. Parsing this far is itself guarded against nesting."""
+    for group in ENVELOPE.FromString(payload).resource_spans:
+        yield from group.resource
+        for scoped in group.scope_spans:
+            yield from scoped.scope
+            yield from scoped.spans
+
+
+def _invalid(problem: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"expected a serialised ExportTraceServiceRequest, but its {problem}; "
+        "check that the exporter sends traces, as protobuf, and only once compressed"
+    )
+
+
+# --- verdicts ------------------------------------------------------------------------------------------------------
+
+
+def _verdicts(flat: FlatSpans, requests: int, errors: dict[int, InvalidRequest]) -> tuple[RequestVerdict, ...]:
+    kinds = len(REFUSALS)
+    counts = np.bincount(flat.request * kinds + flat.refusal, minlength=requests * kinds).reshape(requests, kinds)
+    return tuple(
+        RequestVerdict(row[0], sum(row[1:]), _reason(row), errors.get(number))
+        for number, row in enumerate(counts.tolist())
+    )
+
+
+def _reason(counts: Sequence[int]) -> str:
+    """``3 spans refused: trace_id must be … (2), span_id must be … (1)``; empty if none was."""
+    refused = sum(counts[1:])
+    if not refused:
+        return ""
+    causes = ", ".join(f"{REFUSALS[number]} ({counts[number]})" for number in range(1, len(REFUSALS)) if counts[number])
+    return f"{refused} {'span' if refused == 1 else 'spans'} refused: {causes}"
+
+
+def _rejections(flat: FlatSpans) -> tuple[Rejection, ...]:
+    counts = np.bincount(flat.refusal, minlength=len(REFUSALS)).tolist()
+    return tuple(Rejection(REFUSALS[number], counts[number]) for number in range(1, len(REFUSALS)) if counts[number])

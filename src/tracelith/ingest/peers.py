@@ -1,0 +1,161 @@
+"""The other side of a span: which datastore, broker or service it talks to, and in which protocol.
+
+The same keys mean different things by kind. On a SERVER span ``server.address`` is the span's own host and
+``net.peer.*`` the caller's, with a new port for every connection: such spans get no peer. On a span without a kind, or
+an INTERNAL one, an address is only believed when the span is evidently a call to a datastore, a broker or a named service.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.ingest.fields import MAX_TEXT_CHARS, Codes, Fields
+from tracelith.model.schema import Kind
+from tracelith.model.semantic_conventions import DB_SYSTEM_RENAMES, MESSAGING_ACTION_RENAMES
+
+__all__ = ["PEER_COLUMNS", "Peers", "choose_peers", "protocol_names", "with_peer_text"]
+
+Bool = NDArray[np.bool_]
+
+_PROTOCOLS = ("", "http", "rpc", "messaging", "db")
+"""By number; of several that apply the last one counts: a query over HTTP is a query, a queue's API call a message."""
+
+_HTTP, _RPC, _MESSAGING, _DB = range(1, 5)
+
+PEER_COLUMNS = (
+    "peer_system",
+    "peer_address",
+    "peer_port",
+    "peer_service",
+    "peer_service_namespace",
+    "peer_namespace",
+    "peer_object",
+    "peer_action",
+    "peer_summary",
+    "consumer_group",
+)
+"""What is chosen per span; with_peer_text turns it into OPERATION_TEXT's peer columns."""
+
+_AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?([^/?#]+)"
+_UNKNOWN_SYSTEM = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Peers of spans as codes.
+
+    Attributes:
+        protocol: int32 per span, see protocol_names.
+        codes: int32 per span for each of PEER_COLUMNS, index into values.
+        values: distinct texts; the first is empty.
+    """
+
+    protocol: Codes
+    codes: dict[str, Codes]
+    values: pl.Series
+
+
+def choose_peers(kind: NDArray[np.uint8], fields: Fields) -> Peers:
+    """Protocol and peer of each span."""
+    protocol = _protocols(fields)
+    db, messaging = protocol == _DB, protocol == _MESSAGING
+    outgoing = (kind == Kind.CLIENT) | (kind == Kind.PRODUCER) | (kind == Kind.CONSUMER)
+    evident = db | messaging | (fields["peer_service"] != 0)
+    has_peer = (kind != Kind.SERVER) & (outgoing | evident)
+    address, port = _where(has_peer, fields["peer_address"]), _where(has_peer, fields["peer_port"])
+    values = fields.values
+    from_url = (kind == Kind.CLIENT) & (address == 0) & (fields["http_url"] != 0)
+    if from_url.any():
+        address, port = address.copy(), _where(~from_url, port)
+        address[from_url], values = _authorities(fields["http_url"][from_url], values)
+    codes = {
+        "peer_system": _either(db, fields["db_system"], messaging, fields["messaging_system"]),
+        "peer_address": address,
+        "peer_port": port,
+        "peer_service": _where(has_peer, fields["peer_service"]),
+        "peer_service_namespace": _where(has_peer, fields["peer_service_namespace"]),
+        "peer_namespace": _where(db, fields["db_namespace"]),
+        "peer_object": _either(db, fields["db_object"], messaging, fields["messaging_destination"]),
+        "peer_action": _either(db, fields["db_action"], messaging, fields["messaging_action"]),
+        "peer_summary": _where(db, fields["db_summary"]),
+        "consumer_group": _where(messaging, fields["consumer_group"]),
+    }
+    return Peers(protocol, codes, values)
+
+
+def _protocols(fields: Fields) -> Codes:
+    """Number of the protocol family per span."""
+    evidence = {
+        _HTTP: ("http_method", "http_status", "http_url", "http_route"),
+        _RPC: ("rpc_system", "rpc_method", "rpc_status"),
+        _MESSAGING: ("messaging_system", "messaging_destination", "messaging_action"),
+        _DB: ("db_system", "db_namespace", "db_object", "db_action", "db_summary"),
+    }
+    protocol = np.zeros(fields.codes.shape[1], np.int32)
+    for number, names in evidence.items():
+        for name in names:
+            protocol[fields[name] != 0] = number
+    return protocol
+
+
+def _where(applies: Bool, codes: Codes) -> Codes:
+    return np.where(applies, codes, 0)
+
+
+def _either(first: Bool, first_codes: Codes, second: Bool, second_codes: Codes) -> Codes:
+    return np.where(first, first_codes, np.where(second, second_codes, 0))
+
+
+def _authorities(url_codes: Codes, values: pl.Series) -> tuple[Codes, pl.Series]:
+    """Codes of the host (and port) in each URL, and the values with those hosts added."""
+    distinct, number = np.unique(url_codes, return_inverse=True)
+    hosts = values.gather(distinct).str.extract(_AUTHORITY).fill_null("").str.head(MAX_TEXT_CHARS)
+    codes = np.where(hosts != "", np.arange(len(hosts)) + len(values), 0).astype(np.int32)
+    return codes[number], pl.concat([values, hosts.alias(values.name)])
+
+
+# --- as text -------------------------------------------------------------------------------------------------------
+
+
+def protocol_names(numbers: Codes) -> pl.Series:
+    """``http``, ``rpc``, ``messaging``, ``db`` or empty."""
+    return pl.Series(_PROTOCOLS).gather(numbers)
+
+
+def with_peer_text(operations: pl.DataFrame) -> pl.DataFrame:
+    """Operations with PEER_COLUMNS made into OPERATION_TEXT's peer columns: one spelling for one thing."""
+    system, action, address = pl.col("peer_system"), pl.col("peer_action"), pl.col("peer_address")
+    is_db, is_messaging = pl.col("protocol") == "db", pl.col("protocol") == "messaging"
+    words = pl.col("peer_summary").str.split(" ")
+    service, namespace = pl.col("peer_service"), pl.col("peer_service_namespace")
+    return operations.with_columns(
+        peer_system=pl.when((is_db | is_messaging) & (system == ""))
+        .then(pl.lit(_UNKNOWN_SYSTEM))
+        .when(is_db)
+        .then(system.str.to_lowercase().replace(DB_SYSTEM_RENAMES))
+        .otherwise(system.str.to_lowercase()),
+        peer_address=_joined_address(address, pl.col("peer_port")),
+        peer_service=pl.when((service == "") | (namespace == ""))
+        .then(service)
+        .otherwise(pl.concat_str(namespace, service, separator="/")),
+        peer_object=_or_summary(pl.col("peer_object"), words.list.get(1, null_on_oob=True)),
+        peer_action=pl.when(is_messaging)
+        .then(action.str.to_lowercase().replace(MESSAGING_ACTION_RENAMES))
+        .otherwise(_or_summary(action, words.list.get(0, null_on_oob=True))),
+    )
+
+
+def _joined_address(address: pl.Expr, port: pl.Expr) -> pl.Expr:
+    """``host:port``; just the host if the port is unknown or already there; IPv6 addresses in brackets."""
+    is_bare_ipv6 = address.str.count_matches(":", literal=True) > 1
+    host = pl.when(is_bare_ipv6 & ~address.str.starts_with("[")).then(pl.concat_str(pl.lit("["), address, pl.lit("]")))
+    complete = (address == "") | (port == "") | address.str.contains(r"^[^:]+:[0-9]+$|\]:[0-9]+$")
+    bracketed = host.otherwise(address)
+    return pl.when(complete).then(bracketed).otherwise(pl.concat_str(bracketed, port, separator=":"))
+
+
+def _or_summary(given: pl.Expr, word: pl.Expr) -> pl.Expr:
+    """The attribute if given, else the word of ``db.query.summary`` (``SELECT orders``: action, then object)."""
+    return pl.when(given == "").then(word.fill_null("")).otherwise(given)
