@@ -188,6 +188,7 @@ class PairDocument(TypedDict):
     lag_minutes: EstimateDocument | None  # positive: b follows a
     direction: Literal["a_first", "b_first", "undetermined"]
     sign_p: float | None
+    sign_flip_p: NotRequired[float | None]  # the same question asked of the mean lag
     second_opinion_p: float | None  # curveball
     widest_window: str | None  # which of 10 min, 30 min, 2 h, 24 h shows the largest excess_low
     classical: dict[str, float | None]  # support, confidence_ab, confidence_ba, lift, jaccard, phi, degree
@@ -200,11 +201,12 @@ class CodeploymentDocument(TypedDict):
 
     system: dict[str, Any]
     # {deployments, services, weeks, window_minutes, solo_rate: Estimate, expected_solo_rate, lockstep_excess: Estimate,
-    #  lockstep_index, train: {sessions, median_batch, largest_batch, top_hour_share, top_hour}, status, reason}
+    #  lockstep_index, train: {sessions, median_batch, largest_batch, top_hour_share, top_hour},
+    #  start, end, pairs: {possible, tested, coupled, listed}, status, reason}
     services: list[dict[str, Any]]  # [{service, deployments, solo_rate: Estimate, expected_solo_rate, last_at}]
     pairs: list[PairDocument]  # strongest first
-    groups: list[dict[str, Any]]  # [{services, pairs, strongest_excess_low}]
-    deployments: list[dict[str, Any]]  # [{service, version, at, earliest, source}], the timeline
+    groups: list[dict[str, Any]]  # [{services, label: pair|group, pairs, strongest_excess_low, median_excess_low}]
+    deployments: list[dict[str, Any]]  # [{service, version, at, earliest, rollout_end, source}], the timeline
     ignored: list[dict[str, Any]]  # [{service, reason, count}] versions that were no evidence of a deployment
 
 
