@@ -32,6 +32,9 @@ MINIMUM_SERVICES = 4
 MINIMUM_WEEKS = 6
 """Below these the lockstep excess is not reported (metrics.md §19)."""
 
+LEAST_EXPECTED = 0.1
+"""Where independent services would deploy alone less often than this, lockstep cannot be told from sheer number (own)."""
+
 HOUR_NS = 3_600 * 10**9
 WEEK_HOURS = 168
 MONDAY_OFFSET_HOURS = 72
@@ -126,7 +129,7 @@ def lockstep(log: DeploymentLog, sessions: Sessions, delta_ns: int = DELTA_NS) -
     beside = company(log, delta_ns)
     alone = np.bincount(log.service, weights=beside == 0, minlength=len(log.services)).astype(np.int64)
     expected = expected_solo_rates(log.counts.astype(np.float64), working_hours(log), delta_ns)
-    state, reason = _enough(log)
+    state, reason = _enough(log, float(expected.mean()) if expected.size else 0.0)
     solo, excess = _excess_estimates(log, alone, beside, delta_ns, sessions.incidence.shape[1])
     if state is not State.OK:
         blank = Estimate(None, n=len(log.at_ns), n_eff=float(len(log.at_ns)), state=state, reason=reason)
@@ -154,9 +157,17 @@ def _hours_of_week(log: DeploymentLog) -> Int64:
     return ((log.start_ns + log.at_ns) // HOUR_NS + MONDAY_OFFSET_HOURS) % WEEK_HOURS
 
 
-def _enough(log: DeploymentLog) -> tuple[State, str]:
+def _enough(log: DeploymentLog, expected: float) -> tuple[State, str]:
     seen = len(log.at_ns), len(log.services), log.weeks
+    if not seen[0]:
+        return (
+            State.INSUFFICIENT_DATA,
+            "no deployment is known; let spans carry a service.version that changes with each release, "
+            "or import past deployments",
+        )
     if seen[0] >= MINIMUM_DEPLOYMENTS and seen[1] >= MINIMUM_SERVICES and seen[2] >= MINIMUM_WEEKS:
+        if expected < LEAST_EXPECTED:
+            return State.NOT_IDENTIFIABLE, "there are so many deployments that even independent ones are rarely alone"
         return State.OK, ""
     return (
         State.INSUFFICIENT_DATA,
