@@ -99,10 +99,10 @@ def draw_rollouts(system: System, rng: np.random.Generator, start_us: int, end_u
 
 
 def _working_moments(rng: np.random.Generator, habit: ReleaseHabit, start_us: int, end_us: int) -> Micros:
-    """A Poisson number of moments per week, uniform over working time; whole seconds, as release tools log them."""
+    """Moments anywhere in working time, per_week of them each week (a fraction is the chance of one more)."""
     first_monday = (start_us - _EPOCH_MONDAY_US) // WEEK_US * WEEK_US + _EPOCH_MONDAY_US
     mondays = np.arange(first_monday, end_us, WEEK_US, dtype=np.int64)
-    weeks = np.repeat(mondays, rng.poisson(habit.per_week, mondays.size))
+    weeks = np.repeat(mondays, (habit.per_week + rng.random(mondays.size)).astype(np.int64))
     days = rng.integers(0, _WORKING_DAYS, weeks.size) * DAY_US
     seconds = rng.integers(_FIRST_HOUR * 3_600, _LAST_HOUR * 3_600, weeks.size) * 1_000_000
     moments = weeks + days + seconds

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tracelith.simulate.batching import encode_batches
+from tracelith.simulate.batching import BATCH_SPANS, encode_batches
 from tracelith.simulate.encoding import PROTOBUF, Encoding
 from tracelith.simulate.execution import SpanBlock, World, execute
 from tracelith.simulate.rollouts import Deployment, Fleet, draw_rollouts
@@ -57,11 +57,13 @@ class Simulation:
     _world: World
     _arrivals: Arrivals
 
-    def batches(self, encoding: Encoding = PROTOBUF) -> Iterator[Batch]:
-        """Requests in order of time, at most 8,192 spans each."""
+    def batches(self, encoding: Encoding = PROTOBUF, *, batch_spans: int = BATCH_SPANS) -> Iterator[Batch]:
+        """Requests in order of time, at most batch_spans spans each."""
         for first in range(0, self._arrivals.at_us.size, _SLICE_TRACES):
             done = min(first + _SLICE_TRACES, self.traces)
-            for payload, spans in encode_batches(self._blocks(first), self._world.fleet, encoding):
+            for payload, spans in encode_batches(
+                self._blocks(first), self._world.fleet, encoding, batch_spans=batch_spans
+            ):
                 yield Batch(payload, spans, done)
 
     def payloads(self) -> Iterator[bytes]:

@@ -1,0 +1,33 @@
+"""The samples of ``sample_traces/``: which systems, how large, at what time. Run as a module, it writes them again.
+
+python -m tracelith.simulate.samples sample_traces
+"""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from tracelith.simulate.files import write
+from tracelith.simulate.simulation import simulate
+
+__all__ = ["SAMPLE_SEED", "SAMPLE_TRACES", "SAMPLE_UNTIL", "SAMPLE_WEEKS", "write_samples"]
+
+SAMPLE_SEED = 1
+SAMPLE_WEEKS = 12
+SAMPLE_UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
+SAMPLE_TRACES: Mapping[str, int] = MappingProxyType({"login": 1_200, "healthy": 3_000})
+"""Requests per system: each sample stays below a megabyte, and has the 600 requests to its main entry operation from
+which a 95th percentile can be attributed to hops."""
+
+
+def write_samples(root: Path) -> None:
+    """Writes every sample into a folder of its own below root."""
+    for name, traces in SAMPLE_TRACES.items():
+        simulation = simulate(name, seed=SAMPLE_SEED, weeks=SAMPLE_WEEKS, traces=traces, until=SAMPLE_UNTIL)
+        write(simulation, root / name)
+
+
+if __name__ == "__main__":
+    write_samples(Path(sys.argv[1]))
