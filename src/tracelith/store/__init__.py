@@ -1,1 +1,5 @@
-"""The DuckDB file: migrations, spans, facts, deployments, findings. The only package that imports duckdb."""
+"""DuckDB: the only package that knows it. One file holds spans, facts, deployments and findings."""
+
+from tracelith.store.store import Store, StoreSize
+
+__all__ = ["Store", "StoreSize"]

@@ -1,0 +1,207 @@
+"""The DuckDB file: opened safely, one cursor per call, errors in our own words.
+
+DuckDB lets one process own a file, and one connection serve one thread. So a process opens a file once, every call
+takes its own cursor of that connection, and results are read fully before the cursor is given back.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import polars as pl
+
+from tracelith.model.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
+
+__all__ = ["Cursor", "Database", "insert_frame", "open_database"]
+
+Cursor = duckdb.DuckDBPyConnection
+T = TypeVar("T")
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # Nothing is fetched from the network, whatever a query names.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+WRITE_ATTEMPTS = 8
+"""Two writers that delete the same rows conflict, and one of them is asked to try again."""
+
+HEADER_BYTES = 3 * 4096
+"""DuckDB storage format: a main header and two database headers come before the blocks."""
+
+_open_paths: set[Path] = set()
+_open_paths_guard = threading.Lock()
+
+
+@dataclass(slots=True)
+class Database:
+    """An open DuckDB database.
+
+    Attributes:
+        path: the file; None in memory.
+        read_only: whether writing is refused. closed: whether close was called.
+    """
+
+    path: Path | None
+    read_only: bool
+    _root: Cursor
+    closed: bool = False
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def cursor(self) -> Iterator[Cursor]:
+        """A cursor for the calling thread; DuckDB's errors leave as StoreError."""
+        try:
+            with self._guard:
+                cursor = self._root.cursor()
+            try:
+                yield cursor
+            finally:
+                cursor.close()
+        except duckdb.Error as error:
+            raise store_error(error, self.path) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Cursor]:
+        """A cursor whose queries all see the same state."""
+        with self.cursor() as cursor:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                yield cursor
+            finally:
+                cursor.execute("ROLLBACK")
+
+    def write(self, work: Callable[[Cursor], T]) -> T:
+        """Runs work in a transaction and commits it; DuckDB has synced it to disk when this returns.
+
+        Work may run several times: when another transaction wrote the same rows first, it is tried again.
+        """
+        with self.cursor() as cursor:
+            for attempt in range(WRITE_ATTEMPTS):
+                try:
+                    return in_transaction(cursor, work)
+                except duckdb.TransactionException:
+                    if attempt == WRITE_ATTEMPTS - 1:
+                        raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def checkpoint(self) -> bool:
+        """Moves the write-ahead log into the file and frees deleted space; False if another transaction is open."""
+        with self.cursor() as cursor:
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Closes the file and lets other processes have it."""
+        with self._guard:
+            self._root.close()
+            self.closed = True
+        if self.path is not None:
+            with _open_paths_guard:
+                _open_paths.discard(self.path)
+
+
+def in_transaction(cursor: Cursor, work: Callable[[Cursor], T]) -> T:
+    """What work returns, once what it did is committed; on any error nothing of it stays."""
+    cursor.execute("BEGIN TRANSACTION")
+    try:
+        result = work(cursor)
+        cursor.execute("COMMIT")
+    except BaseException:
+        roll_back(cursor)
+        raise
+    return result
+
+
+def roll_back(cursor: Cursor) -> None:
+    """Ends a failed transaction. A COMMIT that failed has rolled back already, which is as good."""
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.Error:
+        return
+
+
+def insert_frame(
+    cursor: Cursor,
+    statement: str,
+    batch: pl.DataFrame,  # noqa: ARG001 - the statement reads it: DuckDB finds frames by the name of a local variable
+    parameters: Sequence[int] | Mapping[str, int] | None = None,
+) -> None:
+    """Runs ``INSERT ... SELECT ... FROM batch``; to register the frame would be a catalogue change per commit."""
+    cursor.execute(statement, parameters)
+
+
+def open_database(path: Path | None, *, read_only: bool) -> Database:
+    """An open database; a missing file is created unless read_only.
+
+    Raises:
+        StoreLocked: another process, or this one, has it open.
+        StoreCorrupt: the file is no DuckDB database, or a damaged one. It is left as it is.
+        StoreTooNew: a later DuckDB wrote it.
+        StoreError: the file cannot be read or created.
+    """
+    if path is None:
+        return Database(None, read_only, duckdb.connect(":memory:", config=CONFIG))
+    path = path.expanduser().resolve()
+    with _open_paths_guard:
+        if path in _open_paths:
+            raise StoreLocked(f"{path}: this process has the database open already")
+        _open_paths.add(path)
+    try:
+        if path.exists():
+            _examine(path)
+        elif read_only:
+            raise StoreError(f"{path}: there is no database here; `tracelith import` or `tracelith serve` makes one")
+        return Database(path, read_only, duckdb.connect(str(path), read_only=read_only, config=CONFIG))
+    except BaseException as error:
+        with _open_paths_guard:
+            _open_paths.discard(path)
+        if isinstance(error, duckdb.Error):
+            raise store_error(error, path) from error
+        raise
+
+
+def _examine(path: Path) -> None:
+    """Opens the file read-only first: a damaged one is then refused before DuckDB could write to it.
+
+    DuckDB notices damaged headers and logs by itself, but not that the end of the file is missing.
+    """
+    with duckdb.connect(str(path), read_only=True, config=CONFIG) as probe:
+        row = probe.execute("SELECT block_size, total_blocks FROM pragma_database_size()").fetchone()
+    block_size, blocks = row if row is not None else (0, 0)
+    expected, actual = HEADER_BYTES + block_size * blocks, path.stat().st_size
+    if blocks and actual < expected:
+        raise StoreCorrupt(f"{path}: the file is cut short ({actual:,} of {expected:,} bytes). {RESTORE}")
+
+
+RESTORE = (
+    "It was left untouched: restore it (and the .wal file beside it) from a backup, "
+    "or move it away and start with a new file."
+)
+
+
+def store_error(error: duckdb.Error, path: Path | None) -> StoreError:
+    """The StoreError that says what DuckDB's error means for this file and what to do."""
+    text = str(error)
+    where = "in-memory database" if path is None else str(path)
+    if "Could not set lock" in text:
+        return StoreLocked(
+            f"{where}: another process owns this database, probably a running `tracelith serve`. "
+            "Ask that server over its API, stop it, or name another file with --db."
+        )
+    if "newer version" in text or "version number" in text:
+        return StoreTooNew(f"{where}: a later version of DuckDB wrote this file; upgrade Tracelith to open it")
+    if any(sign in text for sign in ("not a valid DuckDB", "Corrupt", "enough bytes", "checksum", "WAL file")):
+        return StoreCorrupt(f"{where}: not a sound DuckDB database. {RESTORE} ({_first_line(text)})")
+    return StoreError(f"{where}: {_first_line(text)}")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0]

@@ -1,0 +1,165 @@
+"""Fact tables: replaced window by window, read merged over a period."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tracelith.model.facts import FACT_KEYS, FactTable
+from tracelith.model.schema import WINDOW_NS
+from tracelith.store import fact_sql
+from tracelith.store.connection import Cursor, Database, insert_frame
+
+__all__ = ["StoredFacts", "create_fact_tables", "environments", "period", "stored_form", "write_facts"]
+
+MARK_ANALYSED = "INSERT INTO analysed_window SELECT unnest($windows::BIGINT[]), $upto, false"
+
+DELETE_MARKS = (
+    "DELETE FROM window_summary WHERE window_ns IN (SELECT unnest($windows::BIGINT[]))",
+    "DELETE FROM analysed_window WHERE window_ns IN (SELECT unnest($windows::BIGINT[]))",
+)
+
+# The environment of a span is its resource's; only environments that have facts are listed.
+SUMMARISE = """
+    INSERT INTO window_summary
+    SELECT batch.window_ns, batch.window_ns + $length, batch.environment, coalesce(counted.spans, 0)
+    FROM batch LEFT JOIN (
+        SELECT window_of(span.start_ns) AS window_ns, resource.environment, count(*) AS spans
+        FROM span JOIN resource USING (resource)
+        WHERE span.start_ns >= $first AND span.start_ns < $end
+          AND window_of(span.start_ns) IN (SELECT window_ns FROM batch)
+        GROUP BY ALL
+    ) AS counted USING (window_ns, environment)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFacts:
+    """Facts of one environment and half-open period, as they are at each call."""
+
+    database: Database
+    environment: str
+    start_ns: int
+    end_ns: int
+
+    def merged(self, table: FactTable) -> pl.DataFrame:
+        """One row per key over the whole period, sorted by the keys; no rows if the table was never written."""
+        own = (table.keys, table.sums, table.minima, table.maxima)
+        return self._read(fact_sql.merge(table), table, [name for part in own for name in part])
+
+    def by_window(self, table: FactTable, block_ns: int | None = None) -> pl.DataFrame:
+        """One row per (window_ns, keys), sorted; with block_ns windows are merged into blocks of that length.
+
+        Windows are five minutes long, or an hour after compaction.
+        """
+        own = (table.keys, table.sums, table.minima, table.maxima)
+        columns = ["window_ns", *(name for part in own for name in part)]
+        return self._read(fact_sql.merge_by_window(table), table, columns, {"block": block_ns or 1})
+
+    def _read(
+        self, query: str, table: FactTable, columns: list[str], parameters: Mapping[str, int] | None = None
+    ) -> pl.DataFrame:
+        schema = pl.Schema({name: table.schema[name] for name in columns})
+        asked = {"environment": self.environment, "start": self.start_ns, "end": self.end_ns, **(parameters or {})}
+        with self.database.cursor() as cursor:
+            if not is_stored(cursor, table):
+                return schema.to_frame()
+            return cursor.execute(query, asked).pl().cast(schema)
+
+
+def is_stored(cursor: Cursor, table: FactTable) -> bool:
+    """Whether the file has the table, with exactly the declared columns in their order."""
+    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+    columns = cursor.execute(query, [fact_sql.table_name(table)]).fetchall()
+    return columns == list(fact_sql.stored_types(table).items())
+
+
+def create_fact_tables(database: Database, tables: Sequence[FactTable]) -> bool:
+    """Creates or rebuilds the tables that are missing or differ, and then forgets which windows are analysed.
+
+    Returns:
+        Whether anything changed. Frozen windows keep their mark: without raw spans nothing could fill the new table.
+    """
+    with database.cursor() as cursor:
+        changed = [table for table in tables if not is_stored(cursor, table)]
+    if not changed:
+        return False
+
+    def rebuild(cursor: Cursor) -> None:
+        for table in changed:
+            cursor.execute(f"DROP TABLE IF EXISTS {fact_sql.table_name(table)}")
+            cursor.execute(fact_sql.create(table))
+        cursor.execute("DELETE FROM store_state WHERE name = 'low_water'")
+        cursor.execute("UPDATE analysed_window SET upto = 0 WHERE NOT frozen")
+
+    database.write(rebuild)
+    database.checkpoint()
+    return True
+
+
+def write_facts(
+    cursor: Cursor,
+    windows: Sequence[int],
+    facts: Sequence[tuple[FactTable, pl.DataFrame]],
+    *,
+    replaced: Sequence[FactTable],
+    analysed_before: Sequence[int],
+    upto: int,
+) -> None:
+    """Writes the facts of the windows and marks them analysed, inside a transaction.
+
+    The rows that windows ``analysed_before`` have in the ``replaced`` tables go first; other windows have none.
+    """
+    if analysed_before:
+        gone = {"windows": list(analysed_before)}
+        for table in replaced:
+            cursor.execute(fact_sql.delete_windows(table), gone)
+        for statement in DELETE_MARKS:
+            cursor.execute(statement, gone)
+    for table, rows in facts:
+        if rows.height:
+            insert_frame(cursor, fact_sql.insert(table), rows)
+    seen = pl.concat([FACT_KEYS.to_frame(), *(rows.select(FACT_KEYS.names()) for _, rows in facts)]).unique()
+    if seen.height:
+        bounds = {"length": WINDOW_NS, "first": min(windows), "end": max(windows) + WINDOW_NS}
+        insert_frame(cursor, SUMMARISE, seen, bounds)
+    cursor.execute(MARK_ANALYSED, {"windows": list(windows), "upto": upto})
+
+
+def stored_form(
+    tables: Mapping[str, FactTable], facts: Mapping[str, pl.DataFrame], windows: Sequence[int]
+) -> list[tuple[FactTable, pl.DataFrame]]:
+    """Each frame with its declaration, columns in stored order, rows of these windows only.
+
+    Raises:
+        ValueError: a frame's table was not declared by ensure_fact_tables, or lacks a column.
+    """
+    unknown = sorted(facts.keys() - tables.keys())
+    if unknown:
+        raise ValueError(f"fact table(s) {', '.join(unknown)} not declared; call ensure_fact_tables first")
+    pairs = []
+    for name, rows in facts.items():
+        schema = tables[name].schema
+        missing = [column for column in schema.names() if column not in rows.columns]
+        if missing:
+            raise ValueError(f"facts of {name} lack the column(s) {', '.join(missing)}")
+        kept = rows.select(schema.names()).cast(schema).filter(pl.col("window_ns").is_in(list(windows)))
+        pairs.append((tables[name], kept))
+    return pairs
+
+
+def environments(database: Database, start_ns: int, end_ns: int) -> list[tuple[str, int]]:
+    """Environments with facts in the half-open period and their number of spans, most first."""
+    query = """
+        SELECT environment, sum(spans)::BIGINT AS spans FROM window_summary
+        WHERE window_ns >= ? AND window_ns < ? GROUP BY environment ORDER BY spans DESC, environment
+    """
+    with database.cursor() as cursor:
+        return [(str(name), int(spans)) for name, spans in cursor.execute(query, [start_ns, end_ns]).fetchall()]
+
+
+def period(database: Database) -> tuple[int, int] | None:
+    """First window start and last window end that have facts."""
+    with database.cursor() as cursor:
+        first, last = cursor.execute("SELECT min(window_ns), max(end_ns) FROM window_summary").fetchall()[0]
+    return None if first is None else (int(first), int(last))

@@ -1,0 +1,153 @@
+"""Reading raw spans back: all traces of some windows, one trace, or the slowest recent ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tracelith.model.ports import WindowSpans
+from tracelith.model.schema import WINDOW_NS
+from tracelith.store.connection import Cursor, Database
+from tracelith.store.windows import HORIZON_NS, horizon_of
+
+__all__ = ["TracesWanted", "read_trace", "read_windows", "recent_traces", "window_span_counts"]
+
+# A trace has one bucket, so the bucket is tested on both sides before anything is joined. Each trace brings its own
+# horizon: reading two distant windows together must not give a trace more spans than reading them one by one.
+SPANS = """
+    WITH touching AS (
+        SELECT trace_hi, trace_lo, min(window_of(start_ns)) AS first_ns, max(window_of(start_ns)) AS last_ns FROM span
+        WHERE start_ns >= $first AND start_ns < $end AND bucket_of(trace_lo, $buckets) = $bucket
+          AND window_of(start_ns) IN (SELECT unnest($windows::BIGINT[]))
+        GROUP BY ALL
+    )
+    SELECT span.* EXCLUDE (commit_no) FROM span JOIN touching USING (trace_hi, trace_lo)
+    WHERE start_ns >= $from AND start_ns < $to AND bucket_of(trace_lo, $buckets) = $bucket
+      AND start_ns >= first_ns - $before AND start_ns < last_ns + $after
+    ORDER BY trace_hi, trace_lo, start_ns, span_id
+"""
+
+TRACE = "SELECT * EXCLUDE (commit_no) FROM span WHERE trace_hi = $hi AND trace_lo = $lo ORDER BY start_ns, span_id"
+
+LINKS = "SELECT * FROM link WHERE start_ns >= $from AND start_ns <= $to"
+
+LINKED_SPANS = """
+    SELECT * EXCLUDE (commit_no) FROM span
+    SEMI JOIN targets ON span.trace_hi = targets.linked_trace_hi
+        AND span.trace_lo = targets.linked_trace_lo AND span.span_id = targets.linked_span_id
+    WHERE start_ns >= $from AND start_ns < $to
+    ORDER BY trace_hi, trace_lo, start_ns, span_id
+"""
+
+RECENT = """
+    SELECT span.trace_hi, span.trace_lo, resource.service, operation.name AS operation,
+        span.start_ns, span.duration_ns, span.outcome
+    FROM span JOIN resource USING (resource) JOIN operation USING (operation)
+    WHERE span.parent_id = 0 AND span.start_ns >= $from AND span.start_ns < $to
+        AND ($service IS NULL OR resource.service = $service)
+        AND ($operation IS NULL OR operation.name = $operation)
+    ORDER BY span.duration_ns DESC, span.trace_hi, span.trace_lo LIMIT $limit
+"""
+
+COUNTS = """
+    SELECT window_of(start_ns) AS window_ns, count(*) FROM span
+    WHERE start_ns >= $from AND start_ns < $to AND window_of(start_ns) IN (SELECT unnest($windows::BIGINT[])) GROUP BY 1
+"""
+
+KEY = ["trace_hi", "trace_lo", "span_id"]
+LINKED_KEY = ["linked_trace_hi", "linked_trace_lo", "linked_span_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Where spans of the asked traces, and those they link to, are looked for: [start_ns, end_ns)."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TracesWanted:
+    """Which root spans: service and operation name (None: any), starting in [start_ns, end_ns), at most limit."""
+
+    service: str | None
+    operation: str | None
+    start_ns: int
+    end_ns: int
+    limit: int
+
+
+def read_windows(database: Database, windows: Sequence[int], bucket: int, buckets: int, upto: int) -> WindowSpans:
+    """Spans of every trace of the bucket that has a span starting in one of the windows, sorted by trace and start."""
+    asked = tuple(sorted(set(windows)))
+    first, last = (asked[0], asked[-1]) if asked else (0, 0)
+    start, end = horizon_of(first, last)
+    parameters = {
+        "windows": list(asked), "first": first, "end": last + WINDOW_NS, "bucket": bucket, "buckets": buckets,
+        "from": start, "to": end, "before": HORIZON_NS, "after": WINDOW_NS + HORIZON_NS,
+    }  # fmt: skip
+    with database.snapshot() as cursor:
+        spans = cursor.execute(SPANS, parameters).pl()
+        return _completed(cursor, asked, spans, Horizon(start, end), upto)
+
+
+def read_trace(database: Database, trace_hi: int, trace_lo: int, upto: int) -> WindowSpans:
+    """All spans of one trace, whenever they started."""
+    with database.snapshot() as cursor:
+        spans = cursor.execute(TRACE, {"hi": trace_hi, "lo": trace_lo}).pl()
+        first, last = (int(spans["start_ns"][0]), int(spans["start_ns"][-1])) if spans.height else (0, 0)
+        return _completed(cursor, (), spans, Horizon(*horizon_of(first, last)), upto)
+
+
+def _completed(
+    cursor: Cursor, windows: tuple[int, ...], spans: pl.DataFrame, horizon: Horizon, upto: int
+) -> WindowSpans:
+    """Adds to spans what explains them: links, the spans linked to, and the texts behind the codes."""
+    first, last = (spans["start_ns"].min(), spans["start_ns"].max()) if spans.height else (1, 0)
+    links = cursor.execute(LINKS, {"from": first, "to": last}).pl()
+    links = links.join(spans.select(KEY).unique(), on=KEY, how="semi").sort(links.columns)
+    linked = _linked_spans(cursor, links.select(LINKED_KEY).unique(), horizon) if links.height else spans.clear()
+    return WindowSpans(
+        windows=windows,
+        spans=spans,
+        links=links,
+        linked_spans=linked,
+        resources=_used(cursor, "resource", spans, linked),
+        operations=_used(cursor, "operation", spans, linked),
+        upto=upto,
+    )
+
+
+def _linked_spans(
+    cursor: Cursor,
+    targets: pl.DataFrame,  # noqa: ARG001 - the query reads it: DuckDB finds frames by the name of a local variable
+    horizon: Horizon,
+) -> pl.DataFrame:
+    return cursor.execute(LINKED_SPANS, {"from": horizon.start_ns, "to": horizon.end_ns}).pl()
+
+
+def _used(cursor: Cursor, dimension: str, spans: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
+    query = "SELECT * FROM resource" if dimension == "resource" else "SELECT * FROM operation"
+    codes = pl.concat([spans.select(dimension), linked.select(dimension)]).unique()
+    return cursor.execute(query).pl().join(codes, on=dimension, how="semi").sort(dimension)
+
+
+def window_span_counts(database: Database, windows: Sequence[int]) -> dict[int, int]:
+    """Stored spans that start in each of the windows."""
+    counts = dict.fromkeys(windows, 0)
+    if not counts:
+        return counts
+    parameters = {"windows": list(counts), "from": min(counts), "to": max(counts) + WINDOW_NS}
+    with database.cursor() as cursor:
+        counts.update(cursor.execute(COUNTS, parameters).fetchall())
+    return counts
+
+
+def recent_traces(database: Database, wanted: TracesWanted) -> pl.DataFrame:
+    """Root spans that start in the period, slowest first."""
+    parameters = {
+        "service": wanted.service, "operation": wanted.operation,
+        "from": wanted.start_ns, "to": wanted.end_ns, "limit": wanted.limit,
+    }  # fmt: skip
+    with database.cursor() as cursor:
+        return cursor.execute(RECENT, parameters).pl()
