@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelith.ingest.decode import DecodedRequests, RequestVerdict
 from tracelith.ingest.otlp_json_defects import describe_defects
 from tracelith.ingest.otlp_json_shape import (
     REQUEST,
@@ -44,7 +45,7 @@ from tracelith.model.errors import InvalidRequest
 from tracelith.model.schema import Kind, RawSpans, Rejection, Status
 from tracelith.model.semantic_conventions import KNOWN_RESOURCE_KEYS, KNOWN_SPAN_KEYS
 
-__all__ = ["DecodedJson", "DecodedJsonRequests", "JsonVerdict", "decode_json_request", "decode_json_requests"]
+__all__ = ["DecodedJson", "decode_json_request", "decode_json_requests"]
 
 _BROKEN_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NO_ID = "0" * SPAN_ID_DIGITS
@@ -52,30 +53,6 @@ _REASONS_SHOWN = 5  # an answer to a sender stays readable; the counts are compl
 
 
 # --- what a caller gets -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class JsonVerdict:
-    """What became of one request.
-
-    Attributes:
-        accepted, rejected: spans.
-        reason: why spans were rejected, in words a sender can act on; empty when none was.
-        error: the bytes are not an OTLP/JSON trace request at all; nothing of it was taken.
-    """
-
-    accepted: int
-    rejected: int
-    reason: str
-    error: InvalidRequest | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedJsonRequests:
-    """Many requests as one batch of spans, with one verdict per request in their order."""
-
-    raw: RawSpans
-    verdicts: tuple[JsonVerdict, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +78,7 @@ def decode_json_request(body: bytes) -> DecodedJson:
     return DecodedJson(decoded.raw, verdict.accepted, verdict.rejected, verdict.reason)
 
 
-def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw]) -> DecodedJsonRequests:
+def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw]) -> DecodedRequests:
     """Spans of many requests in one batch, so that small requests do not pay for a frame each."""
     parsed = [_parse(body) for body in bodies]
     flat = _flatten([request.resource_spans for request in parsed])
@@ -115,15 +92,15 @@ def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw]) -> DecodedJsonRe
     )
     total: Counter[str] = sum(refused_by_request, Counter())
     rejections = tuple(Rejection(reason, count) for reason, count in total.most_common())
-    return DecodedJsonRequests(_build(flat, ids, rejections), verdicts)
+    return DecodedRequests(_build(flat, ids, rejections), verdicts)
 
 
-def _verdict(accepted: int, refused: Counter[str], error: InvalidRequest | None) -> JsonVerdict:
+def _verdict(accepted: int, refused: Counter[str], error: InvalidRequest | None) -> RequestVerdict:
     rejected = refused.total()
     if not rejected:
-        return JsonVerdict(accepted, 0, "", error)
+        return RequestVerdict(accepted, 0, "", error)
     reasons = "; ".join(f"{reason} ({count})" for reason, count in refused.most_common(_REASONS_SHOWN))
-    return JsonVerdict(accepted, rejected, f"{rejected} span{'s' * (rejected > 1)} refused: {reasons}", error)
+    return RequestVerdict(accepted, rejected, f"{rejected} span{'s' * (rejected > 1)} refused: {reasons}", error)
 
 
 # --- bytes to objects ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """RawSpans from plain Python columns: the last step of every reader that is not columnar from the wire on."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,12 +19,16 @@ __all__ = [
     "build_spans",
     "empty_raw_spans",
     "ids_from_hex",
+    "pad_id",
+    "scalar_text",
 ]
 
 TRACE_ID_DIGITS = 32
 SPAN_ID_DIGITS = 16
 MAX_TIME_NS = 2**63 - 1
 """Times are signed 64-bit nanoseconds: they end in the year 2262."""
+
+_SHORT_ID = re.compile(r"[0-9A-Fa-f]{1,32}\Z")
 
 
 def ids_from_hex(texts: Sequence[str], digits: int) -> NDArray[np.uint64] | None:
@@ -80,3 +85,19 @@ def empty_raw_spans(rejections: tuple[Rejection, ...] = ()) -> RawSpans:
         links=RAW_LINK.to_frame(),
         rejections=rejections,
     )
+
+
+def pad_id(text: object, digits: int) -> str:
+    """A hexadecimal id of full length from one that may lack leading zeros; empty if it is no id or all zeros."""
+    if isinstance(text, str) and _SHORT_ID.match(text) and len(text) <= digits and text.strip("0"):
+        return text.rjust(digits, "0")
+    return ""
+
+
+def scalar_text(value: object) -> str | None:
+    """A value as ATTRIBUTE writes it; None for null, arrays and maps."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else None
