@@ -96,6 +96,6 @@ def _failed(view: ForestView) -> NDArray[np.bool_]:
         return np.zeros(0, dtype=np.bool_)
     failed = forest.outcome == Outcome.FAILED
     outgoing = np.isin(forest.kind[calls.client], (Kind.CLIENT, Kind.PRODUCER)) & (calls.client >= 0)
-    by_client = (outgoing | (calls.server < 0)) & failed[calls.client]
+    by_client: NDArray[np.bool_] = (outgoing | (calls.server < 0)) & failed[calls.client]
     by_server: NDArray[np.bool_] = (calls.server >= 0) & failed[calls.server]
     return by_client | by_server

@@ -87,8 +87,9 @@ def cohort(counts: Float64, low: float, high: float) -> Float64:
     upper = np.cumsum(counts, axis=-1)
     total = upper[..., -1:]
     inside = np.minimum(upper, high * total) - np.maximum(upper - counts, low * total)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(counts > 0, np.clip(inside, 0, None) / counts, 0.0)
+    held: Float64 = np.clip(inside, 0, None)
+    part: Float64 = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
+    return part
 
 
 def attribute(counts: Float64, times: Float64, q: float) -> Attribution:
@@ -166,24 +167,19 @@ def _trace_replicates(hops: HopTimes, q: float, random: np.random.Generator) -> 
     """
     weight = np.maximum(hops.counts, np.finfo(np.float64).tiny)[:, None]
     mean = hops.times / weight
-    variance = np.maximum(hops.squares / weight - mean**2, 0.0)
     counts = count_draws(random, hops.counts, hops.n_eff)
     # A trace weighs this much on average; fewer effective traces spread wider.
     per_trace = hops.counts.sum() / max(hops.n_eff, 1.0)
-    tail, middle = (_noisy_mean(counts, mean, variance, bounds, per_trace, random) for bounds in ((q, 1.0), MIDDLE))
-    return Attribution(tail, middle)
+    variance = np.maximum(hops.squares / weight - mean**2, 0.0) * per_trace
+    tail = _noisy_mean(counts, (q, 1.0), mean, variance, random)
+    return Attribution(tail, _noisy_mean(counts, MIDDLE, mean, variance, random))
 
 
 def _noisy_mean(
-    counts: Float64,
-    mean: Float64,
-    variance: Float64,
-    bounds: tuple[float, float],
-    per_trace: float,
-    random: np.random.Generator,
+    counts: Float64, bounds: tuple[float, float], mean: Float64, variance: Float64, random: np.random.Generator
 ) -> Float64:
     weight = cohort(counts, *bounds) * counts
     total = np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    spread = np.sqrt(weight @ variance * per_trace) / total
-    noise: Float64 = random.standard_normal(spread.shape)
-    return weight @ mean / total + spread * noise
+    centre: Float64 = weight @ mean / total
+    spread: Float64 = np.sqrt(weight @ variance) / total
+    return centre + spread * random.standard_normal(spread.shape)

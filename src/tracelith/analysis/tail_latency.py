@@ -1,0 +1,123 @@
+"""Tail latency per hop.
+
+Question: Which hop makes the slowest requests slow, and how much of that is not the entry service's own doing?
+Method: Per entry operation, the mean time on each hop of the critical path among the slowest 1 % of requests, minus
+    the same among the middle fifth. Those differences add up to exactly what slow requests take longer; each hop's
+    part of the sum is its share. With fewer requests the slowest 5 % or 10 % are taken, and the quantile is named.
+    Beside it, per edge: exceedance (how much more often a request meets a slow call than a call is slow), propagation
+    (how often a slow call makes the request slow) and how much of the tail it explains. Intervals come from drawing
+    time blocks anew, or traces when there are few blocks.
+Reading: A share below 0.3 is normal, 0.3 to 0.6 worth watching, above 0.6 dominant; a negative share means that the
+    hop takes less time in slow requests. Findings rest on the lower bound, and only speak of hops that are not
+    the entry service itself or its own datastores.
+Needs: 3,000 complete traces for the slowest 1 %, 600 for 5 %, 300 for 10 %; 1,000 requests for exceedance.
+False positives: Requests of different kinds under one name; cold starts after deployments; timeouts that cut the
+    longest calls; a sampler that prefers slow traces without saying so.
+Source: Euler allocation of expected shortfall (Tasche 1999) on the critical path of Eaton et al., ACM Queue 2022;
+    fan-out after Dean and Barroso, CACM 2013.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from tracelith.analysis.base import Analysis, Conclusion, Evidence
+from tracelith.analysis.hop_shares import HopShare, hop_shares
+from tracelith.analysis.tail_facts import (
+    CALLER_REQUESTS,
+    EDGE_CALLS,
+    EDGE_REQUESTS,
+    EDGE_TAILS,
+    HOP_TIMES,
+    TAIL_EXEMPLARS,
+    observe_tail,
+)
+from tracelith.forest.view import ForestView
+from tracelith.model.findings import Finding, Severity
+
+__all__ = ["ANALYSIS"]
+
+DOMINANT, WATCH = 0.6, 0.3
+"""Bands of the tail share (metrics.md §6), compared with its lower bound."""
+
+RULE = "remote-tail-hop"
+
+_ADVICE = {
+    "service": "Look at what {hop} does in the example traces: that is where the slow requests wait. If its callers "
+    "cannot answer without it, consider keeping what they ask for with them, or one module instead of two.",
+    "network": "The time passes between {caller} and {callee}, in neither of them: look at connection set-up, queues "
+    "in front of {callee}, retries and proxies. A call inside one module would not pay it.",
+    "peer": "{caller} waits for {callee}: look at its slow statements, locks and pool size in the example traces, and "
+    "at who else uses {callee}.",
+}
+
+
+def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
+    """Facts about hops and edges, see tail_facts."""
+    return observe_tail(view)
+
+
+def conclude(evidence: Evidence) -> Conclusion:
+    """The document's tail, and a finding per hop that surely makes other people's tail."""
+    shares = hop_shares(evidence)
+    documents = [{**one.document, "band": _band(one)} for one in shares]
+    findings = [_finding(one) for one in shares if _accused(one)]
+    findings.sort(key=lambda finding: (-finding.severity.rank, -finding.metric["value"], finding.subjects))
+    return Conclusion({"tail": documents}, tuple(findings))
+
+
+def _band(hop: HopShare) -> str:
+    if hop.low is None:
+        return "unknown"
+    if not hop.document["material"] or hop.low < WATCH:
+        return "normal"
+    return "dominant" if hop.low >= DOMINANT else "watch"
+
+
+def _accused(hop: HopShare) -> bool:
+    document = hop.document
+    return (
+        document["status"] == "ok"
+        and document["remote"]
+        and document["material"]
+        and hop.low is not None
+        and hop.low >= WATCH
+    )
+
+
+def _finding(hop: HopShare) -> Finding:
+    document = hop.document
+    label = f"{document['service']} {document['operation']}"
+    slowest = f"slowest {1 - document['q']:.0%}"
+    ends = (document["caller"], document["callee"])
+    severity = Severity.WARNING if hop.low is not None and hop.low >= DOMINANT else Severity.INFO
+    return Finding(
+        rule=RULE,
+        severity=severity,
+        subjects=(label, *dict.fromkeys((document["hop"], *ends))),
+        title=f"{document['hop']} makes {document['share']:.0%} of what the {slowest} of {label} take longer",
+        metric={
+            "name": "share of the tail's excess",
+            "value": document["share"],
+            "ci": document["ci"],
+            "unit": "share",
+            "n": document["tail_traces"],
+            "reading": "below 0.3 normal, 0.3–0.6 watch, above 0.6 dominant; shares of all hops add up to 1",
+        },
+        advice=_ADVICE[document["hop_kind"]].format(hop=document["hop"], caller=ends[0], callee=ends[1]),
+        evidence={
+            "trace_ids": document["trace_ids"],
+            "excess_ms": document["excess_ms"],
+            "excess_ci": document["excess_ci"],
+            "q": document["q"],
+        },
+    )
+
+
+ANALYSIS = Analysis.define(
+    __name__,
+    __doc__,
+    fact_tables=(HOP_TIMES, TAIL_EXEMPLARS, CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS),
+    observe=observe,
+    conclude=conclude,
+)
