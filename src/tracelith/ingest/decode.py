@@ -4,9 +4,8 @@ ptars parses all requests in one call without the interpreter lock. What it cann
 or name a bad span; that happens here and in flatten.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -109,20 +108,21 @@ def _check_nesting(payload: bytes) -> InvalidRequest | None:
     if len(payload) <= MAX_PART_BYTES:
         return None
     try:
-        if max(chain((0,), map(len, _parts(payload)))) > MAX_PART_BYTES:
+        if _largest_part(payload) > MAX_PART_BYTES:
             ExportTraceServiceRequest.FromString(payload)
     except DecodeError as error:
         return _invalid(str(error))
     return None
 
 
-def _parts(payload: bytes) -> Iterator[bytes]:
-    """Resources, scopes and spans of a request, unopened. Parsing this far is itself guarded against nesting."""
+def _largest_part(payload: bytes) -> int:
+    """Bytes of the largest resource, scope or span. Parsing that far is itself guarded against nesting."""
+    largest = 0
     for group in ENVELOPE.FromString(payload).resource_spans:
-        yield from group.resource
         for scoped in group.scope_spans:
-            yield from scoped.scope
-            yield from scoped.spans
+            largest = max(largest, max(map(len, scoped.scope), default=0), max(map(len, scoped.spans), default=0))
+        largest = max(largest, max(map(len, group.resource), default=0))
+    return largest
 
 
 def _invalid(problem: str) -> InvalidRequest:

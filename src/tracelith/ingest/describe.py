@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracelith.ingest.fields import Fields, FieldTable, distinct_rows, encode_text
 from tracelith.ingest.naming import normalise_names
 from tracelith.ingest.outcomes import span_outcomes, span_statuses
-from tracelith.ingest.peers import PEER_COLUMNS, Peers, choose_peers, protocol_names, with_peer_text
+from tracelith.ingest.peers import choose_peers, operation_text, protocol_names
 from tracelith.ingest.sampling import adjusted_counts
-from tracelith.model.schema import LINK, OPERATION_TEXT, RESOURCE_TEXT, SPAN, RawSpans
+from tracelith.model.schema import LINK, RESOURCE_TEXT, SPAN, RawSpans
 from tracelith.model.semantic_conventions import RESOURCE_KEYS, SPAN_KEYS
 
 __all__ = ["CLAMPED", "DescribedSpans", "describe"]
@@ -92,7 +93,7 @@ def _resources(raw: RawSpans) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """RESOURCE_TEXT rows and the row of each span's resource."""
     fields = _RESOURCE_FIELDS.read(raw.resource_attributes, raw.resource_count)
     first, row = distinct_rows(list(fields.codes))
-    text = pl.DataFrame({name: fields.values.gather(fields[name][first]) for name in fields.names})
+    text = _frame({name: fields.texts(name, first) for name in fields.names})
     named = pl.when(pl.col("service") == "").then(pl.lit(_UNKNOWN_SERVICE)).otherwise("service")
     spaced = pl.when(pl.col("namespace") == "").then(named).otherwise(pl.concat_str("namespace", named, separator="/"))
     return text.with_columns(service=spaced).select(RESOURCE_TEXT.names()), row[raw.spans["resource_row"].to_numpy()]
@@ -104,30 +105,31 @@ def _resources(raw: RawSpans) -> tuple[pl.DataFrame, NDArray[np.int64]]:
 def _operations(spans: pl.DataFrame, fields: Fields) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """OPERATION_TEXT rows and the row of each span's operation."""
     name_codes, names = encode_text(spans["name"])
-    normal_codes, normal_names = encode_text(normalise_names(names))
+    normal_codes, normal_names = encode_text(normalise_names(pl.Series(names)))
     scope_codes, scopes = encode_text(spans["scope"])
     kind = spans["kind"].to_numpy()
-    peers: Peers = choose_peers(kind, fields)
+    peers = choose_peers(kind, fields)
     columns = {
-        "name": normal_codes[name_codes],
-        "kind": kind.astype(np.int32),
-        "protocol": peers.protocol,
-        "http_method": fields["http_method"],
-        "http_route": fields["http_route"],
-        "scope": scope_codes,
-        **peers.codes,
+        "name": (normal_codes[name_codes], normal_names),
+        "http_method": (fields["http_method"], fields.values),
+        "http_route": (fields["http_route"], fields.values),
+        "scope": (scope_codes, scopes),
+        **{name: (codes, peers.values) for name, codes in peers.codes.items()},
     }
-    first, row = distinct_rows(list(columns.values()))
-    combinations = {name: codes[first] for name, codes in columns.items()}
-    text = pl.DataFrame(
+    kinds = kind.astype(np.int32)
+    first, row = distinct_rows([kinds, peers.protocol, *(codes for codes, _ in columns.values())])
+    text = _frame(
         {
-            "name": normal_names.gather(combinations["name"]),
-            "kind": pl.Series(combinations["kind"], dtype=pl.UInt8),
-            "protocol": protocol_names(combinations["protocol"]),
-            "scope": scopes.gather(combinations["scope"]),
-            "http_method": fields.values.gather(combinations["http_method"]).str.to_uppercase(),
-            "http_route": fields.values.gather(combinations["http_route"]),
-            **{column: peers.values.gather(combinations[column]) for column in PEER_COLUMNS},
+            "kind": pa.array(kind[first]),
+            "protocol": protocol_names(peers.protocol[first]),
+            **{name: values.take(pa.array(codes[first])) for name, (codes, values) in columns.items()},
         }
     )
-    return with_peer_text(text).select(OPERATION_TEXT.names()), row
+    return operation_text(text), row
+
+
+def _frame(columns: dict[str, pa.Array]) -> pl.DataFrame:
+    """One conversion for all columns: for small frames it costs less than one per column."""
+    frame = pl.from_arrow(pa.record_batch(columns))
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow returns a Series for arrays only; tells mypy
+    return frame

@@ -4,9 +4,8 @@ Everything later works on codes: comparing, choosing and grouping integers costs
 text is handled once per distinct value instead of once per span.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -14,39 +13,48 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["MAX_TEXT_CHARS", "Fields", "FieldTable", "distinct_rows", "encode_text"]
+__all__ = ["MAX_TEXT_CHARS", "NO_TEXT", "Codes", "FieldTable", "Fields", "distinct_rows", "encode_text"]
 
 Int64 = NDArray[np.int64]
 Codes = NDArray[np.int32]
+
+NO_TEXT = pa.array([""], pa.large_string())
+"""What code 0 stands for."""
 
 MAX_TEXT_CHARS = 256
 """Longer text is cut: names, routes and addresses are identities, and an identity this long is an accident."""
 
 
-def encode_text(texts: pl.Series) -> tuple[Codes, pl.Series]:
+def encode_text(texts: pl.Series) -> tuple[Codes, pa.LargeStringArray]:
     """Integer codes and the distinct texts behind them; code 0 is the empty text, and null counts as empty."""
-    encoded = pa.chunked_array([texts.to_arrow()]).combine_chunks().dictionary_encode()
-    distinct = pl.Series("", encoded.dictionary, dtype=pl.String).str.head(MAX_TEXT_CHARS)
-    codes = pc.fill_null(encoded.indices, -1).to_numpy() + 1
-    values = pl.concat([pl.Series("", [""], dtype=pl.String), distinct])
-    empty = (distinct == "").arg_true()
+    encoded = texts.to_arrow().dictionary_encode()
+    distinct = encoded.dictionary
+    lengths = np.diff(np.frombuffer(distinct.buffers()[1], np.int64)[: len(distinct) + 1])
+    if lengths.max(initial=0) > MAX_TEXT_CHARS:  # bytes, so never fewer than characters
+        distinct = pc.utf8_slice_codeunits(distinct, 0, MAX_TEXT_CHARS)
+    codes = pc.fill_null(encoded.indices, -1).to_numpy() + np.int32(1)
+    empty = np.flatnonzero(lengths == 0)
     if len(empty):
-        codes[codes == int(empty[0]) + 1] = 0
-    return codes.astype(np.int32, copy=False), values
+        codes[codes == empty[0] + 1] = 0
+    return codes, pa.concat_arrays([NO_TEXT, distinct])
 
 
 class FieldTable:
     """A key table of semantic_conventions, prepared for looking up many keys at once."""
 
-    __slots__ = ("_fields_by_key", "_keys", "names")
+    __slots__ = ("_keys", "_layers", "names")
 
     def __init__(self, keys: Mapping[str, Sequence[str]]) -> None:
         self.names = tuple(keys)
-        # Least preferred first, so that the preferred key is written last and wins.
-        ordered = [(key, field) for field, known in enumerate(keys.values()) for key in reversed(known)]
-        distinct = list(dict.fromkeys(key for key, _ in ordered))
-        self._keys = pa.array(distinct, pa.large_string())
-        self._fields_by_key = [(distinct.index(key), field) for key, field in ordered]
+        known = list(dict.fromkeys(key for preferred in keys.values() for key in preferred))
+        self._keys = pa.array(known, pa.large_string())
+        # All keys of one preference are written at once, the most preferred last, so that it wins. A layer maps the
+        # number of a key to its field, -1 if the key has another preference. The last entry is for unknown keys.
+        depth = max(map(len, keys.values()))
+        self._layers = np.full((depth, len(known) + 1), -1, np.int8)
+        for field, preferred in enumerate(keys.values()):
+            for preference, key in enumerate(preferred):
+                self._layers[depth - 1 - preference, known.index(key)] = field
 
     def read(self, attributes: pl.DataFrame, rows: int) -> "Fields":
         """The fields of ``rows`` spans or resources.
@@ -59,24 +67,18 @@ class FieldTable:
         """
         codes = np.zeros((len(self.names), rows), np.int32)
         if not attributes.height:
-            return Fields(self.names, codes, pl.Series("", [""], dtype=pl.String))
+            return Fields(self.names, codes, NO_TEXT)
         value_code, values = encode_text(attributes["value"])
-        key_number = pc.fill_null(pc.index_in(attributes["key"].to_arrow(), value_set=self._keys), -1)
-        by_key = _positions_by_number(key_number.to_numpy(), len(self._keys), value_code != 0)
+        key = pc.fill_null(pc.index_in(attributes["key"].to_arrow(), value_set=self._keys), -1).to_numpy()
         row = attributes["row"].to_numpy()
-        for key, field in self._fields_by_key:
-            here = by_key[key]
-            if len(here):
-                codes[field, row[here]] = value_code[here]
+        met = np.flatnonzero(np.bincount(key + 1, minlength=1)) - 1
+        for field_of_key in self._layers:
+            if (field_of_key[met] < 0).all():
+                continue
+            field = field_of_key[key]
+            here = np.flatnonzero((field >= 0) & (value_code > 0))
+            codes[field[here], row[here]] = value_code[here]
         return Fields(self.names, codes, values)
-
-
-def _positions_by_number(numbers: NDArray[np.int32], count: int, wanted: NDArray[np.bool_]) -> list[Int64]:
-    """For each number below count, where it stands, in order; only where wanted."""
-    numbers = np.where(wanted, numbers, -1).astype(np.int16)
-    order = np.argsort(numbers, kind="stable")  # a radix sort for 16-bit integers
-    bounds = np.searchsorted(numbers[order], np.arange(count + 1))
-    return [order[start:end] for start, end in pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +91,31 @@ class Fields:
     """
 
     names: tuple[str, ...]
-    codes: NDArray[np.int32]
-    values: pl.Series
+    codes: Codes
+    values: pa.LargeStringArray
 
     def __getitem__(self, name: str) -> Codes:
         """Codes of one field, one per row."""
         codes: Codes = self.codes[self.names.index(name)]
         return codes
 
-    def numbers(self, name: str) -> Int64:
-        """Values of a field that holds whole numbers, one per row; -1 where absent or no number."""
-        return self.translated(name, lambda texts: texts.str.to_integer(strict=False, dtype=pl.Int64))
+    def texts(self, name: str, rows: Int64) -> pa.LargeStringArray:
+        """Text of one field in some rows; for few rows."""
+        return self.values.take(pa.array(self[name][rows]))
 
-    def translated(self, name: str, translate: "TextToNumber") -> Int64:
-        """Numbers that ``translate`` gives for the distinct texts of a field, one per row; -1 where it gives null."""
+    def numbers(self, name: str) -> Int64:
+        """Values of a field that holds whole numbers, one per row; -1 where absent or no number below 10^9."""
+        return self.translated(name, lambda text: int(text) if text.isdecimal() and len(text) < 10 else -1)
+
+    def translated(self, name: str, translate: Callable[[str], int]) -> Int64:
+        """The number that ``translate`` gives for each row's text, -1 where absent. Called once per distinct text."""
         codes = self[name]
-        used = np.unique(codes)
-        table = np.full(len(self.values), -1, np.int64)
-        table[used] = translate(self.values.gather(used)).fill_null(-1).to_numpy()
+        used = np.flatnonzero(np.bincount(codes))
+        used = used[used > 0]
+        if not len(used):
+            return np.full(len(codes), -1, np.int64)
+        table = np.full(used[-1] + 1, -1, np.int64)
+        table[used] = [translate(text) for text in self.values.take(pa.array(used)).to_pylist()]
         return table[codes]
 
 

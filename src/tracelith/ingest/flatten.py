@@ -67,11 +67,9 @@ def flatten(requests: pa.RecordBatch) -> FlatSpans:
 
     scope_names = _text(scopes)
     resource_attributes, misspelt_resources = _attributes(resources.field(0), _RESOURCE_KEYS)
-    misspelt = (
-        _flags(misspelt_resources, len(resources))[resource_of_span] | scope_names.is_null().to_numpy()[scope_of_span]
-    )
+    misspelt = _flags(misspelt_resources, len(resources))[resource_of_span] | _missing(scope_names)[scope_of_span]
     columns = _span_columns(spans.values)
-    columns["scope"] = scope_names.gather(scope_of_span)
+    columns["scope"] = scope_names.take(pa.array(scope_of_span))
     columns["resource_row"] = resource_of_span
     span_attributes, misspelt_spans = _attributes(spans.values.field(8), _SPAN_KEYS)
     misspelt |= _flags(misspelt_spans, len(misspelt))
@@ -113,18 +111,20 @@ def _words(ids: pa.BinaryArray, words: int) -> tuple[UInt64, Bool]:
     return result, exact
 
 
-def _text(values: pa.BinaryArray) -> pl.Series:
-    """Text; null where the bytes are not UTF-8."""
-    if len(values) and values.null_count == 0 and _is_empty(values):
-        return pl.repeat("", len(values), dtype=pl.String, eager=True)
-    binary = pl.Series(values, dtype=pl.Binary) if len(values) else pl.Series([], dtype=pl.Binary)
-    return binary.fill_null(b"").cast(pl.String, strict=False)
+def _text(values: pa.BinaryArray) -> pa.StringArray:
+    """Text; null where the bytes are not UTF-8. A missing message has empty text."""
+    if values.null_count:
+        values = pc.fill_null(values, b"")
+    try:
+        return values.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pl.Series(values, dtype=pl.Binary).cast(pl.String, strict=False).to_arrow().cast(pa.string())
 
 
-def _is_empty(values: pa.BinaryArray) -> bool:
-    """Whether all values are empty, as the trace state nearly always is."""
-    offsets = np.frombuffer(values.buffers()[1], np.int32)
-    return bool(offsets[values.offset] == offsets[values.offset + len(values)])
+def _missing(values: pa.Array) -> Bool:
+    """Which values are null."""
+    missing: Bool = values.is_null().to_numpy(zero_copy_only=False)
+    return missing
 
 
 def _flags(rows: Int64, length: int) -> Bool:
@@ -167,7 +167,7 @@ def _refusals(columns: Mapping[str, Any], spans: pa.StructArray, misspelt: Bool)
     start, end = spans.field(6).to_numpy(), spans.field(7).to_numpy()
     name, trace_state = columns["name"], columns["trace_state"]
     if name.null_count or trace_state.null_count:
-        misspelt = misspelt | name.is_null().to_numpy() | trace_state.is_null().to_numpy()
+        misspelt = misspelt | _missing(name) | _missing(trace_state)
     defects = (
         (columns["trace_hi"] | columns["trace_lo"]) == 0,
         columns["span_id"] == 0,
@@ -240,31 +240,19 @@ def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pl.Series]) -> tuple[
     pairs, value = lists.values.field(0), lists.values.field(1)
     key_number = pc.fill_null(pc.index_in(pairs, value_set=key_bytes), -1).to_numpy()
     kept = np.flatnonzero(key_number >= 0)
-    row = _rows(lists)
-    frames, misspelt = [], np.empty(0, np.int64)
-    for field in range(4):  # string, bool, int, double
-        column = value.field(field)
-        here = kept[_present(column)[kept]]
-        if not len(here):
-            continue
-        taken = column.take(pa.array(here))
-        if field == 0:
-            text = _text(taken)
-            if text.null_count:
-                misspelt = row[here[text.is_null().to_numpy()]]
-        else:
-            text = pl.Series(taken).cast(pl.String)
-        parts = (row[here], key_texts.gather(key_number[here]), text)
-        frames.append(_attribute_frame(parts))
-    return (pl.concat(frames) if frames else ATTRIBUTE.to_frame()), misspelt
-
-
-def _present(column: pa.Array) -> Bool:
-    """Which values of a oneof's member are set."""
-    present: Bool = column.is_valid().to_numpy(zero_copy_only=False)
-    return present
-
-
-def _attribute_frame(parts: tuple[Any, ...]) -> pl.DataFrame:
+    taken, texts = [], []
+    for number in range(4):  # string, bool, int, double
+        column = value.field(number)
+        here = kept[~_missing(column)[kept]]
+        if len(here):
+            member = column.take(pa.array(here))
+            taken.append(here)
+            texts.append(_text(member) if number == 0 else member.cast(pa.string()))
+    if not taken:
+        return ATTRIBUTE.to_frame(), np.empty(0, np.int64)
+    position, text = np.concatenate(taken), pa.concat_arrays(texts)
+    row = _rows(lists)[position]
+    parts = (row, key_texts.gather(key_number[position]), text)
     columns = zip(ATTRIBUTE.items(), parts, strict=True)
-    return pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in columns])
+    frame = pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in columns])
+    return frame, row[_missing(text)] if text.null_count else np.empty(0, np.int64)

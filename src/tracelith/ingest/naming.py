@@ -9,11 +9,8 @@ import polars as pl
 
 __all__ = ["normalise_names"]
 
-_PATH = r"^(?:[A-Za-z]+:? ){0,2}(?:[a-z][a-z0-9+.-]*://[^/ ]+)?/"
-"""At most two words (``GET``, ``HTTP GET:``), at most an origin, then a path."""
-
-_SUSPICIOUS = r"[0-9@?#]|[A-Za-z_-]{20}"
-"""Paths without any of this contain no id: most names are settled by this one test."""
+_SUSPECT = r"^(?:[A-Za-z]+:? ){0,2}(?:[a-z][a-z0-9+.-]*://[^/ ]+)?/.*(?:[0-9@?#]|[A-Fa-f]{16})"
+"""At most two words (``GET``, ``HTTP GET:``), at most an origin, then a path with something that an id would have."""
 
 _IDS = "|".join(
     (
@@ -37,7 +34,7 @@ def normalise_names(names: pl.Series) -> pl.Series:
 
     Pass distinct names: the cost is a few regular expressions for each one given.
     """
-    suspects = (names.str.contains(_PATH) & names.str.contains(_SUSPICIOUS)).fill_null(value=False)
+    suspects = names.str.contains(_SUSPECT)
     if not suspects.any():
         return names
     normalised = (

@@ -6,7 +6,6 @@ is CANCELLED, which is never evidence against the callee. Without a code the sta
 """
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.ingest.fields import Fields
@@ -59,7 +58,7 @@ _GRPC_NUMBERS = {str(number): number for number in range(len(GRPC_CODES))} | {
 
 def span_statuses(status: UInt8, fields: Fields) -> UInt8:
     """Status per span; the tag ``error=true`` of older tracers makes an unset status ERROR."""
-    flagged = fields.translated("error", lambda texts: (texts.str.to_lowercase() == "true").cast(pl.Int64)) == 1
+    flagged = fields.translated("error", lambda text: int(text.lower() == "true")) == 1
     return np.where(flagged & (status == Status.UNSET), Status.ERROR, status).astype(np.uint8)
 
 
@@ -84,11 +83,11 @@ def _http_codes(fields: Fields) -> Int64:
 
 def _grpc_codes(fields: Fields) -> Int64:
     """gRPC codes by number, -1 if unknown; ``error.type`` carries the code where an RPC span has no other."""
-    codes = fields.translated("rpc_status", _grpc_numbers)
+    codes = fields.translated("rpc_status", _grpc_number)
     is_rpc = fields["rpc_system"] != 0
-    return np.where((codes < 0) & is_rpc, fields.translated("error_type", _grpc_numbers), codes)
+    return np.where((codes < 0) & is_rpc, fields.translated("error_type", _grpc_number), codes)
 
 
-def _grpc_numbers(texts: pl.Series) -> pl.Series:
-    """Numbers of gRPC codes given as number or name, of either case; null for anything else."""
-    return texts.str.to_uppercase().replace_strict(_GRPC_NUMBERS, default=None, return_dtype=pl.Int64)
+def _grpc_number(text: str) -> int:
+    """Number of a gRPC code given as number or name, of either case; -1 for anything else."""
+    return _GRPC_NUMBERS.get(text.upper(), -1)

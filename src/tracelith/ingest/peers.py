@@ -1,25 +1,27 @@
 """The other side of a span: which datastore, broker or service it talks to, and in which protocol.
 
 The same keys mean different things by kind. On a SERVER span ``server.address`` is the span's own host and
-``net.peer.*`` the caller's, with a new port for every connection: such spans get no peer. On a span without a kind, or
-an INTERNAL one, an address is only believed when the span is evidently a call to a datastore, a broker or a named service.
+``net.peer.*`` the caller's, with a new port for every connection: such spans get no peer. On a span without a kind,
+or an INTERNAL one, an address is only believed when the span is evidently a call to a datastore, a broker or a named
+service.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from tracelith.ingest.fields import MAX_TEXT_CHARS, Codes, Fields
-from tracelith.model.schema import Kind
+from tracelith.ingest.fields import Codes, Fields, encode_text
+from tracelith.model.schema import OPERATION_TEXT, Kind
 from tracelith.model.semantic_conventions import DB_SYSTEM_RENAMES, MESSAGING_ACTION_RENAMES
 
-__all__ = ["PEER_COLUMNS", "Peers", "choose_peers", "protocol_names", "with_peer_text"]
+__all__ = ["PEER_COLUMNS", "Peers", "choose_peers", "operation_text", "protocol_names"]
 
 Bool = NDArray[np.bool_]
 
-_PROTOCOLS = ("", "http", "rpc", "messaging", "db")
+_PROTOCOLS = pa.array(["", "http", "rpc", "messaging", "db"], pa.large_string())
 """By number; of several that apply the last one counts: a query over HTTP is a query, a queue's API call a message."""
 
 _HTTP, _RPC, _MESSAGING, _DB = range(1, 5)
@@ -36,7 +38,7 @@ PEER_COLUMNS = (
     "peer_summary",
     "consumer_group",
 )
-"""What is chosen per span; with_peer_text turns it into OPERATION_TEXT's peer columns."""
+"""What is chosen per span; operation_text turns it into OPERATION_TEXT's peer columns."""
 
 _AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?([^/?#]+)"
 _UNKNOWN_SYSTEM = "unknown"
@@ -54,7 +56,7 @@ class Peers:
 
     protocol: Codes
     codes: dict[str, Codes]
-    values: pl.Series
+    values: pa.LargeStringArray
 
 
 def choose_peers(kind: NDArray[np.uint8], fields: Fields) -> Peers:
@@ -96,55 +98,60 @@ def _protocols(fields: Fields) -> Codes:
     protocol = np.zeros(fields.codes.shape[1], np.int32)
     for number, names in evidence.items():
         for name in names:
-            protocol[fields[name] != 0] = number
+            if (codes := fields[name]).any():
+                protocol[codes != 0] = number
     return protocol
 
 
 def _where(applies: Bool, codes: Codes) -> Codes:
-    return np.where(applies, codes, 0)
+    return np.where(applies, codes, 0) if codes.any() else codes
 
 
 def _either(first: Bool, first_codes: Codes, second: Bool, second_codes: Codes) -> Codes:
-    return np.where(first, first_codes, np.where(second, second_codes, 0))
+    chosen = _where(first, first_codes)
+    return np.where(second, second_codes, chosen) if second_codes.any() else chosen
 
 
-def _authorities(url_codes: Codes, values: pl.Series) -> tuple[Codes, pl.Series]:
+def _authorities(url_codes: Codes, values: pa.LargeStringArray) -> tuple[Codes, pa.LargeStringArray]:
     """Codes of the host (and port) in each URL, and the values with those hosts added."""
     distinct, number = np.unique(url_codes, return_inverse=True)
-    hosts = values.gather(distinct).str.extract(_AUTHORITY).fill_null("").str.head(MAX_TEXT_CHARS)
-    codes = np.where(hosts != "", np.arange(len(hosts)) + len(values), 0).astype(np.int32)
-    return codes[number], pl.concat([values, hosts.alias(values.name)])
+    urls = pl.Series(values.take(pa.array(distinct)))
+    hosts, texts = encode_text(urls.str.extract(_AUTHORITY))
+    codes = np.where(hosts > 0, hosts + np.int32(len(values) - 1), 0).astype(np.int32)
+    return codes[number], pa.concat_arrays([values, texts.slice(1)])
 
 
 # --- as text -------------------------------------------------------------------------------------------------------
 
 
-def protocol_names(numbers: Codes) -> pl.Series:
+def protocol_names(numbers: Codes) -> pa.LargeStringArray:
     """``http``, ``rpc``, ``messaging``, ``db`` or empty."""
-    return pl.Series(_PROTOCOLS).gather(numbers)
+    return _PROTOCOLS.take(pa.array(numbers))
 
 
-def with_peer_text(operations: pl.DataFrame) -> pl.DataFrame:
-    """Operations with PEER_COLUMNS made into OPERATION_TEXT's peer columns: one spelling for one thing."""
+def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
+    """OPERATION_TEXT rows from rows with PEER_COLUMNS: one spelling for one thing."""
     system, action, address = pl.col("peer_system"), pl.col("peer_action"), pl.col("peer_address")
     is_db, is_messaging = pl.col("protocol") == "db", pl.col("protocol") == "messaging"
     words = pl.col("peer_summary").str.split(" ")
     service, namespace = pl.col("peer_service"), pl.col("peer_service_namespace")
-    return operations.with_columns(
-        peer_system=pl.when((is_db | is_messaging) & (system == ""))
+    chosen = {
+        "http_method": pl.col("http_method").str.to_uppercase(),
+        "peer_system": pl.when((is_db | is_messaging) & (system == ""))
         .then(pl.lit(_UNKNOWN_SYSTEM))
         .when(is_db)
         .then(system.str.to_lowercase().replace(DB_SYSTEM_RENAMES))
         .otherwise(system.str.to_lowercase()),
-        peer_address=_joined_address(address, pl.col("peer_port")),
-        peer_service=pl.when((service == "") | (namespace == ""))
+        "peer_address": _joined_address(address, pl.col("peer_port")),
+        "peer_service": pl.when((service == "") | (namespace == ""))
         .then(service)
         .otherwise(pl.concat_str(namespace, service, separator="/")),
-        peer_object=_or_summary(pl.col("peer_object"), words.list.get(1, null_on_oob=True)),
-        peer_action=pl.when(is_messaging)
+        "peer_object": _or_summary(pl.col("peer_object"), words.list.get(1, null_on_oob=True)),
+        "peer_action": pl.when(is_messaging)
         .then(action.str.to_lowercase().replace(MESSAGING_ACTION_RENAMES))
         .otherwise(_or_summary(action, words.list.get(0, null_on_oob=True))),
-    )
+    }
+    return operations.select(chosen.get(name, pl.col(name)).alias(name) for name in OPERATION_TEXT)
 
 
 def _joined_address(address: pl.Expr, port: pl.Expr) -> pl.Expr:
