@@ -37,7 +37,12 @@ def depth_distribution(entry: EntryOperationDocument, period: str) -> Chart:
             "data": [bars],
             "layout": layout(
                 260,
-                {"title": {"text": "awaited hops"}, "dtick": 1, "range": [-0.6, max([*hops, 4]) + 0.6]},
+                {
+                    "title": {"text": "awaited hops"},
+                    "dtick": 1,
+                    "zeroline": False,
+                    "range": [-0.6, max([*hops, 4]) + 0.6],
+                },
                 {"title": {"text": "requests, %"}, "rangemode": "tozero"},
             ),
         },
@@ -77,7 +82,7 @@ def latency_histogram(entry: EntryOperationDocument, period: str) -> Chart:
             "data": [area],
             "layout": layout(
                 260,
-                {"type": "log", "title": {"text": "duration, ms"}, "dtick": "D2"},
+                {"type": "log", "title": {"text": "duration"}, **_log_ticks(edges)},
                 {"title": {"text": "requests"}, "rangemode": "tozero"},
                 shapes=shapes,
                 annotations=annotations,
@@ -102,6 +107,16 @@ def _depth_colour(hops: int) -> str:
 def _bucket(row: dict[str, Any]) -> str:
     span = f"{text.milliseconds(row['from_ms'])} to {text.milliseconds(row['to_ms'])}"
     return f"{span}: {text.count(row['traces'])} requests"
+
+
+def _log_ticks(edges: list[float]) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 of each decade, or at each decade where that would be crowded; with units."""
+    if not edges:
+        return {}
+    low, high = math.floor(math.log10(edges[0])), math.ceil(math.log10(max(edges[-1], edges[0])))
+    steps = (1, 2, 5) if high - low <= 3 else (1,)
+    ticks = [step * 10.0**decade for decade in range(low, high + 1) for step in steps]
+    return {"tickvals": ticks, "ticktext": [text.milliseconds(tick) for tick in ticks]}
 
 
 def _quantile_marks(entry: EntryOperationDocument) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

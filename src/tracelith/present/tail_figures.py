@@ -6,7 +6,7 @@ from tracelith.model.document import TailDocument
 from tracelith.present import text
 from tracelith.present.chart import BLUE, GREY, PINK, VERMILION, Chart, Table, axis, chart_id, layout, markup
 
-__all__ = ["tail_attribution", "tail_table"]
+__all__ = ["tail_attribution", "tail_edges", "tail_table"]
 
 _MOST_HOPS = 14
 _BAND_COLOURS = {"dominant": VERMILION, "watch": PINK, "normal": BLUE}
@@ -68,9 +68,9 @@ def tail_attribution(hops: Sequence[TailDocument], period: str) -> Chart:
 
 
 def tail_table(hops: Sequence[TailDocument]) -> Table:
-    """The hops of one entry operation with shares, extra time and what is known of the calls into them."""
+    """The hops of one entry operation with their share of the extra time."""
     return Table.of(
-        ("Hop", "Kind", "#Share of extra time", "#Extra time", "#Usual mean", "#Slow calls, times expected", "Band"),
+        ("Hop", "Kind", "#Share of extra time", "#Extra time", "#Usual mean", "Reading"),
         (
             (
                 text.printable(hop["hop"]),
@@ -78,9 +78,34 @@ def tail_table(hops: Sequence[TailDocument]) -> Table:
                 text.interval(hop["share"], hop["ci"], "share"),
                 text.interval(hop["excess_ms"], hop["excess_ci"], "ms"),
                 text.milliseconds(hop["mean_ms"]),
-                text.interval(hop["exceedance"], hop["exceedance_ci"]),
                 text.plain(hop["band"]),
             )
             for hop in hops
+        ),
+    )
+
+
+def tail_edges(hops: Sequence[TailDocument]) -> Table:
+    """How slow calls on each edge go together with slow requests; only edges where that is known."""
+    known = [hop for hop in hops if hop["exceedance"] is not None or hop["propagation"] is not None]
+    return Table.of(
+        (
+            "Call",
+            "#Requests with a slow call, times 1 in 100",
+            "#Slow request if the call is slow",
+            "#Slow call if the request is slow",
+            "#Effective fan-out",
+            "#Network share",
+        ),
+        (
+            (
+                f"{text.printable(hop['caller'])} → {text.printable(hop['callee'])}",
+                text.interval(hop["exceedance"], hop["exceedance_ci"]),
+                text.estimate(hop["propagation"], "share"),
+                text.estimate(hop["explained"], "share"),
+                text.number(hop["effective_fan_out"], 2),
+                text.percent(hop["network_share"]),
+            )
+            for hop in known
         ),
     )

@@ -1,1 +1,14 @@
 """The dashboard and the JSON API."""
+
+from tracelith.web.app import create_app
+from tracelith.web.sources import DeploymentSource, IngestStatus, ResultsSource, StatusSource, TraceSource, WebSettings
+
+__all__ = [
+    "DeploymentSource",
+    "IngestStatus",
+    "ResultsSource",
+    "StatusSource",
+    "TraceSource",
+    "WebSettings",
+    "create_app",
+]
