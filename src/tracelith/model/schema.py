@@ -81,7 +81,7 @@ RAW_SPAN = pl.Schema(
         "span_id": pl.UInt64,
         "parent_id": pl.UInt64,  # 0: a root
         "start_ns": pl.Int64,
-        "end_ns": pl.Int64,  # never before start_ns: a negative duration is clamped and flagged
+        "end_ns": pl.Int64,  # as it came, even before start_ns: describe clamps the duration and flags the span
         "name": pl.String,
         "kind": pl.UInt8,
         "status": pl.UInt8,
@@ -113,7 +113,7 @@ class RawSpans:
 
     Attributes:
         spans: RAW_SPAN rows; the row number is the ``row`` of span_attributes and links.
-        span_attributes: ATTRIBUTE rows; only keys in semantic_conventions.KNOWN_KEYS need be present.
+        span_attributes: ATTRIBUTE rows; only keys in KNOWN_SPAN_KEYS need be present.
         resource_count: number of resources; ``resource_row`` is below it.
         resource_attributes: ATTRIBUTE rows of resources.
         links: RAW_LINK rows.
@@ -149,9 +149,9 @@ OPERATION_TEXT = pl.Schema(
         "protocol": pl.String,  # http | rpc | db | messaging | "" : the family of the span's attributes
         "http_method": pl.String,
         "http_route": pl.String,
-        "peer_system": pl.String,  # postgresql, redis, kafka, ...; empty if neither datastore nor broker
-        "peer_address": pl.String,  # host:port of the other side, as the client saw it
-        "peer_service": pl.String,  # service.peer.name / peer.service
+        "peer_system": pl.String,  # postgresql, redis, kafka, ...; "unknown" if unnamed; empty if neither datastore nor broker
+        "peer_address": pl.String,  # host:port of the other side, as the client saw it; empty on SERVER spans
+        "peer_service": pl.String,  # service.peer.name / peer.service, "namespace/name" like a service; empty on SERVER spans
         "peer_namespace": pl.String,  # database or keyspace
         "peer_object": pl.String,  # table or collection; messaging destination
         "peer_action": pl.String,  # SELECT, ...; publish | receive | process | settle
@@ -198,7 +198,7 @@ DEPLOYMENT = pl.Schema(
         "version": pl.String,
         "at_ns": pl.Int64,
         "earliest_ns": pl.Int64,  # the deployment happened in [earliest_ns, at_ns]
-        "source": pl.String,  # traces | csv | api
+        "source": pl.String,  # traces | csv | api | commits (a commit log: kept, but no evidence of deployments)
     }
 )
 
