@@ -28,6 +28,7 @@ Source: Own estimator (two base rates) on event coincidence analysis (Donges et 
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.cochange import find_sessions
@@ -90,6 +91,7 @@ def deployment_log(events: DeploymentEvents) -> DeploymentLog:
         codes.astype(np.int64),
         inside["at_ns"].to_numpy() - start_ns,
         inside["earliest_ns"].to_numpy() - start_ns,
+        _version_codes(inside["version"]),
         start_ns,
         weeks,
     )
@@ -100,6 +102,11 @@ def _events(evidence: Evidence) -> DeploymentEvents:
     sightings = evidence.facts.by_window(SERVICE_VERSIONS, block_ns)
     horizon_ns = min(evidence.start_ns, evidence.end_ns - MOST_WEEKS * WEEK_NS)
     return deployment_events(sightings, evidence.deployments, start_ns=horizon_ns, end_ns=evidence.end_ns)
+
+
+def _version_codes(versions: pl.Series) -> NDArray[np.int64]:
+    codes = versions.rank("dense").cast(pl.Int64).to_numpy()
+    return np.where((versions == "").to_numpy(), -1, codes)
 
 
 ANALYSIS = Analysis.define(__name__, __doc__, fact_tables=(SERVICE_VERSIONS,), observe=observe, conclude=conclude)

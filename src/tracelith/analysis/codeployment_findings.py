@@ -22,6 +22,10 @@ WIDE_GROUP, WIDE_SHARE = 6, 2 / 3
 look exactly like it, so it is told once, as lockstep, and accuses nobody in particular."""
 TRAIN_SHARE = 0.3
 """From this share of all deployments in one hour of the week on, the system's rhythm is called a weekly train."""
+MATERIAL_EXCESS = 0.1
+"""Below this lower bound nobody would say that services deploy together, however significant it is (own)."""
+ONE_VERSION_SHARE = 0.8
+"""From this share of coincidences with one version text on both sides the advice says what else that can mean."""
 EXAMPLES = 3
 READING = (
     "Share of deployments that coincide beyond what the calendar explains: 0 is nothing, 1 is always. "
@@ -34,9 +38,9 @@ def codeployment_findings(result: Codeployment) -> tuple[Finding, ...]:
     system = _lockstep(result)
     found = [system] if system else []
     wide = [group for group in result.search.groups if system and _is_wide(result, group)]
-    found += [_group(result, group) for group in result.search.groups if group not in wide]
-    inside = [set(group) for group in wide]
-    found += [_pair(result, pair) for pair in lone_pairs(result.search) if not any(set(pair) <= s for s in inside)]
+    told = [_group(result, group) for group in result.search.groups if group not in wide]
+    told += [_pair(result, pair) for pair in lone_pairs(result.search)]
+    found += [finding for finding in told if finding.metric["ci"][0] >= MATERIAL_EXCESS]
     return tuple(sorted(found, key=lambda finding: (-finding.severity.rank, finding.rule, finding.subjects)))
 
 
@@ -51,14 +55,15 @@ def _lockstep(result: Codeployment) -> Finding | None:
     if lockstep.state is not State.OK or excess.low is None or excess.low < LOCKSTEP_WARNING:
         return None
     solo, expected = lockstep.solo_rate.value or 0.0, lockstep.expected_solo_rate or 0.0
-    rhythm = ""
+    rhythm = "Services rarely deploy alone: "
     if train.top_hour is not None and (train.top_hour_share or 0) >= TRAIN_SHARE:
-        rhythm = f"Release train: {_percent(train.top_hour_share)} of deployments leave on {hour_of_week(train.top_hour)} UTC; "
+        share = _percent(train.top_hour_share)
+        rhythm = f"Release train: {share} of deployments leave on {hour_of_week(train.top_hour)} UTC; "
     return Finding(
         rule="system-lockstep",
         severity=Severity.CRITICAL if excess.low >= LOCKSTEP_CRITICAL else Severity.WARNING,
         subjects=("system",),  # not the services: the same claim keeps its id when one is added
-        title=f"{rhythm or 'Services rarely deploy alone: '}{_percent(solo)} of deployments are alone within 30 minutes, "
+        title=f"{rhythm}{_percent(solo)} of deployments are alone within 30 minutes, "
         f"{_percent(expected)} would be if services were independent",
         metric={
             "name": "lockstep excess",
@@ -98,7 +103,7 @@ def _group(result: Codeployment, members: tuple[int, ...]) -> Finding:
         metric=_metric(result, typical),
         evidence={**_evidence(result, typical), "pairs": len(inside), "coincidences": _joint(result, members)},
         advice="Ship them as one deployable module, or find the contract, schema or library that forces them together "
-        f"and make its changes backwards compatible.{apart}",
+        f"and make its changes backwards compatible.{apart}{_same_version_caveat(result, typical)}",
     )
 
 
@@ -115,7 +120,8 @@ def _pair(result: Codeployment, members: tuple[int, ...]) -> Finding:
         metric=_metric(result, place),
         evidence={**_evidence(result, place), "coincidences": _joint(result, members)},
         advice="Find what forces the two to ship together (a shared contract, schema or library) and make its changes "
-        "backwards compatible; if neither has an owner or scaling axis of its own, merge them.",
+        "backwards compatible; if neither has an owner or scaling axis of its own, merge them."
+        f"{_same_version_caveat(result, place)}",
     )
 
 
@@ -140,7 +146,24 @@ def _evidence(result: Codeployment, place: int) -> dict[str, Any]:
         "q_value": float(f"{search.q_value[place]:.3g}"),
         "base_rate": _round(float(search.tests.base_rate[place])),
         "label": search.labels[place],
+        "same_version_share": _round(_same_version_share(result, place)),
     }
+
+
+def _same_version_share(result: Codeployment, place: int) -> float:
+    """Share of the pair's coincidences in which both got the same version text."""
+    events = matched(result.log, int(result.search.tests.a[place]), int(result.search.tests.b[place]))
+    left, right = result.log.version[events[:, 0]], result.log.version[events[:, 1]]
+    return float(np.mean((left == right) & (left >= 0))) if len(events) else 0.0
+
+
+def _same_version_caveat(result: Codeployment, place: int) -> str:
+    if _same_version_share(result, place) < ONE_VERSION_SHARE:
+        return ""
+    return (
+        " They get the same version each time: if one pipeline releases them from one repository, first ask whether "
+        "they could be released apart."
+    )
 
 
 def _joint(result: Codeployment, members: tuple[int, ...]) -> list[dict[str, Any]]:

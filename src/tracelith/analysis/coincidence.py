@@ -49,6 +49,7 @@ class DeploymentLog:
         service: int64[e], index into services, ascending.
         at_ns: int64[e], time since start_ns, ascending within a service, in [0, weeks).
         earliest_ns: int64[e], the deployment happened in [earliest_ns, at_ns].
+        version: int64[e], equal where two deployments brought the same version text, −1 where none was given.
         start_ns: beginning of the period. weeks: its length.
     """
 
@@ -56,6 +57,7 @@ class DeploymentLog:
     service: Int64
     at_ns: Int64
     earliest_ns: Int64
+    version: Int64
     start_ns: int
     weeks: int
 
@@ -88,6 +90,7 @@ class DeploymentLog:
             self.service[kept],
             self.at_ns[kept] - moved,
             self.earliest_ns[kept] - moved,
+            self.version[kept],
             self.start_ns + moved,
             last - first,
         )

@@ -72,18 +72,24 @@ def deployment_events(sightings: pl.DataFrame, told: pl.DataFrame, *, start_ns: 
 
 def _told_events(told: pl.DataFrame, start_ns: int, end_ns: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """EVENT rows of what was told, and what of it changed nothing."""
+    inside = pl.col("at_ns") >= start_ns
+    commits = told.filter((pl.col("source") == "commits") & inside & (pl.col("at_ns") < end_ns))
     ordered = (
-        told.filter(pl.col("at_ns") < end_ns)
+        told.filter(pl.col("at_ns") < end_ns, pl.col("source") != "commits")
         .with_columns(pl.col("version").str.strip_chars())
         .unique(["service", "version", "at_ns"])
         .sort("service", "at_ns", "version")
         .with_columns(running=pl.col("version").shift(1).over("service"))
     )
     same = (pl.col("version") != "") & (pl.col("version") == pl.col("running")).fill_null(value=False)
-    inside = pl.col("at_ns") >= start_ns
-    unchanged = ordered.filter(same & inside).group_by("service").agg(pl.len().cast(pl.Int64).alias("count"))
+    no_evidence = pl.concat(
+        (
+            _because(Ignored.UNCHANGED, _counted(ordered.filter(same & inside))),
+            _because(Ignored.COMMITS, _counted(commits)),
+        )
+    )
     changed = ordered.filter(~same & inside).with_columns(rollout_end_ns=pl.lit(None, dtype=pl.Int64))
-    return _debounced(changed.select(EVENT.names())), _because(Ignored.UNCHANGED, unchanged)
+    return _debounced(changed.select(EVENT.names())), no_evidence
 
 
 def _seen_events(
@@ -168,6 +174,10 @@ def _with_namespaces(told: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFram
     return named.with_columns(
         service=pl.when(exact).then(pl.col("service")).otherwise(pl.coalesce("full", "service"))
     ).drop("full")
+
+
+def _counted(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.group_by("service").agg(pl.len().cast(pl.Int64).alias("count"))
 
 
 def _because(reason: Ignored, counted: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ MINIMUM_WEEKS = 6
 """Below these the lockstep excess is not reported (metrics.md §19)."""
 
 LEAST_EXPECTED = 0.1
-"""Where independent services would deploy alone less often than this, lockstep cannot be told from sheer number (own)."""
+"""Where independent services would deploy alone less often than this, sheer number hides lockstep (own)."""
 
 HOUR_NS = 3_600 * 10**9
 WEEK_HOURS = 168
@@ -210,7 +210,8 @@ def _resampled(
     alone = np.bincount(cell, weights=beside == 0, minlength=shape[0] * shape[1]).reshape(shape)
     draws = block_draws(generator("lockstep", *log.services), log.weeks)
     drawn_counts = draws @ counts
-    with np.errstate(invalid="ignore"):
-        solo = np.nanmean(np.where(drawn_counts > 0, (draws @ alone) / drawn_counts, np.nan), axis=1)
+    present = drawn_counts > 0
+    with np.errstate(invalid="ignore"):  # a draw may miss all weeks with deployments: then it has no rate
+        solo = ((draws @ alone) / np.where(present, drawn_counts, 1)).sum(axis=1) / present.sum(axis=1)
     expected = expected_solo_rates(drawn_counts, hours, delta_ns).mean(axis=1)
     return percentiles(solo), percentiles(1 - solo / np.maximum(expected, 1e-9))

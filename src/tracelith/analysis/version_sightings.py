@@ -71,6 +71,9 @@ class Ignored(StrEnum):
         "of them changed; import deployments, or set service.version per service"
     )
     UNCHANGED = "the version was the one already running: a restart, not a deployment"
+    COMMITS = (
+        "imported from a commit log: commits are not deployments, and dependency bots touch services on one schedule"
+    )
     TOLD = "an imported deployment already tells of it"
 
 
