@@ -1,1 +1,7 @@
 """Traces as arrays: parent index, calls, depth and critical path, without a Python loop over spans."""
+
+from tracelith.forest.build import build_forest
+from tracelith.forest.observe import observe_view
+from tracelith.forest.view import Calls, Chains, CriticalPath, ForestView, TraceForest
+
+__all__ = ["Calls", "Chains", "CriticalPath", "ForestView", "TraceForest", "build_forest", "observe_view"]

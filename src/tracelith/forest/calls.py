@@ -1,0 +1,143 @@
+"""Finds the calls that leave a service: both sides joined, attempts of one logical call numbered together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracelith.forest.awaiting import decide_awaited
+from tracelith.forest.links import join_links
+from tracelith.forest.peers import Peers, name_peers
+from tracelith.forest.placement import Placement, place_spans
+from tracelith.forest.sides import Sides, match_sides
+from tracelith.forest.view import Bool, Calls, Int32, Int64, TraceForest
+from tracelith.model.ports import WindowSpans
+from tracelith.model.schema import Outcome
+
+__all__ = ["CallGraph", "find_calls"]
+
+_CLOCK_GRAIN_NS = 1_000
+"""Jaeger and Zipkin round to microseconds; less is rounding, not skew."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallGraph:
+    """Calls with what paths and data quality need besides.
+
+    Attributes:
+        calls: what analyses see. paired: bool[m], the client span describes the call.
+        placement: where each span runs. peers: nodes, and the peer of each operation.
+        skewed: bool[m], awaited, but by the clocks of two hosts the server began before or ended after its client.
+        unpaired: bool[m], a client span that no server answered, though services and the like could have.
+    """
+
+    calls: Calls
+    paired: Bool
+    placement: Placement
+    peers: Peers
+    skewed: Bool
+    unpaired: Bool
+
+
+def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
+    """The calls of all traces, complete or not, sorted by (client, server).
+
+    Calls inside a service are no calls. A message handed over by span link is a call whose client is -1 if its
+    producer lies in another window.
+
+    Source: metrics.md §1.2, §1.3.
+    """
+    placement = place_spans(forest)
+    peers = name_peers(forest.operations, forest.services)
+    sides = join_links(forest, window, placement, match_sides(forest, placement, peers))
+    awaited, deferred = decide_awaited(forest, placement, peers, sides)
+
+    answered = sides.server >= 0
+    both = sides.paired & answered & (sides.client >= 0) & awaited
+    timed = np.where(sides.paired & (sides.client >= 0), sides.client, sides.server)
+    callee: Int32 = np.where(answered, placement.service[sides.server], peers.node[forest.operation[sides.client]])
+    duration = forest.duration_ns[timed]
+    logical, final = _logical_calls(forest, sides, callee)
+    calls = Calls(
+        client=sides.client,
+        server=sides.server,
+        request=np.where(sides.client >= 0, placement.request[sides.client], np.int32(-1)),
+        caller=sides.caller,
+        callee=callee,
+        node_names=peers.names,
+        node_kinds=peers.kinds,
+        awaited=awaited,
+        deferred=deferred,
+        logical=logical,
+        final=final,
+        duration_ns=duration,
+        network_ns=np.where(both, np.maximum(duration - forest.duration_ns[sides.server], 0), np.int64(-1)),
+        linked=sides.linked,
+    )
+    answering = np.array([kind in ("service", "external") for kind in peers.kinds], np.bool_)
+    return CallGraph(
+        calls=calls,
+        paired=sides.paired,
+        placement=placement,
+        peers=peers,
+        skewed=both & _sticks_out(forest, placement, sides),
+        unpaired=~answered & answering[callee],
+    )
+
+
+def _sticks_out(forest: TraceForest, placement: Placement, sides: Sides) -> Bool:
+    client, server = sides.client, sides.server
+    early = forest.start_ns[server] < forest.start_ns[client] - _CLOCK_GRAIN_NS
+    ends = forest.start_ns + forest.duration_ns
+    late = ends[server] > ends[client] + _CLOCK_GRAIN_NS
+    two_clocks: Bool = placement.clock[client] != placement.clock[server]
+    return two_clocks & (early | late)
+
+
+def _logical_calls(forest: TraceForest, sides: Sides, callee: Int32) -> tuple[Int32, Bool]:
+    """Numbers the logical calls and marks the last attempt of each (metrics.md §1.2).
+
+    An attempt repeats the call before it under the same parent, to the same callee with the same operation name,
+    if that one was over and had failed, or if the attempt itself counts resends.
+    """
+    count = sides.client.size
+    attempt = _attempt_span(sides)
+    names = forest.operations["name"].rank("dense").to_numpy()
+    parent = forest.parent[attempt]
+    start, duration = forest.start_ns[attempt], forest.duration_ns[attempt]
+    own = np.where(sides.linked | (parent < 0), np.arange(count), -1)
+    keys = (names[forest.operation[attempt]], callee, parent, own)
+    order = np.lexsort((sides.server, attempt, start, *keys))
+    before, after = order[:-1], order[1:]
+    same = np.ones(before.size, np.bool_)
+    for key in keys:
+        same &= key[before] == key[after]
+    over = start[after] - start[before] >= duration[before]
+    repeats = same & over & (_failed(forest, sides, attempt)[before] | (forest.attempt[attempt[after]] >= 1))
+    opens = np.ones(count, np.bool_)
+    opens[1:] = ~repeats
+    closes = np.ones(count, np.bool_)
+    closes[:-1] = ~repeats
+    return _in_call_order(order, opens, closes)
+
+
+def _attempt_span(sides: Sides) -> Int64:
+    """The span that times each attempt: the client, or the server where one client span made several attempts."""
+    several = np.bincount(sides.client[sides.client >= 0], minlength=1)
+    alone = sides.paired & (sides.client >= 0) & (several[np.maximum(sides.client, 0)] == 1)
+    spans: Int64 = np.where(alone | (sides.server < 0), sides.client, sides.server).astype(np.int64)
+    return spans
+
+
+def _failed(forest: TraceForest, sides: Sides, attempt: Int64) -> Bool:
+    lost = (int(Outcome.FAILED), int(Outcome.CANCELLED))
+    failed: Bool = np.isin(forest.outcome[attempt], lost)
+    failed |= (sides.server >= 0) & (forest.outcome[sides.server] == Outcome.FAILED)
+    return failed
+
+
+def _in_call_order(order: Int64, opens: Bool, closes: Bool) -> tuple[Int32, Bool]:
+    logical = np.empty(order.size, np.int32)
+    logical[order] = np.cumsum(opens, dtype=np.int32) - 1
+    final = np.empty(order.size, np.bool_)
+    final[order] = closes
+    return logical, final

@@ -1,0 +1,67 @@
+"""Cuts traces into synchronous chains: what a root, or the receiver of a deferred call, has to wait for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracelith.forest.arrays import fold_ancestors, nearest_marked
+from tracelith.forest.calls import CallGraph
+from tracelith.forest.view import Bool, Int32, TraceForest
+from tracelith.model.schema import Kind
+
+__all__ = ["ChainTree", "cut_chains"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTree:
+    """Chains of complete traces as trees of spans.
+
+    Attributes:
+        head: int32[c], the span that heads each chain, ascending.
+        restarted: bool[c], that span received a deferred call.
+        chain: int32[n], chain of each span; -1 outside complete traces.
+        parent: int32[n], the parent within the chain; -1 for heads and outside complete traces.
+        hops: int32[n], awaited service hops between the head and the span.
+        arrives: bool[n], the span answers an awaited call of another service: one hop more than its parent.
+    """
+
+    head: Int32
+    restarted: Bool
+    chain: Int32
+    parent: Int32
+    hops: Int32
+    arrives: Bool
+
+
+def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
+    """The chains of all complete traces.
+
+    Chains are cut at every call that was not awaited, decided or not, and where a service consumes its own message:
+    nobody is known to wait there.
+    """
+    calls, parent = graph.calls, forest.parent
+    received = np.zeros(parent.size, np.bool_)
+    received[calls.server[~calls.awaited & (calls.server >= 0)]] = True
+    by_parent = ~calls.linked & (calls.server >= 0)
+    arrives = np.zeros(parent.size, np.bool_)
+    arrives[calls.server[by_parent & calls.awaited]] = True
+    cut = np.zeros(parent.size, np.bool_)
+    cut[calls.server[by_parent & ~calls.awaited]] = True
+    own_message = (forest.kind == Kind.CONSUMER) & (forest.kind[parent] == Kind.PRODUCER) & (parent >= 0)
+    cut |= own_message
+
+    complete = forest.trace_complete[forest.trace]
+    chain_parent: Int32 = np.where(cut | ~complete, np.int32(-1), parent)
+    headed = complete & (chain_parent < 0)
+    head = np.flatnonzero(headed).astype(np.int32)
+    number = np.full(parent.size, -1, np.int32)
+    number[head] = np.arange(head.size, dtype=np.int32)
+    above = nearest_marked(chain_parent, headed)
+    return ChainTree(
+        head=head,
+        restarted=(cut | received | (forest.kind == Kind.CONSUMER))[head],
+        chain=np.where(above >= 0, number[above], np.int32(-1)),
+        parent=chain_parent,
+        hops=fold_ancestors(chain_parent, (arrives & (chain_parent >= 0)).astype(np.int32), np.add),
+        arrives=arrives & (chain_parent >= 0),
+    )

@@ -1,0 +1,142 @@
+"""The critical path: which span kept its chain waiting at each instant, without recursion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracelith.forest.arrays import fold_ancestors, grouped_order, reach
+from tracelith.forest.calls import CallGraph
+from tracelith.forest.chain_tree import ChainTree
+from tracelith.forest.hops import label_hops
+from tracelith.forest.intervals import Intervals, waiting_intervals
+from tracelith.forest.view import Bool, CriticalPath, Int32, Int64, TraceForest
+
+__all__ = ["Siblings", "find_critical_path", "order_siblings"]
+
+_TOUCHING = 100
+"""Siblings that overlap by up to one hundredth of their parent still count as one after the other (metrics.md §5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """Children that count, sorted by (parent, end descending, start descending, span id).
+
+    Attributes:
+        span, parent: int32[k]. first: bool[k], the last-finishing child of its parent.
+        before: int32[k], position of the sibling that was waited for before this one began; -1 if none.
+    """
+
+    span: Int32
+    parent: Int32
+    first: Bool
+    before: Int32
+
+
+def find_critical_path(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> CriticalPath:
+    """Segments that partition the interval of every chain's head.
+
+    From the end of a span backwards: its last-finishing child was waited for, then the last sibling that had ended
+    when that child began, and so on; what no child covers is the span's own time. The same inside each such child.
+    Where siblings overlap within the tolerance, the earlier one is cut off at the start of the later.
+
+    "Waited for" is a property of a span among its siblings, so it is found for all spans at once by following
+    each sibling to the one before; a span is on the path if that holds for it and all its ancestors.
+
+    Source: metrics.md §5.2 (a combination of the rules of CRISP and the Jaeger UI); vectorisation: own.
+    """
+    intervals = waiting_intervals(forest, graph, tree)
+    siblings = order_siblings(forest, tree, intervals)
+    waited = np.zeros(forest.parent.size, np.bool_)
+    waited[tree.head] = True
+    waited[siblings.span[reach(siblings.before, siblings.first)]] = True
+    on_path = fold_ancestors(tree.parent, waited, np.logical_and)
+    span, start, end = _segments(tree, intervals, siblings, on_path)
+    chain = tree.chain[span]
+    order = grouped_order(chain, start - intervals.start_ns[tree.head][chain])
+    span = span[order]
+    hops = label_hops(forest, graph, span)
+    return CriticalPath(
+        chain=chain[order],
+        span=span,
+        start_ns=start[order],
+        end_ns=end[order],
+        hop=hops.hop,
+        hop_labels=hops.labels,
+        hop_kinds=hops.kinds,
+        hop_callers=hops.callers,
+        hop_callees=hops.callees,
+    )
+
+
+def order_siblings(forest: TraceForest, tree: ChainTree, intervals: Intervals) -> Siblings:
+    """Children that count, each with the sibling before it."""
+    span = np.flatnonzero(intervals.counts & (tree.parent >= 0)).astype(np.int32)
+    parent = tree.parent[span]
+    start, end = intervals.start_ns[span], intervals.end_ns[span]
+    # Times count backwards from the end of the chain, so that sorting upwards sorts ends downwards.
+    chain_end = intervals.end_ns[tree.head][tree.chain[span]]
+    tolerance = (intervals.end_ns[parent] - intervals.start_ns[parent]) // _TOUCHING
+    ended, may_end = _small(chain_end - end, np.maximum(chain_end - start - tolerance, 0))
+    order = grouped_order(parent, ended, -start, forest.span_id[span], span)
+    span, parent, ended, may_end = span[order], parent[order], ended[order], may_end[order]
+
+    bits = int(max(ended.max(initial=0), may_end.max(initial=0))).bit_length()
+    group = parent.astype(np.int64) << bits
+    before = np.searchsorted(group | ended, group | may_end)
+    before = np.maximum(before, np.arange(1, span.size + 1))
+    same = before < span.size
+    same[same] = parent[before[same]] == parent[same]
+    first = np.ones(span.size, np.bool_)
+    first[1:] = parent[1:] != parent[:-1]
+    return Siblings(span, parent, first, np.where(same, before, -1).astype(np.int32))
+
+
+def _small(ended: Int64, may_end: Int64) -> tuple[Int64, Int64]:
+    """Both as numbers of at most 31 bits that compare alike, where they have more than 40 (18 minutes)."""
+    if int(ended.max(initial=0)).bit_length() <= 40:
+        # Nothing ends later than the latest: a cap keeps the comparison and bounds the number of bits.
+        return ended, np.minimum(may_end, int(ended.max(initial=0)) + 1)
+    distinct = np.unique(ended)
+    return np.searchsorted(distinct, ended), np.searchsorted(distinct, may_end)
+
+
+def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path: Bool) -> tuple[Int32, Int64, Int64]:
+    """Span, start and end of every segment, in no particular order."""
+    kept = on_path[siblings.span]
+    child, parent = siblings.span[kept], siblings.parent[kept]
+    start, end = intervals.start_ns, intervals.end_ns
+    begun = _begun_after(parent, start[child], end[parent])
+    limit = end.copy()
+    limit[child] = np.minimum(end[child], begun)
+    if (limit[child] < end[child]).any():
+        limit = fold_ancestors(tree.parent, limit, np.minimum)
+    cursor = np.minimum(limit[parent], begun)
+    earliest = limit.copy()
+    closing = np.ones(child.size, np.bool_)
+    closing[:-1] = parent[1:] != parent[:-1]
+    earliest[parent[closing]] = np.minimum(cursor, start[child])[closing]
+    spans = np.flatnonzero(on_path).astype(np.int32)
+    span = np.concatenate([parent, spans])
+    low = np.concatenate([limit[child], start[spans]])
+    high = np.concatenate([cursor, earliest[spans]])
+    positive = high > low
+    return span[positive], low[positive], high[positive]
+
+
+def _begun_after(parent: Int32, start: Int64, end: Int64) -> Int64:
+    """For each child on the path, when the earliest-starting sibling on the path after it began.
+
+    Siblings come latest first. A child that lies wholly inside the tolerance may start after the one that follows
+    it; only then the running minimum is more than the neighbour's start.
+    """
+    begun = end.copy()
+    same = parent[1:] == parent[:-1]
+    begun[1:][same] = start[:-1][same]
+    if (begun[1:][same] <= begun[:-1][same]).all():
+        return begun
+    group = np.concatenate([[0], np.cumsum(~same)])
+    distinct, rank = np.unique(begun, return_inverse=True)
+    # Later groups have lower keys, so that one running minimum over everything starts afresh in each.
+    base = (group[-1] - group) * distinct.size
+    running: Int64 = distinct[np.minimum.accumulate(rank + base) - base]
+    return running

@@ -1,0 +1,108 @@
+"""Joins messages by span link: a receiver names its producer, often in another trace, sometimes in another window."""
+
+import numpy as np
+import polars as pl
+
+from tracelith.forest.arrays import grouped_order
+from tracelith.forest.placement import Placement
+from tracelith.forest.sides import Sides
+from tracelith.forest.tables import operation_table, resource_table
+from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.model.ports import WindowSpans
+from tracelith.model.schema import Kind
+
+__all__ = ["join_links"]
+
+_ID = ["trace_hi", "trace_lo", "span_id"]
+_LINKED_ID = ["linked_trace_hi", "linked_trace_lo", "linked_span_id"]
+
+
+def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, sides: Sides) -> Sides:
+    """The calls of ``sides`` with those that span links add, sorted by (client, server, caller).
+
+    A link counts as a message if it leads from a CONSUMER to any span, or from any span to a PRODUCER, of another
+    service; other links (retries, batches, follow-ups) say nothing about calls. A publish that a receiver links to
+    is that call and not one more to the broker.
+    """
+    found = _handovers(forest, window, placement) if len(window.links) else None
+    if found is not None and len(found):
+        known = pl.DataFrame({"client": sides.client, "server": sides.server})
+        found = found.join(known, on=["client", "server"], how="anti")
+        client, server = found["client"].to_numpy(), found["server"].to_numpy()
+        alone = (sides.server < 0) & np.isin(sides.client, client)
+        sides = _append(_take(sides, ~alone), client, server, found["caller"].to_numpy())
+    return _take(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
+
+
+def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -> pl.DataFrame:
+    receivers = _index(forest, placement, window.links.select(_ID), callee=True)
+    producers = _index(
+        forest, placement, window.links.select(_LINKED_ID).rename(dict(zip(_LINKED_ID, _ID, strict=True))), callee=False
+    )
+    return (
+        window.links.join(receivers, on=_ID)
+        .join(producers, left_on=_LINKED_ID, right_on=_ID, how="left", suffix="_near")
+        .join(_elsewhere(forest, window), left_on=_LINKED_ID, right_on=_ID, how="left", suffix="_far")
+        .select(
+            client=pl.col("span_near").fill_null(-1),
+            server="span",
+            caller=pl.coalesce("service_near", "service_far"),
+            callee="service",
+            client_kind=pl.coalesce("kind_near", "kind_far"),
+            kind="kind",
+        )
+        .filter(
+            pl.col("caller").is_not_null()
+            & (pl.col("caller") != pl.col("callee"))
+            & ((pl.col("kind") == Kind.CONSUMER) | (pl.col("client_kind") == Kind.PRODUCER))
+        )
+        .select("client", "server", "caller")
+        .unique()
+    )
+
+
+def _index(forest: TraceForest, placement: Placement, ids: pl.DataFrame, *, callee: bool) -> pl.DataFrame:
+    """Spans of the forest with these ids; where two share an id, the one on the callee's (or caller's) side."""
+    spans = pl.DataFrame(
+        {
+            "trace_hi": forest.trace_hi[forest.trace],
+            "trace_lo": forest.trace_lo[forest.trace],
+            "span_id": forest.span_id,
+            "span": np.arange(forest.span_id.size, dtype=np.int32),
+            "service": placement.service,
+            "kind": forest.kind,
+        }
+    ).join(ids.unique(), on=_ID, how="semi")
+    receiving = pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)])
+    return spans.sort(receiving if not callee else ~receiving, "span").unique(_ID, keep="first", maintain_order=True)
+
+
+def _elsewhere(forest: TraceForest, window: WindowSpans) -> pl.DataFrame:
+    """Service and kind of linked spans, wherever they lie; the caller's side where two share an id."""
+    linked = window.linked_spans
+    resource = resource_table(window.resources).rows_of(linked["resource"].to_numpy())
+    operation = operation_table(window.operations).rows_of(linked["operation"].to_numpy())
+    numbers = {name: number for number, name in enumerate(forest.services)}
+    service = np.array([numbers.get(name, -1) for name in forest.resources["service"].to_list()], np.int32)
+    kind = forest.operations["kind"].to_numpy()
+    return (
+        linked.select(_ID)
+        .with_columns(service=pl.Series(service[resource]), kind=pl.Series(kind[operation]))
+        .sort(pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)]), "service", "kind")
+        .unique(_ID, keep="first", maintain_order=True)
+    )
+
+
+def _append(sides: Sides, client: Int32, server: Int32, caller: Int32) -> Sides:
+    added = np.ones(client.size, np.bool_)
+    return Sides(
+        client=np.concatenate([sides.client, client]),
+        server=np.concatenate([sides.server, server]),
+        caller=np.concatenate([sides.caller, caller]),
+        paired=np.concatenate([sides.paired, added]),
+        linked=np.concatenate([sides.linked, added]),
+    )
+
+
+def _take(sides: Sides, rows: Bool | Int64) -> Sides:
+    return Sides(sides.client[rows], sides.server[rows], sides.caller[rows], sides.paired[rows], sides.linked[rows])

@@ -1,0 +1,109 @@
+"""Where each span runs: its service with sidecars left out, its clock, and the request it is part of."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tracelith.forest.arrays import nearest_marked
+from tracelith.forest.view import Bool, Int32, TraceForest
+from tracelith.model.schema import Kind
+
+__all__ = ["Placement", "place_spans"]
+
+_SIDECAR_SERVICE = re.compile(
+    r"(^|/)(envoy|istio-proxy|linkerd-proxy|linkerd2-proxy)$|[-.](envoy-sidecar|istio-proxy|linkerd-proxy|sidecar-proxy)$"
+)
+_SIDECAR_SCOPE = re.compile(r"^(envoy|istio|istio-proxy|linkerd|linkerd-proxy)$")
+_GATEWAY_SERVICE = re.compile(r"gateway|ingress|egress|edge|router|front")
+"""A proxy that is somebody's service: it counts as a hop (metrics.md §4), even when it runs the same software."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One entry per span of the forest.
+
+    Attributes:
+        service: index into the forest's services; spans of a sidecar count as the service in front of it, or, where
+            nothing is in front, as the one behind it.
+        proxy: the span was written by a sidecar.
+        above: nearest span at or above that no sidecar wrote; -1 if there is none.
+        clock: spans with the same number were timed by the same clock. Spans that name neither host nor instance
+            share a clock only with their own resource (metrics.md §1.4: a missing tag is a different host).
+        entry: the span heads the work of its service: nothing above it, another service above it, or a call from
+            the service to itself.
+        request: the entry span at or above.
+        within: parent, or -1 for entries: the tree cut into the work of one service each.
+    """
+
+    service: Int32
+    proxy: Bool
+    above: Int32
+    clock: Int32
+    entry: Bool
+    request: Int32
+    within: Int32
+
+
+def place_spans(forest: TraceForest) -> Placement:
+    """Where each span of the forest runs.
+
+    A sidecar is known by its service name, or by its instrumentation scope where it has at most one child and an own
+    name that is not a gateway's. Being on the caller's host and handing everything on is not enough: so does every
+    thin pass-through service on a shared node, and those must be found, not hidden.
+    """
+    proxy = _proxies(forest)
+    parent = forest.parent
+    above = nearest_marked(parent, ~proxy)
+    service = _effective_service(forest, proxy, above)
+    has_parent = parent >= 0
+    kind, above_kind = forest.kind, forest.kind[parent]
+    called = (kind == Kind.SERVER) | (kind == Kind.CONSUMER)
+    calling = (above_kind == Kind.CLIENT) | (above_kind == Kind.PRODUCER)
+    entry = ~has_parent | (service != service[parent]) | (called & calling & ~proxy)
+    return Placement(
+        service=service,
+        proxy=proxy,
+        above=above,
+        clock=_clocks(forest.resources)[forest.resource],
+        entry=entry,
+        request=nearest_marked(parent, entry),
+        within=np.where(entry, np.int32(-1), parent),
+    )
+
+
+def _proxies(forest: TraceForest) -> Bool:
+    services = forest.resources["service"].to_list()
+    sidecar = np.array([bool(_SIDECAR_SERVICE.search(name)) for name in services], np.bool_)
+    gateway = np.array([bool(_GATEWAY_SERVICE.search(name)) for name in services], np.bool_)
+    scope = np.array([bool(_SIDECAR_SCOPE.search(name)) for name in forest.operations["scope"].to_list()], np.bool_)
+    proxy: Bool = sidecar[forest.resource]
+    if scope.any():
+        children = np.bincount(forest.parent[forest.parent >= 0], minlength=forest.parent.size)
+        passing = (children <= 1) & (forest.parent >= 0)
+        proxy |= scope[forest.operation] & ~gateway[forest.resource] & passing
+    return proxy
+
+
+def _effective_service(forest: TraceForest, proxy: Bool, above: Int32) -> Int32:
+    service = np.where(above >= 0, forest.service[above], forest.service)
+    if not (above < 0).any():
+        return service
+    # Sidecars with nothing in front: the service of the first span behind them.
+    behind = np.flatnonzero(~proxy & (forest.parent >= 0) & (above[forest.parent] < 0))[::-1]
+    head = nearest_marked(forest.parent, forest.parent < 0)
+    first = np.full(service.size, -1, np.int32)
+    first[head[behind]] = forest.service[behind]
+    fronted = (above < 0) & (first[head] >= 0)
+    service[fronted] = first[head[fronted]]
+    return service
+
+
+def _clocks(resources: pl.DataFrame) -> Int32:
+    names = [
+        f"host {host}" if host else f"instance {instance}" if instance else row
+        for row, (host, instance) in enumerate(zip(resources["host"], resources["instance"], strict=True))
+    ]
+    numbers: dict[str | int, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int32)
