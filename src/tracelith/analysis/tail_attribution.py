@@ -107,7 +107,8 @@ def _mean(counts: Float64, times: Float64, low: float, high: float) -> Float64:
     part = cohort(counts, low, high)
     weight = (part * counts).sum(axis=-1)
     spent: Float64 = np.einsum("...k,...kh->...h", part, times)
-    return spent / np.maximum(weight, np.finfo(np.float64).tiny)[..., None]
+    mean: Float64 = spent / np.maximum(weight, np.finfo(np.float64).tiny)[..., None]
+    return mean
 
 
 def variance_shares(counts: Float64, times: Float64) -> Float64:
