@@ -8,6 +8,7 @@ enums are numbers: OTLP departs from protobuf's mapping there, which is what gen
 Source: OpenTelemetry protocol specification, "JSON Protobuf Encoding"; protobuf, "ProtoJSON Format".
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ from tracelith.model.semantic_conventions import KNOWN_RESOURCE_KEYS, KNOWN_SPAN
 __all__ = ["DecodedJson", "decode_json_request", "decode_json_requests"]
 
 _BROKEN_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# One escape of JSON text at a time, so that an escaped backslash before a "u" is not taken for the start of one.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _NO_ID = "0" * SPAN_ID_DIGITS
 _REASONS_SHOWN = 5  # an answer to a sender stays readable; the counts are complete in RawSpans.rejections
 
@@ -122,13 +128,21 @@ def _parse(body: bytes | msgspec.Raw) -> _Parsed:
 
 def _parse_span_by_span(body: bytes | msgspec.Raw) -> _Parsed:
     try:
-        request = UNDECODED_REQUEST.decode(body)
+        request = UNDECODED_REQUEST.decode(_ESCAPE.sub(_whole_character, memoryview(body)))
     except RecursionError:
         return _Parsed([], Counter(), InvalidRequest("The body is nested too deeply to be an OTLP/JSON trace request."))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _Parsed([], Counter(), InvalidRequest(f"The body is not an OTLP/JSON trace request: {error}."))
     refused: Counter[str] = Counter()
     return _Parsed([_salvage(each, refused) for each in request.resource_spans or ()], refused)
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    """The escape itself, or the replacement character for half of a surrogate pair.
+
+    JavaScript writes such halves where it cut a text; the decoder refuses the whole body for one.
+    """
+    return rb"\ufffd" if escape["half"] else escape[0]
 
 
 def _salvage(undecoded: UndecodedResourceSpans, refused: Counter[str]) -> ResourceSpans:

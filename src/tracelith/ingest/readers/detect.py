@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["EXPECTED", "JsonFormat", "Unrecognised", "is_binary", "recognise"]
+__all__ = ["EXPECTED", "JsonFormat", "Unrecognised", "describe_text", "is_binary", "recognise"]
 
 
 class JsonFormat(StrEnum):
@@ -40,16 +40,16 @@ _BY_KEYS: tuple[tuple[frozenset[str], JsonFormat], ...] = (
 )
 
 _NOT_TRACES: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"resourceMetrics"}), "OTLP metrics; only traces can be analysed"),
-    (frozenset({"resourceLogs"}), "OTLP logs; only traces can be analysed"),
+    (frozenset({"resourceMetrics"}), "looks like OTLP metrics; only traces can be analysed"),
+    (frozenset({"resourceLogs"}), "looks like OTLP logs; only traces can be analysed"),
     (
         frozenset({"traces"}),
-        "the answer of a trace search, which lists matches without parents, names and kinds; "
+        "looks like the answer of a trace search, which lists matches without parents, names and kinds; "
         "fetch the whole traces, for Tempo from /api/traces/{traceID}",
     ),
     (
         frozenset({"traceId", "spanId"}),
-        "a single OTLP span without its resource, so its service is unknown; "
+        "looks like a single OTLP span without its resource, so its service is unknown; "
         "export whole requests with a resourceSpans key",
     ),
 )
@@ -68,6 +68,17 @@ def is_binary(head: bytes) -> bool:
     return any(byte < 0x20 and byte not in _TEXT_CONTROLS for byte in head[:4096])
 
 
+def describe_text(head: bytes) -> str:
+    """What a file that is text but holds no JSON in its beginning looks like; empty if JSON may be there."""
+    lines = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if any(line.lstrip()[:1] in (b"{", b"[") for line in lines):
+        return ""
+    columns = {column.strip(b' "\r').lower() for column in lines[0].split(b",")}
+    if {b"service", b"timestamp"} <= columns:
+        return "looks like a table of deployments; import it with: tracelith deployments import FILE"
+    return "text that is neither JSON nor JSON lines"
+
+
 def recognise(body: bytes | msgspec.Raw) -> JsonFormat:
     """The format of one JSON text.
 
@@ -79,7 +90,7 @@ def recognise(body: bytes | msgspec.Raw) -> JsonFormat:
             return _recognise_list(_ELEMENTS.decode(body))
         return _recognise_keys(frozenset(_OBJECT.decode(body)))
     except msgspec.ValidationError as error:
-        raise Unrecognised(f"a JSON value that is neither an object nor a list ({error})") from error
+        raise Unrecognised("a JSON value that is neither an object nor a list") from error
     except RecursionError as error:
         raise Unrecognised("JSON nested too deeply to be a trace") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -99,7 +110,7 @@ def _recognise_keys(keys: frozenset[str]) -> JsonFormat:
             raise Unrecognised(explanation)
     if not keys:
         return JsonFormat.NOTHING
-    raise Unrecognised(f"a JSON object with {len(keys)} keys, none of which any reader knows")
+    raise Unrecognised(f"a JSON object without the keys of any known format ({len(keys)} others)")
 
 
 def _recognise_list(elements: list[msgspec.Raw]) -> JsonFormat:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tracelith.ingest.raw_columns import empty_raw_spans
 from tracelith.ingest.readers.batch import Decoded, Problem, ReadBatch
-from tracelith.ingest.readers.detect import EXPECTED, Unrecognised, is_binary
+from tracelith.ingest.readers.detect import EXPECTED, Unrecognised, describe_text, is_binary
 from tracelith.ingest.readers.json_file import decode_json
 from tracelith.ingest.readers.otlp_protobuf_file import decode_protobuf, frame_of
 from tracelith.ingest.readers.source import ByteSource
@@ -58,10 +58,12 @@ def _decode(source: ByteSource) -> Iterable[tuple[str, Decoded]]:
     if not source.head.strip():
         raise Unrecognised(source.damage or "the file is empty")
     if not is_binary(source.head):
+        if text := describe_text(source.head):
+            raise Unrecognised(text)
         return decode_json(source)
     framing = frame_of(source.head)
     if framing is None:
-        raise Unrecognised(f"begins like {_beginning(source.head)}")
+        raise Unrecognised(f"looks like {_beginning(source.head)}")
     return ((_PROTOBUF, decoded) for decoded in decode_protobuf(source, framing))
 
 

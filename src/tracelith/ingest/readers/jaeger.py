@@ -4,13 +4,15 @@ A reference CHILD_OF to a span of the same trace is the parent. FOLLOWS_FROM say
 up the other one: without a CHILD_OF it is the parent too, but also a link, and a span that states no kind becomes a
 CONSUMER, so that the relation reads as handed over and not as awaited. All further references are links.
 
-Times are microseconds. Ids are hexadecimal and may lack leading zeros. A span may name a process that is missing: it
+Times are microseconds. Ids are hexadecimal and may lack leading zeros; hand-written traces use
+any text, and a digest stands for it. A span may name a process that is missing: it
 is kept, without a service name, and reported.
 
 Source: jaegertracing/jaeger-ui (trace.ts), jaegertracing/jaeger (internal/uimodel); OpenTracing semantic conventions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -130,12 +132,14 @@ def _add_span(rows: SpanRows, where: str, span_json: msgspec.Raw, trace: _Trace,
     except _BROKEN_JSON as error:
         rows.refuse(where, f"not a Jaeger span: {error}")
         return
-    trace_id = pad_id(span.trace_id or trace.trace_id, TRACE_ID_DIGITS)
-    span_id = pad_id(span.span_id, SPAN_ID_DIGITS)
+    trace_id = _id(span.trace_id or trace.trace_id, TRACE_ID_DIGITS)
+    span_id = _id(span.span_id, SPAN_ID_DIGITS)
     if not trace_id or not span_id:
         wrong, digits = ("spanID", SPAN_ID_DIGITS) if trace_id else ("traceID", TRACE_ID_DIGITS)
-        rows.refuse(where, f"{wrong} is not an id; Jaeger writes up to {digits} hex digits, not all zeros")
+        rows.refuse(where, f"{wrong} is missing or all zeros; Jaeger writes up to {digits} hex digits")
         return
+    if not pad_id(span.span_id, SPAN_ID_DIGITS) or not pad_id(span.trace_id or trace.trace_id, TRACE_ID_DIGITS):
+        rows.note(where, "its ids are not hexadecimal; kept under digests of them")
     resource_row = rows.resource(_resource(span.process)) if span.process else resources.get(span.process_id or "")
     if resource_row is None:
         rows.note(where, "names a process that its trace does not list; kept without a service name")
@@ -161,19 +165,26 @@ def _add_span(rows: SpanRows, where: str, span_json: msgspec.Raw, trace: _Trace,
             rows.link(row, linked_trace, linked_span)
 
 
+def _id(text: str | None, digits: int) -> str:
+    """An id of full length; a digest of one that is not hexadecimal, which keeps such traces in one piece."""
+    if not text or not text.strip("0"):
+        return ""
+    return pad_id(text, digits) or blake2b(text.encode(errors="surrogatepass"), digest_size=digits // 2).hexdigest()
+
+
 def _relations(span: _Span, trace_id: str) -> tuple[str, list[tuple[str, str]], bool]:
     """Parent id, links, and whether the span was handed over by its parent instead of being awaited."""
     references = [
-        ((reference.kind or "CHILD_OF").upper(), pad_id(reference.trace_id, TRACE_ID_DIGITS) or trace_id, span_id)
+        ((reference.kind or "CHILD_OF").upper(), _id(reference.trace_id, TRACE_ID_DIGITS) or trace_id, span_id)
         for reference in span.references or ()
-        if (span_id := pad_id(reference.span_id, SPAN_ID_DIGITS))
+        if (span_id := _id(reference.span_id, SPAN_ID_DIGITS))
     ]
     links = [(trace, span_id) for _, trace, span_id in references]
     in_this_trace = [index for index, (_, trace, _) in enumerate(references) if trace == trace_id]
     child_of = next((index for index in in_this_trace if references[index][0] == "CHILD_OF"), None)
     if child_of is not None:
         return references[child_of][2], links[:child_of] + links[child_of + 1 :], False
-    if parent := pad_id(span.parent_id, SPAN_ID_DIGITS):
+    if parent := _id(span.parent_id, SPAN_ID_DIGITS):
         return parent, links, False
     return (references[in_this_trace[0]][2], links, True) if in_this_trace else ("", links, False)
 

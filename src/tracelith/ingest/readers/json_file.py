@@ -119,7 +119,7 @@ def _recognised(records: Iterable[Record]) -> Iterator[Recognised]:
         try:
             json_format = recognise(record.body)
         except Unrecognised as error:
-            yield Problem(record.where, f"looks like {error}; {EXPECTED}")
+            yield Problem(record.where, f"{error}; {EXPECTED}")
             continue
         if json_format is JsonFormat.LIST:
             yield from _recognised(_elements(record, "element", _ELEMENTS.decode(record.body)))

@@ -38,7 +38,7 @@ def decode_tempo(records: Sequence[Record]) -> Decoded:
         try:
             rewritten.append(Record(record.where, otlp_from_tempo(record.body)))
         except Unrecognised as error:
-            problems.append(Problem(record.where, f"looks like {error}"))
+            problems.append(Problem(record.where, str(error)))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             problems.append(Problem(record.where, f"not readable as a trace from Tempo: {error}"))
     decoded = decode_otlp(rewritten) if rewritten else Decoded(empty_raw_spans(), ())
