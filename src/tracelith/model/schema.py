@@ -149,9 +149,9 @@ OPERATION_TEXT = pl.Schema(
         "protocol": pl.String,  # http | rpc | db | messaging | "" : the family of the span's attributes
         "http_method": pl.String,
         "http_route": pl.String,
-        "peer_system": pl.String,  # postgresql, redis, kafka, ...; "unknown" if unnamed; empty if neither datastore nor broker
+        "peer_system": pl.String,  # postgresql, kafka, ...; "unknown" if unnamed; empty if neither datastore nor broker
         "peer_address": pl.String,  # host:port of the other side, as the client saw it; empty on SERVER spans
-        "peer_service": pl.String,  # service.peer.name / peer.service, "namespace/name" like a service; empty on SERVER spans
+        "peer_service": pl.String,  # service.peer.name / peer.service, named like a service; empty on SERVER spans
         "peer_namespace": pl.String,  # database or keyspace
         "peer_object": pl.String,  # table or collection; messaging destination
         "peer_action": pl.String,  # SELECT, ...; publish | receive | process | settle
