@@ -60,7 +60,6 @@ def _counts(evidence: Evidence) -> dict[str, int]:
     built = evidence.facts.merged(TRACE_DEFECTS)
     counts = {str(name): int(count) for name, count in built.select("name", "count").iter_rows()}
     traces = evidence.facts.merged(TRACE_QUALITY)
-    # What both tables count, the second takes from the finished forest.
     return counts | {name: int(traces[name].sum()) for name in TRACE_QUALITY.sums}
 
 

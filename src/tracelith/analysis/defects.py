@@ -54,6 +54,27 @@ DEFECTS = (
         harm=3.0,
     ),
     Defect(
+        "rootless_traces",
+        "Traces without a root",
+        "Where the request began is unknown, so they are left out of depth and tail.",
+        "Let the first service, gateway or proxy that starts traces export its spans too.",
+        of_traces=True,
+        harm=3.0,
+    ),
+    Defect(
+        "implausible_clock_spans",
+        "Spans with a time that cannot be",
+        "They stay where their trace puts them; durations next to them may be wrong.",
+        "Check the clock of the host that sends them, and the unit in which times are exported.",
+    ),
+    Defect(
+        "clamped_spans",
+        "Spans that end before they start",
+        "They count with a duration of zero.",
+        "A clock was set back while they ran, or start and end come from different clocks.",
+        harm=0.5,
+    ),
+    Defect(
         "kindless_spans",
         "Spans without a kind",
         "Which calls are awaited is guessed from attributes and timing.",

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactReader, FactTable
-from tracelith.model.schema import Kind, Outcome
+from tracelith.model.schema import Outcome
 
 __all__ = [
     "LARGEST_ORPHAN_SHARE",
@@ -29,13 +28,8 @@ TRACE_QUALITY = FactTable(
     sums={
         "traces": pl.Int64,
         "complete_traces": pl.Int64,
-        "multi_root_traces": pl.Int64,
-        "unknown_sampling_traces": pl.Int64,
         "spans": pl.Int64,
         "orphan_spans": pl.Int64,
-        "kindless_spans": pl.Int64,
-        "skewed_spans": pl.Int64,
-        "unpaired_client_spans": pl.Int64,
     },
 )
 """Traces by the service of their root; root_service is empty for traces without one."""
@@ -78,56 +72,23 @@ def orphan_shares(facts: FactReader) -> dict[str, float]:
     }
 
 
-def _per_trace(view: ForestView, spans: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64]:
-    counted: NDArray[np.int64] = np.bincount(view.forest.trace[spans], minlength=len(view.forest.trace_root))
-    return counted
-
-
 def _traces(view: ForestView) -> pl.DataFrame:
     forest = view.forest
-    top = (forest.parent < 0) & ~forest.orphan
     root_service = np.where(forest.trace_root >= 0, forest.service[forest.trace_root], len(forest.services))
-    counts = {
-        "complete_traces": forest.trace_complete,
-        "multi_root_traces": _per_trace(view, np.flatnonzero(top)) > 1,
-        "unknown_sampling_traces": ~np.isfinite(forest.trace_weight),
-        "spans": np.diff(forest.trace_first),
-        "orphan_spans": _per_trace(view, np.flatnonzero(forest.orphan)),
-        "kindless_spans": _per_trace(view, np.flatnonzero(forest.kind == Kind.UNSPECIFIED)),
-        "skewed_spans": _per_trace(view, _skewed(view)),
-        "unpaired_client_spans": _per_trace(view, _unpaired(view)),
-    }
+    orphans = np.bincount(forest.trace[forest.orphan], minlength=len(root_service))
     rows = pl.DataFrame(
         {
             "window_ns": forest.trace_window,
             "environment": forest.trace_environment,
             "root_service": root_service.astype(np.int32),
             "traces": np.ones(len(root_service), dtype=np.int64),
-            **{name: count.astype(np.int64) for name, count in counts.items()},
+            "complete_traces": forest.trace_complete.astype(np.int64),
+            "spans": np.diff(forest.trace_first).astype(np.int64),
+            "orphan_spans": orphans.astype(np.int64),
         }
     )
     merged = rows.group_by(*_PLACE, "root_service").agg(pl.col(name).sum() for name in TRACE_QUALITY.sums)
     return fact_rows(TRACE_QUALITY, merged, view, root_service=(*forest.services, ""))
-
-
-def _skewed(view: ForestView) -> NDArray[np.int32]:
-    """Callee spans of awaited calls that, by their own clock, start before or end after the call."""
-    forest, calls = view.forest, view.calls
-    both = calls.awaited & (calls.server >= 0) & (calls.client >= 0)
-    client, server = calls.client[both], calls.server[both]
-    before = forest.start_ns[server] < forest.start_ns[client]
-    after = (forest.start_ns + forest.duration_ns)[server] > (forest.start_ns + forest.duration_ns)[client]
-    return server[before | after]
-
-
-def _unpaired(view: ForestView) -> NDArray[np.int32]:
-    """CLIENT spans to something that is neither a datastore nor a broker and sent no spans."""
-    calls = view.calls
-    kinds = np.array([kind in ("service", "external") for kind in calls.node_kinds], dtype=np.bool_)
-    alone = (calls.server < 0) & (calls.client >= 0)
-    clients = calls.client[alone & kinds[calls.callee]] if len(calls.callee) else calls.client[alone]
-    unpaired: NDArray[np.int32] = clients[view.forest.kind[clients] == Kind.CLIENT]
-    return unpaired
 
 
 def _defects(view: ForestView) -> pl.DataFrame:
