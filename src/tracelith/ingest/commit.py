@@ -37,8 +37,9 @@ Encoding = Literal["protobuf", "json"]
 MAX_QUEUED_BYTES = 64 << 20
 """Bodies admitted and not yet acknowledged. Decoded frames are about three times that size."""
 
-MAX_GROUP_BYTES = 4 << 20
-"""Bodies decoded in one go: about 14,000 spans, past which larger groups gain nothing and delay the first."""
+MAX_GROUP_BYTES = 16 << 20
+"""Bodies decoded in one go, about 50,000 spans. Measured with batches of 8,192 spans: 4 MiB, which holds one of them,
+costs 7.0 CPU seconds per million spans, 12 MiB 4.4, 24 MiB 3.8; under light load groups are small anyway."""
 
 RETRY_AFTER_S = 1.0
 

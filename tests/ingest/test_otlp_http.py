@@ -1,0 +1,179 @@
+"""The HTTP receiver answers as the OTLP specification says, in the encoding it was asked in."""
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from otlp import export_request, span
+from tracelith.http_server import HttpServer
+from tracelith.ingest.commit import GroupCommitter
+from tracelith.ingest.otlp_http import create_otlp_app
+from tracelith.model.errors import ConfigurationError, Overloaded, StoreError
+from tracelith.store import Store
+
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+JSON = {"Content-Type": "application/json"}
+GZIP = {"Content-Encoding": "gzip"}
+MAX_BODY_BYTES = 1 << 20
+
+JSON_REQUEST = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            "traceId": "5b8efff798038103d269b633813fc60c",
+                            "spanId": "eee19b7ec3c1b174",
+                            "name": "GET /",
+                            "kind": 2,
+                            "startTimeUnixNano": "1790000000000000000",
+                            "endTimeUnixNano": "1790000000001000000",
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
+
+
+@pytest.fixture
+def committer(tmp_path: Path) -> Iterator[GroupCommitter]:
+    with Store.open(tmp_path / "spans.duckdb") as store:
+        running = GroupCommitter(store)
+        yield running
+        running.stop()
+
+
+@pytest.fixture
+def url(committer: GroupCommitter) -> Iterator[str]:
+    server = HttpServer(
+        create_otlp_app(committer.submit, max_body_bytes=MAX_BODY_BYTES), "127.0.0.1:0", option="--http"
+    )
+    yield f"http://{server.address}/v1/traces"
+    server.stop()
+
+
+def test_protobuf_is_answered_in_protobuf(url: str, committer: GroupCommitter) -> None:
+    answer = httpx.post(url, content=export_request([span(trace=1, id=1)]), headers=PROTOBUF)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    assert not ExportTraceServiceResponse.FromString(answer.content).HasField("partial_success")
+    assert committer.status().accepted_spans == 1
+
+
+def test_json_is_answered_in_json(url: str, committer: GroupCommitter) -> None:
+    answer = httpx.post(url, json=JSON_REQUEST)
+
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert committer.status().accepted_spans == 1
+
+
+def test_a_json_charset_parameter_is_fine(url: str) -> None:
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+
+    assert httpx.post(url, content=json.dumps(JSON_REQUEST), headers=headers).status_code == 200
+
+
+def test_refused_spans_are_counted_in_partial_success(url: str) -> None:
+    body = export_request([span(trace=1, id=1), span(trace=0, id=2)])
+
+    answer = ExportTraceServiceResponse.FromString(httpx.post(url, content=body, headers=PROTOBUF).content)
+
+    assert answer.partial_success.rejected_spans == 1
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_gzip_is_understood_also_in_several_members(url: str, members: int, committer: GroupCommitter) -> None:
+    body = export_request([span(trace=1, id=n) for n in range(1, 11)])
+    half = len(body) // members
+    compressed = b"".join(
+        gzip.compress(body[i * half : (i + 1) * half if i + 1 < members else None]) for i in range(members)
+    )
+
+    answer = httpx.post(url, content=compressed, headers=PROTOBUF | GZIP)
+
+    assert answer.status_code == 200
+    assert committer.status().accepted_spans == 10
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (PROTOBUF, b"\x0a\xff\xff\xff"),
+        (PROTOBUF | GZIP, b"not gzip"),
+        (PROTOBUF | GZIP, gzip.compress(b"x" * 1000)[:-9]),
+        (PROTOBUF | {"Content-Encoding": "br"}, b"x"),
+        (JSON, b"{"),
+        (JSON, b'{"resourceSpans": 3}'),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused_with_a_status_body(
+    url: str, headers: dict[str, str], body: bytes
+) -> None:
+    answer = httpx.post(url, content=body, headers=headers)
+
+    assert answer.status_code == 400
+    message = answer.json()["message"] if headers is JSON else Status.FromString(answer.content).message
+    assert message
+
+
+@pytest.mark.parametrize("body", [bytes(MAX_BODY_BYTES + 1), gzip.compress(bytes(200 * MAX_BODY_BYTES))])
+def test_an_oversize_body_is_413_as_sent_or_once_decompressed(url: str, body: bytes) -> None:
+    headers = PROTOBUF | (GZIP if body[:1] == b"\x1f" else {})
+
+    answer = httpx.post(url, content=body, headers=headers, timeout=20)
+
+    assert answer.status_code == 413
+
+
+def test_an_oversize_body_without_a_declared_length_is_413(url: str) -> None:
+    answer = httpx.post(url, content=iter([bytes(MAX_BODY_BYTES), b"x"]), headers=PROTOBUF, timeout=20)
+
+    assert answer.status_code == 413
+
+
+def test_another_content_type_is_415_and_says_what_to_send(url: str) -> None:
+    answer = httpx.post(url, content=b"x", headers={"Content-Type": "text/plain"})
+
+    assert answer.status_code == 415
+    assert "application/x-protobuf" in answer.json()["message"]
+
+
+def test_other_paths_and_methods_are_404_and_405(url: str) -> None:
+    assert httpx.post(url.replace("traces", "metrics"), content=b"", headers=PROTOBUF).status_code == 404
+    assert httpx.get(url).status_code == 405
+
+
+@pytest.mark.parametrize("error", [Overloaded("the queue is full", retry_after_s=1.2), StoreError("disk full")])
+def test_what_could_not_be_stored_is_503_with_retry_after(error: Exception) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    server = HttpServer(create_otlp_app(refuse, max_body_bytes=MAX_BODY_BYTES), "127.0.0.1:0", option="--http")
+    try:
+        answer = httpx.post(f"http://{server.address}/v1/traces", json=JSON_REQUEST)
+    finally:
+        server.stop()
+
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.json()["code"] == 14
+
+
+def test_a_taken_address_is_a_configuration_error_that_names_the_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        with pytest.raises(ConfigurationError, match="--http"):
+            HttpServer(create_otlp_app(lambda *_: None, max_body_bytes=1), address, option="--http")
