@@ -92,10 +92,10 @@ def tail_answer(document: AnalysisDocument) -> Answer:
     if top["hop_kind"] == "service" and top["hop"] == top["service"]:
         claim = f"Mostly {text.printable(top['hop'])}'s own work, in {operation}."
     else:
-        claim = f"{text.printable(top['hop'])}, in {operation}."
+        claim = f"Most of all {text.printable(top['hop'])}, in {operation}."
     reading = (
-        f"Its share of what the slowest {text.percent(1 - top['q'])} take longer than a middling request "
-        f"({text.interval(top['excess_ms'], top['excess_ci'], 'ms')} here); "
+        f"Its share of what the slowest {text.percent(1 - top['q'])} take longer than a middling request: "
+        f"{text.interval(top['excess_ms'], top['excess_ci'], 'ms')} are spent here. "
         f"{text.count(top['tail_traces'])} slow requests behind it."
     )
     number = text.interval(top["share"], top["ci"], "share")

@@ -140,6 +140,7 @@ def _arrows(edges: Sequence[EdgeDocument], places: dict[str, tuple[float, float]
             "standoff": 9,
             "size": [0, 11, 0] * len(edges),
             "color": colour,
+            "line": {"width": 0},
         },
         "hoverinfo": "skip",
     }

@@ -103,8 +103,8 @@ def layout(height: int, xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], **mo
         "showlegend": False,
         "dragmode": False,
         "hovermode": "closest",
-        "xaxis": {"automargin": True, "fixedrange": True, **xaxis},
-        "yaxis": {"automargin": True, "fixedrange": True, **yaxis},
+        "xaxis": _axis(xaxis),
+        "yaxis": _axis(yaxis),
         **more,
     }
 
@@ -115,3 +115,10 @@ def axis(names: Iterable[str], **more: Any) -> dict[str, Any]:
     positions = list(range(len(labels)))
     bounds = [-0.6, len(labels) - 0.4]
     return {"tickvals": positions, "ticktext": labels, "range": bounds, "zeroline": False, **more}
+
+
+def _axis(given: Mapping[str, Any]) -> dict[str, Any]:
+    axis = {"automargin": True, "fixedrange": True, **given}
+    if "title" in axis:  # by default larger than all other text
+        axis["title"] = {**axis["title"], "font": {"size": 13}}
+    return axis

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from tracelith.model.document import WindowDocument
+
 __all__ = [
     "MISSING",
     "UNITS",
@@ -219,9 +221,9 @@ def time(iso: str | None, *, seconds: bool = False) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if seconds else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def period(window: Mapping[str, str]) -> str:
+def period(window: WindowDocument) -> str:
     """The analysed period in words: whole days by date, anything else to the minute."""
-    start, end = time(window.get("start")), time(window.get("end"))
+    start, end = time(window["start"]), time(window["end"])
     midnight = " 00:00 UTC"
     if start.endswith(midnight) and end.endswith(midnight):
         return f"{start.removesuffix(midnight)} to {end.removesuffix(midnight)} (UTC, end not included)"

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from typing_extensions import TypedDict  # pydantic reads the standard one only from Python 3.12 on
 
 from tracelith.model.errors import InputError, Overloaded, StoreError
+from tracelith.web.security import SECURITY_HEADERS
 
 __all__ = ["Problem", "handle_problems"]
 
@@ -68,7 +69,9 @@ def handle_problems(app: FastAPI, templates: Environment) -> None:
         return answer(request, 503, str(error))
 
     async def crash(request: Request, _: Exception) -> Response:
-        return answer(request, 500, "Something failed on our side; the log of the server says more.")
+        response = answer(request, 500, "Something failed on our side; the log of the server says more.")
+        response.headers.update(SECURITY_HEADERS)  # this handler sits outside all middleware
+        return response
 
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)

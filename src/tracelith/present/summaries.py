@@ -1,0 +1,250 @@
+"""The document in a few tables and lines, the same for the terminal, Markdown and the printed report."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from tracelith.model.document import (
+    AnalysisDocument,
+    CodeploymentDocument,
+    EntryOperationDocument,
+    EstimateDocument,
+    FindingDocument,
+    PairDocument,
+    QualityDocument,
+    TailDocument,
+)
+from tracelith.present import text
+from tracelith.present.answers import tail_by_entry
+from tracelith.present.chart import Table
+from tracelith.present.deployment_figures import COUPLED
+
+__all__ = [
+    "compact",
+    "coupled_pairs",
+    "depth_table",
+    "evidence_lines",
+    "findings_count",
+    "lockstep_sentence",
+    "pairs_table",
+    "quality_sentence",
+    "score_sentence",
+    "services_table",
+    "tail_rows",
+    "tail_summary",
+    "unmeasured",
+    "worst_entries",
+]
+
+Bounds = Sequence[float] | None
+
+
+def compact(value: float | None, ci: Bounds, unit: str = "") -> str:
+    """``0.83 (0.71–0.93)``, for columns whose heading says what the brackets are."""
+    if value is None:
+        return text.MISSING
+    shown = text.format_of(unit)(value)
+    return shown if ci is None else f"{shown} ({text.bounds(list(ci), unit).removeprefix('95 %: ')})"
+
+
+def compact_estimate(estimate: EstimateDocument, unit: str = "") -> str:
+    """The same for an estimate; in plain words where there is none."""
+    if estimate["status"] != "ok":
+        return text.plain(estimate["status"])
+    return compact(estimate["value"], estimate["ci"], unit)
+
+
+# --- sentences -----------------------------------------------------------------------------------------------
+
+
+def quality_sentence(quality: QualityDocument) -> str:
+    """How much of the evidence could be used."""
+    if not quality["traces"]:
+        return "No traces arrived in this period."
+    share = compact_estimate(quality["usable_share"], "share")
+    return (
+        f"{share} of {text.count(quality['traces'])} traces could be used in full: {text.count(quality['spans'])} "
+        f"spans of {text.count(quality['services'])} services."
+    )
+
+
+def score_sentence(document: AnalysisDocument) -> str:
+    """The score, or how much evidence one would need."""
+    verdict = document["verdict"]
+    evidence = f"{text.percent(verdict['coverage'])} of its weight has evidence"
+    if verdict["score"] is None:
+        return f"No score yet: {evidence}, 60 % are needed."
+    low, high = verdict["ci_low"], verdict["ci_high"]
+    bounds = None if low is None or high is None else [low, high]
+    return f"Score {text.interval(verdict['score'], bounds)} of 100, {text.printable(verdict['label'])}; {evidence}."
+
+
+def lockstep_sentence(codeployment: CodeploymentDocument) -> str:
+    """How often services of the whole system deploy alone."""
+    system = codeployment["system"]
+    solo = system["solo_rate"]
+    if solo["status"] != "ok":
+        reason = system.get("reason") or solo["reason"] or "too few deployments are known"
+        return f"Whether the system deploys in lockstep is not known: {text.printable(reason)}."
+    expected = system["expected_solo_rate"]
+    beside = "" if expected is None else f"; {text.percent(expected)} would, if services were independent"
+    return (
+        f"{text.count(system['deployments'])} deployments of {text.count(system['services'])} services in "
+        f"{text.number(system['weeks'])} weeks. {text.estimate(solo, 'share')} of them happened alone{beside}."
+    )
+
+
+def findings_count(findings: Sequence[FindingDocument]) -> str:
+    """``3 findings: 1 critical, 2 warnings``."""
+    if not findings:
+        return "No findings"
+    names = {"critical": ("critical", "critical"), "warning": ("warning", "warnings"), "info": ("note", "notes")}
+    counted = [(sum(f["severity"] == severity for f in findings), words) for severity, words in names.items()]
+    parts = ", ".join(f"{number} {words[number != 1]}" for number, words in counted if number)
+    return f"{len(findings)} finding{'s' if len(findings) != 1 else ''}: {parts}"
+
+
+def evidence_lines(finding: FindingDocument) -> list[str]:
+    """Where to look: example traces, or moments at which services deployed together."""
+    evidence: Mapping[str, Any] = finding["evidence"]
+    lines = [f"trace {text.printable(str(trace_id))}" for trace_id in evidence.get("trace_ids", [])[:3]]
+    for moment in evidence.get("coincidences", [])[:3]:
+        names = ", ".join(text.printable(str(name)) for name in moment["services"])
+        lines.append(f"{text.time(moment['at'])}: {names}, within {text.minutes(moment['minutes'])}")
+    return lines
+
+
+# --- entry operations and tail ---------------------------------------------------------------------------------
+
+
+def worst_entries(entries: Iterable[EntryOperationDocument]) -> list[EntryOperationDocument]:
+    """Deepest first, then busiest; those that could not be measured last."""
+    return sorted(
+        entries,
+        key=lambda entry: (
+            entry["depth"]["p95"]["value"] is None,
+            -(entry["depth"]["p95"]["value"] or 0),
+            -entry["traces"],
+            entry["service"],
+            entry["operation"],
+        ),
+    )
+
+
+def depth_table(entries: Iterable[EntryOperationDocument]) -> Table:
+    """How deep and how slow these entry operations are."""
+    return Table.of(
+        ("Entry operation", "#Requests", "#Hops, median", "#Hops, p95", "#Most", "Depth is", "#Latency, p95"),
+        (
+            (
+                text.operation_name(entry["service"], entry["operation"]),
+                text.count(entry["traces"]),
+                compact_estimate(entry["depth"]["p50"]),
+                compact_estimate(entry["depth"]["p95"]),
+                str(entry["depth"]["max"]),
+                text.plain(entry["depth"]["band"]),
+                compact_estimate(entry["latency_ms"]["p95"], "ms"),
+            )
+            for entry in entries
+        ),
+    )
+
+
+def tail_rows(rows: Iterable[TailDocument], entries: int, hops: int) -> list[TailDocument]:
+    """The largest hops of the busiest entry operations, those that make a tail worth speaking of first."""
+    known = tail_by_entry(row for row in rows if row["share"] is not None)
+
+    def rank(entry: tuple[str, str]) -> tuple[bool, int, tuple[str, str]]:
+        calm = all(row["band"] not in {"watch", "dominant"} for row in known[entry])
+        return calm, -known[entry][0]["traces"], entry
+
+    return [row for entry in islice(sorted(known, key=rank), entries) for row in known[entry][:hops]]
+
+
+def tail_summary(rows: Iterable[TailDocument]) -> Table:
+    """What hops add to the slow requests of their entry operation."""
+    return Table.of(
+        ("Entry operation", "Slowest", "Hop", "#Share of extra time", "#Extra time", "Reading"),
+        (
+            (
+                text.operation_name(row["service"], row["operation"]),
+                text.percent(1 - row["q"]),
+                text.printable(row["hop"]),
+                compact(row["share"], row["ci"], "share"),
+                compact(row["excess_ms"], row["excess_ci"], "ms"),
+                text.plain(row["band"]),
+            )
+            for row in rows
+        ),
+    )
+
+
+def unmeasured(rows: Iterable[Any], what: str) -> str:
+    """One line on the rows without enough evidence, with the first reason; empty if all were measured."""
+    missing = {
+        (row["service"], row["operation"]): row["reason"] for row in rows if row["status"] != "ok" and row["reason"]
+    }
+    if not missing:
+        return ""
+    example, reason = next(iter(missing.items()))
+    return (
+        f"{len(missing)} {what} could not be measured, for example {text.operation_name(*example)}: "
+        f"{text.printable(reason)}."
+    )
+
+
+# --- deployments and services ----------------------------------------------------------------------------------
+
+
+def coupled_pairs(codeployment: CodeploymentDocument) -> list[PairDocument]:
+    """Pairs that deploy together more than the calendar explains, strongest first."""
+    return [pair for pair in codeployment["pairs"] if pair["label"] in COUPLED]
+
+
+def pairs_table(pairs: Iterable[PairDocument]) -> Table:
+    """How often two services deployed together, and who came first."""
+    return Table.of(
+        ("Service", "Service", "#Together", "#By the calendar", "#Excess, at least", "Who is first"),
+        (
+            (
+                text.printable(pair["a"]),
+                text.printable(pair["b"]),
+                f"{pair['coincidences']} of {pair['deployments_a']} and {pair['deployments_b']}",
+                text.percent(pair["base_rate"]),
+                text.number(pair["excess_low"], 2),
+                _first(pair),
+            )
+            for pair in pairs
+        ),
+    )
+
+
+def services_table(document: AnalysisDocument) -> Table:
+    """Every service with its traffic and its deployments."""
+    deployers = {row["service"]: row for row in document["codeployment"]["services"]}
+    traffic = {row["service"]: row for row in document["quality"]["service_list"]}
+    names = sorted(traffic.keys() | deployers.keys())
+    nothing = {"traces": None, "spans": None, "deployments": None, "solo_rate": None, "last_at": None}
+    rows = ((name, {**nothing, **traffic.get(name, {}), **deployers.get(name, {})}) for name in names)
+    return Table.of(
+        ("Service", "#Traces", "#Spans", "#Deployments", "#Alone", "Last deployed"),
+        (
+            (
+                text.printable(name),
+                text.count(row["traces"]),
+                text.count(row["spans"]),
+                text.count(row["deployments"]),
+                compact_estimate(row["solo_rate"], "share") if row["solo_rate"] else text.MISSING,
+                text.time(row["last_at"]),
+            )
+            for name, row in rows
+        ),
+    )
+
+
+def _first(pair: PairDocument) -> str:
+    lag = pair["lag_minutes"]
+    if pair["direction"] == "undetermined" or lag is None or lag["value"] is None:
+        return text.plain("undetermined")
+    leader = pair["a"] if pair["direction"] == "a_first" else pair["b"]
+    return f"{text.printable(leader)}, by {text.minutes(abs(lag['value']))}"

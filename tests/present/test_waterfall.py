@@ -1,0 +1,62 @@
+"""A trace as rows."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tracelith.present import waterfall as module
+from tracelith.present.waterfall import waterfall
+from website import login_trace
+
+
+def test_rows_come_parents_first_and_siblings_by_start():
+    rows = waterfall(login_trace()).rows
+
+    assert [row.name for row in rows[:4]] == ["POST /login", "POST auth", "POST /sessions", "GET user"]
+    assert rows[-1].name == "publish logins"
+    assert [row.indent for row in rows[:4]] == [0, 1, 2, 3]
+
+
+def test_waiting_times_add_up_to_the_length_of_the_trace():
+    trace = waterfall(login_trace())
+
+    assert trace.has_path
+    assert sum(row.critical_ms for row in trace.rows) == pytest.approx(trace.length_ms) == pytest.approx(620)
+
+
+def test_bars_lie_on_the_axis_even_when_clocks_disagree():
+    view = login_trace()
+    skewed = view.forest.start_ns.copy()
+    skewed[4] -= 3_600 * 10**9
+    view = dataclasses.replace(view, forest=dataclasses.replace(view.forest, start_ns=skewed))
+
+    for row in waterfall(view).rows:
+        for piece in (row.bar, *row.critical):
+            assert 0 <= piece.start < 1000
+            assert piece.width > 0
+            assert piece.start + piece.width <= 1000.01
+
+
+def test_failures_and_roles_are_told_in_words():
+    rows = waterfall(login_trace()).rows
+
+    assert [row.outcome for row in rows].count("failed") == 1
+    assert rows[0].role == "serves"
+    assert rows[-1].role == "sends"
+
+
+def test_a_huge_trace_is_cut_and_says_how_many_spans_it_has(monkeypatch):
+    monkeypatch.setattr(module, "MOST_ROWS", 5)
+
+    trace = waterfall(login_trace())
+
+    assert len(trace.rows) == 5
+    assert trace.spans == 12
+
+
+def test_a_trace_without_spans_has_no_rows():
+    view = login_trace()
+    empty = dataclasses.replace(view.forest, trace=np.zeros(0, np.int32))
+
+    assert waterfall(dataclasses.replace(view, forest=empty)).rows == ()
