@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracelith.analysis.bootstrap import generator
-from tracelith.analysis.tail_attribution import HopTimes, attribute, intervals, variance_shares
+from tracelith.analysis.tail_attribution import HopTimes, attribute, intervals, slower_visits, variance_shares
 
 ORACLE = np.array(
     [
@@ -38,6 +38,7 @@ def hop_times(times: np.ndarray, blocks: int) -> HopTimes:
         counts=np.ones(len(ordered)),
         times=ordered,
         squares=ordered**2,
+        visits=np.ones_like(ordered),
         block_counts=block_counts,
         block_times=block_counts[:, :, None] * ordered,
         n_eff=float(len(ordered)),
@@ -127,7 +128,15 @@ def test_a_share_seen_in_one_single_block_is_not_sure_of_itself() -> None:
     block_counts = np.zeros((40, 4000))
     block_counts[block[order], np.arange(4000)] = 1
     ordered = times[order]
-    hops = HopTimes(np.ones(4000), ordered, ordered**2, block_counts, block_counts[:, :, None] * ordered, 4000.0)
+    hops = HopTimes(
+        np.ones(4000),
+        ordered,
+        ordered**2,
+        np.ones_like(ordered),
+        block_counts,
+        block_counts[:, :, None] * ordered,
+        4000.0,
+    )
 
     bounds = intervals(hops, 0.99, generator("burst"))
 
@@ -141,3 +150,20 @@ def test_the_same_subject_gives_the_same_interval() -> None:
     first, second = (intervals(hops, 0.9, generator("shop", "GET /")) for _ in range(2))
 
     assert np.array_equal(first.share_low, second.share_low)
+
+
+def test_a_slow_hop_is_told_from_a_hop_that_slow_requests_visit_more_often() -> None:
+    random = np.random.default_rng(9)
+    slow = random.random(2000) < 0.05
+    visits = np.column_stack([np.ones(2000), np.where(slow, 9.0, 1.0)])
+    each = np.column_stack([np.where(slow, 90.0, 10.0), np.full(2000, 10.0)]) + random.random((2000, 2))
+    order = np.argsort((visits * each).sum(axis=1), kind="stable")
+    times, block = (visits * each)[order], np.ones((1, 2000))
+    hops = HopTimes(np.ones(2000), times, times**2, visits[order], block, times[None], 2000.0)
+
+    split = attribute(hops.counts, hops.times, 0.95)
+    slower = slower_visits(hops, split, 0.95) / split.excess
+
+    assert split.shares == pytest.approx([0.5, 0.5], abs=0.02)
+    assert slower[0] == pytest.approx(1.0, abs=0.02)
+    assert slower[1] == pytest.approx(0.0, abs=0.05)

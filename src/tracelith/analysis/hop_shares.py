@@ -18,7 +18,14 @@ from tracelith.analysis.hop_tables import (
     entry_facts,
     hop_table,
 )
-from tracelith.analysis.tail_attribution import Attribution, Intervals, attribute, intervals, variance_shares
+from tracelith.analysis.tail_attribution import (
+    Attribution,
+    Intervals,
+    attribute,
+    intervals,
+    slower_visits,
+    variance_shares,
+)
 from tracelith.analysis.tail_edges import Cells, Counted, Exceedance, Propagation, exceedance, propagation
 from tracelith.analysis.tail_facts import (
     CALL_FACTOR,
@@ -71,7 +78,7 @@ def _rows(key: EntryKey, facts: EntryFacts, table: HopTable) -> list[HopShare]:
     excess = split.excess[: len(table.hops)]
     shown = np.argsort(-excess, kind="stable")[:MOST_ROWS]
     whole = _whole(key, table, split, q, bounds)
-    columns = _columns(table, split, bounds)
+    columns = _columns(table, split, bounds, q)
     return [_row(facts, table, int(position), columns, whole) for position in shown]
 
 
@@ -98,7 +105,7 @@ def _whole(key: EntryKey, table: HopTable, split: Attribution, q: float, bounds:
     }
 
 
-def _columns(table: HopTable, split: Attribution, bounds: Intervals) -> dict[str, Float64]:
+def _columns(table: HopTable, split: Attribution, bounds: Intervals, q: float) -> dict[str, Float64]:
     """What differs between hops, one array entry each, in milliseconds where it is a time."""
     times = table.times
     return {
@@ -109,6 +116,7 @@ def _columns(table: HopTable, split: Attribution, bounds: Intervals) -> dict[str
         "excess_low_ms": bounds.excess_low / 1e6,
         "excess_high_ms": bounds.excess_high / 1e6,
         "mean_ms": times.times.sum(axis=0) / times.counts.sum() / 1e6,
+        "slower_ms": slower_visits(times, split, q) / 1e6,
         "variance_share": variance_shares(times.counts, times.times),
     }
 
@@ -130,9 +138,11 @@ def _row(
         "ci": [number["share_low"], number["share_high"]] if known else None,
         "excess_ms": number["excess_ms"],
         "excess_ci": [number["excess_low_ms"], number["excess_high_ms"]],
+        "slower_ms": number["slower_ms"],
         "mean_ms": number["mean_ms"],
         "variance_share": number["variance_share"],
         "remote": not own,
+        "slow_hop": number["excess_ms"] > 0 and number["slower_ms"] >= number["excess_ms"] / 2,
         **_edge(facts, hop, whole["q"], table),
         "trace_ids": _examples(facts, hop["hop"]),
     }
@@ -205,6 +215,7 @@ def _without_data(key: EntryKey, table: HopTable) -> HopShare:
     if table.traces >= needed:
         reason = f"{needed} effective traces are needed, {table.times.n_eff:.0f} remain after weighting"
     unknown = (
+        "slower_ms",
         "share",
         "ci",
         "excess_ms",
@@ -229,6 +240,7 @@ def _without_data(key: EntryKey, table: HopTable) -> HopShare:
         "tail_traces": 0,
         "material": False,
         "remote": False,
+        "slow_hop": False,
         **_edge_document(None, None),
         "ci_method": "traces",
         "trace_ids": [],

@@ -113,15 +113,17 @@ def hop_table(facts: EntryFacts) -> HopTable:
     rows = (np.searchsorted(blocks, latencies["window_ns"].to_numpy()), np.searchsorted(buckets, latency_bucket))
     np.add.at(block_counts, rows, latencies["weight"].to_numpy())
     block_times = np.zeros((len(blocks), len(buckets), width))
-    squares = np.zeros((len(buckets), width))
+    squares, visits = np.zeros((len(buckets), width)), np.zeros((len(buckets), width))
     bucket = np.searchsorted(buckets, spent["bucket"].to_numpy())
     block = np.searchsorted(blocks, spent["window_ns"].to_numpy())
     np.add.at(block_times, (block, bucket, column), spent["weighted_ns"].to_numpy())
     np.add.at(squares, (bucket, column), spent["weighted_square_us"].to_numpy() * 1e6)
+    np.add.at(visits, (bucket, column), spent["weighted_visits"].to_numpy())
     times = HopTimes(
         counts=block_counts.sum(axis=0),
         times=block_times.sum(axis=0),
         squares=squares,
+        visits=visits,
         block_counts=block_counts,
         block_times=block_times,
         n_eff=effective_size(latencies["weight"].to_numpy(), latencies["weight_squares"].to_numpy()),

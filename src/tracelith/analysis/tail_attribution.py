@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.bootstrap import ENOUGH_BLOCKS, REPLICATES, block_draws, count_draws, percentiles
 
-__all__ = ["MIDDLE", "Attribution", "HopTimes", "Intervals", "attribute", "intervals", "variance_shares"]
+__all__ = [
+    "MIDDLE",
+    "Attribution",
+    "HopTimes",
+    "Intervals",
+    "attribute",
+    "intervals",
+    "slower_visits",
+    "variance_shares",
+]
 
 Float64 = NDArray[np.float64]
 
@@ -32,6 +41,7 @@ class HopTimes:
         counts: float64[k], weighted requests per bucket.
         times: float64[k, h], weighted time per bucket and hop.
         squares: float64[k, h], weighted sum of squared times, for the spread inside a bucket.
+        visits: float64[k, h], weighted number of spans with time on the hop.
         block_counts: float64[b, k] and block_times: float64[b, k, h], the same per time block.
         n_eff: effective number of requests.
     """
@@ -39,6 +49,7 @@ class HopTimes:
     counts: Float64
     times: Float64
     squares: Float64
+    visits: Float64
     block_counts: Float64
     block_times: Float64
     n_eff: float
@@ -87,9 +98,7 @@ def cohort(counts: Float64, low: float, high: float) -> Float64:
     upper = np.cumsum(counts, axis=-1)
     total = upper[..., -1:]
     inside = np.minimum(upper, high * total) - np.maximum(upper - counts, low * total)
-    held: Float64 = np.clip(inside, 0, None)
-    part: Float64 = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
-    return part
+    return _each(np.clip(inside, 0, None), counts)
 
 
 def attribute(counts: Float64, times: Float64, q: float) -> Attribution:
@@ -109,6 +118,25 @@ def _mean(counts: Float64, times: Float64, low: float, high: float) -> Float64:
     spent: Float64 = np.einsum("...k,...kh->...h", part, times)
     mean: Float64 = spent / np.maximum(weight, np.finfo(np.float64).tiny)[..., None]
     return mean
+
+
+def slower_visits(hops: HopTimes, split: Attribution, q: float) -> Float64:
+    """How much of each hop's excess comes from visits that take longer, not from more visits, float64[h].
+
+    Δ = (v_T - v_M)·(c_T + c_M)/2 + (v_T + v_M)/2·(c_T - c_M), with v visits per request and c time per visit in tail
+    and middle (Shapley's split of the two causes); this is the second part. One name may stand for requests of different kinds, and those that call more often are slow
+    without any hop being slow. Where ordinary requests never visit the hop, c_M is the mean of all visits.
+    """
+    visits = attribute(hops.counts, hops.visits, q)
+    overall = _each(hops.times.sum(axis=0), hops.visits.sum(axis=0))
+    ordinary = np.where(visits.middle > 0, _each(split.middle, visits.middle), overall)
+    slow = np.where(visits.tail > 0, _each(split.tail, visits.tail), ordinary)
+    return (visits.tail + visits.middle) / 2 * (slow - ordinary)
+
+
+def _each(whole: Float64, count: Float64) -> Float64:
+    part: Float64 = np.divide(whole, count, out=np.zeros_like(whole), where=count > 0)
+    return part
 
 
 def variance_shares(counts: Float64, times: Float64) -> Float64:

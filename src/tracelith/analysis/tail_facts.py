@@ -44,9 +44,15 @@ HOP_TIMES = FactTable(
         "caller": pl.String,
         "callee": pl.String,
     },
-    sums={"traces": pl.Int64, "weighted_ns": pl.Float64, "weighted_square_us": pl.Float64},
+    sums={
+        "traces": pl.Int64,
+        "weighted_ns": pl.Float64,
+        "weighted_square_us": pl.Float64,
+        "weighted_visits": pl.Float64,
+    },
 )
-"""Critical-path time per hop among the chains of one latency bucket: Σ w·x and, in whole microseconds, Σ w·x²."""
+"""Critical-path time per hop among the chains of one latency bucket: Σ w·x and, in whole microseconds, Σ w·x². A visit
+is a span with time there: slow requests may spend long on a hop because it is slow, or because they visit it often."""
 
 EDGE_CALLS = FactTable(
     "edge_calls",
@@ -119,8 +125,10 @@ def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
 def _hops(view: ForestView, chains: pl.DataFrame) -> pl.DataFrame:
     """One row per chain and hop: time spent there, beside the chain's columns."""
     path = view.path
-    segments = pl.LazyFrame({"chain": path.chain, "hop": path.hop, "hop_ns": path.end_ns - path.start_ns})
-    spent = segments.group_by("chain", "hop").agg(pl.col("hop_ns").sum()).collect()
+    lengths = path.end_ns - path.start_ns
+    segments = pl.LazyFrame({"chain": path.chain, "hop": path.hop, "span": path.span, "hop_ns": lengths})
+    visits = segments.group_by("chain", "hop", "span").agg(pl.col("hop_ns").sum())
+    spent = visits.group_by("chain", "hop").agg(pl.col("hop_ns").sum(), pl.len().alias("visits")).collect()
     chain = spent["chain"].to_numpy()
     return pl.concat([spent, chains.drop("chain")[chain]], how="horizontal")
 
@@ -135,6 +143,7 @@ def _hop_times(view: ForestView, hops: pl.DataFrame) -> pl.DataFrame:
             pl.len().alias("traces"),
             (weight * pl.col("hop_ns")).sum().alias("weighted_ns"),
             (weight * hop_us * hop_us).sum().alias("weighted_square_us"),
+            (weight * pl.col("visits")).sum().alias("weighted_visits"),
         )
         .with_columns(hop_kind="hop", caller="hop", callee="hop")
         .collect()

@@ -11,7 +11,8 @@ Reading: A share below 0.3 is normal, 0.3 to 0.6 worth watching, above 0.6 domin
     hop takes less time in slow requests. Findings rest on the lower bound, and only speak of hops that are not
     the entry service itself or its own datastores.
 Needs: 3,000 complete traces for the slowest 1 %, 600 for 5 %, 300 for 10 %; 1,000 requests for exceedance.
-False positives: Requests of different kinds under one name; cold starts after deployments; timeouts that cut the
+False positives: Requests of different kinds under one name (a hop is not accused if slow requests merely visit it
+    more often); cold starts after deployments; timeouts that cut the
     longest calls; a sampler that prefers slow traces without saying so.
 Source: Euler allocation of expected shortfall (Tasche 1999) on the critical path of Eaton et al., ACM Queue 2022;
     fan-out after Dean and Barroso, CACM 2013.
@@ -69,7 +70,7 @@ def conclude(evidence: Evidence) -> Conclusion:
 def _band(hop: HopShare) -> str:
     if hop.low is None:
         return "unknown"
-    if not hop.document["material"] or hop.low < WATCH:
+    if not (hop.document["material"] and hop.document["slow_hop"]) or hop.low < WATCH:
         return "normal"
     return "dominant" if hop.low >= DOMINANT else "watch"
 
@@ -80,6 +81,8 @@ def _accused(hop: HopShare) -> bool:
         document["status"] == "ok"
         and document["remote"]
         and document["material"]
+        # Slow requests that merely call more often are requests of another kind, not victims of a slow hop.
+        and document["slow_hop"]
         and hop.low is not None
         and hop.low >= WATCH
     )

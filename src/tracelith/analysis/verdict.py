@@ -67,7 +67,8 @@ def _depth(operations: Iterable[Mapping[str, Any]]) -> Bounds:
 def _tail(rows: Iterable[Mapping[str, Any]]) -> Bounds:
     known = [row for row in rows if row["status"] == State.OK and row["ci"]]
     # A tail that is not worth speaking of, or that the entry service makes itself, couples nothing.
-    return _largest([tuple(row["ci"]) if row["remote"] and row["material"] else (0.0, 0.0) for row in known])
+    coupling = ("remote", "material", "slow_hop")
+    return _largest([tuple(row["ci"]) if all(row[name] for name in coupling) else (0.0, 0.0) for row in known])
 
 
 def _largest(bounds: Sequence[tuple[Any, ...]]) -> Bounds:
@@ -78,6 +79,7 @@ def _largest(bounds: Sequence[tuple[Any, ...]]) -> Bounds:
 
 def _sentence(document: Mapping[str, Any], components: Sequence[Component], label: str) -> str:
     claims = [one["title"] for one in document["findings"] if one["severity"] != Severity.INFO]
+    watched = [one["title"] for one in document["findings"] if one["severity"] == Severity.INFO]
     missing = _listed([one.measure for one in components if one.value is None])
     if claims:
         more = len(claims) - MOST_CLAIMS
@@ -89,7 +91,8 @@ def _sentence(document: Mapping[str, Any], components: Sequence[Component], labe
     if all(one.value is None for one in components):
         return f"Nothing can be said yet: too little data. Not measured yet: {missing}."
     unknown = f" Not measured yet: {missing}." if missing else ""
-    return f"No sign of a distributed monolith in what could be measured.{unknown}"
+    watch = f" Worth watching: {'; '.join(watched[:MOST_CLAIMS])}." if watched else ""
+    return f"No sign of a distributed monolith in what could be measured.{watch}{unknown}"
 
 
 def _listed(measures: Sequence[Measure]) -> str:
