@@ -118,7 +118,15 @@ def _text(values: pa.BinaryArray) -> pa.StringArray:
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid:
-        return pl.Series(values, dtype=pl.Binary).cast(pl.String, strict=False).to_arrow().cast(pa.string())
+        # Neither Arrow nor Polars casts what is sound and leaves out the rest. Only senders of bad text come here.
+        return pa.array(map(_decoded, values.to_pylist()), pa.string())
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _missing(values: pa.Array) -> Bool:
