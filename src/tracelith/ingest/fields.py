@@ -54,7 +54,10 @@ class FieldTable:
         self._layers = np.full((depth, len(known) + 1), -1, np.int8)
         for field, preferred in enumerate(keys.values()):
             for preference, key in enumerate(preferred):
-                self._layers[depth - 1 - preference, known.index(key)] = field
+                slot = (depth - 1 - preference, known.index(key))
+                if self._layers[slot] >= 0:
+                    raise ValueError(f"{key} is equally preferred by two fields; one layer can serve only one of them")
+                self._layers[slot] = field
 
     def read(self, attributes: pl.DataFrame, rows: int) -> "Fields":
         """The fields of ``rows`` spans or resources.
