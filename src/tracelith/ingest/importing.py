@@ -80,12 +80,13 @@ def import_paths(
     """
     report = on_progress or _say_nothing
     tally = _Tally()
-    files: dict[Path, int] = {}
+    files: dict[Path, Path] = {}
     for path in paths:
         for file in _files_under(path, tally):
-            files.setdefault(file.resolve(), _size(file))
-    total, done = sum(files.values()), 0
-    for file, size in files.items():
+            files.setdefault(file.resolve(), file)  # named in messages as it was reached
+    sizes = [_size(file) for file in files.values()]
+    total, done = sum(sizes), 0
+    for file, size in zip(files.values(), sizes, strict=True):
         for batch in _batches(file, tally):
             if batch.raw.spans.height:
                 sink(batch.raw)

@@ -76,15 +76,7 @@ _KINDS = {kind.name.lower(): kind for kind in Kind}
 _STATUSES = {status.name: status for status in Status}
 _FALSE = frozenset({"", "false", "0", "no"})
 
-# OpenTracing's and Jaeger's own words for what the semantic conventions know under another name.
-_SPAN_ALIASES = {
-    "peer.ipv4": "net.peer.ip",
-    "peer.ipv6": "net.peer.ip",
-    "peer.port": "net.peer.port",
-    "db.type": "db.system",
-    "message_bus.destination": "messaging.destination",
-    "grpc.status_code": "rpc.grpc.status_code",
-}
+# Jaeger's own names of process tags for what the semantic conventions know under another.
 _PROCESS_ALIASES = {"hostname": "host.name", "client-uuid": "service.instance.id"}
 
 
@@ -156,7 +148,7 @@ def _add_span(rows: SpanRows, where: str, span_json: msgspec.Raw, trace: _Trace,
         kind=Kind.CONSUMER if is_deferred and kind is Kind.UNSPECIFIED else kind,
         status=_status(tags),
         resource_row=resource_row,
-        attributes=_known(tags, _SPAN_ALIASES, KNOWN_SPAN_KEYS),
+        attributes={key: text for key, text in tags.items() if key in KNOWN_SPAN_KEYS},
         scope=tags.get("otel.scope.name") or tags.get("otel.library.name") or "",
         trace_state=tags.get("w3c.tracestate", ""),
     )
@@ -193,20 +185,14 @@ def _resource(process: _Process | None) -> dict[str, str]:
     if process is None:
         return {}
     tags = {tag.key: text for tag in process.tags or () if (text := scalar_text(tag.value)) is not None}
-    attributes = _known(tags, _PROCESS_ALIASES, KNOWN_RESOURCE_KEYS)
+    attributes = {key: text for key, text in tags.items() if key in KNOWN_RESOURCE_KEYS}
+    for key in _PROCESS_ALIASES.keys() & tags.keys():
+        attributes.setdefault(_PROCESS_ALIASES[key], tags[key])
     client, dash, _ = tags.get("jaeger.version", "").partition("-")  # Go-2.30.0, Java-1.8.1, Python-4.8.0, Node-3.19.0
     if dash:
         attributes.setdefault("telemetry.sdk.language", {"Node": "nodejs"}.get(client, client.lower()))
     if process.service_name:
         attributes["service.name"] = process.service_name
-    return attributes
-
-
-def _known(tags: Mapping[str, str], aliases: Mapping[str, str], known: frozenset[str]) -> dict[str, str]:
-    """Tags under keys the project knows; a tag already named so wins over one translated."""
-    attributes = {key: text for key, text in tags.items() if key in known}
-    for key in aliases.keys() & tags.keys():
-        attributes.setdefault(aliases[key], tags[key])
     return attributes
 
 

@@ -86,7 +86,6 @@ _ADDRESSES = frozenset({"sa", "ca", "ma"})
 # Brave's tag names for what the semantic conventions call otherwise.
 _ALIASES = {
     "http.path": "url.path",
-    "grpc.status_code": "rpc.grpc.status_code",
     "kafka.topic": "messaging.destination.name",
     "rabbit.exchange": "messaging.destination.name",
     "rabbit.queue": "messaging.destination.name",
