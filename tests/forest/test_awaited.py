@@ -1,6 +1,7 @@
 """Whether a call was waited for, decided on raw clocks."""
 
 import pytest
+
 from forest.told import chains, edges, segments
 from traces import view_of
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from traces import START_NS, view_of, window_of
 
 from tracelith.forest import build_forest, observe_view
 from tracelith.forest.view import TraceForest
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, WINDOW_NS
+from traces import START_NS, view_of, window_of
 
 
 def parents(forest: TraceForest) -> list[tuple[str, str | None]]:
@@ -126,9 +126,7 @@ def test_traces_that_share_the_low_half_of_their_id_stay_apart() -> None:
 
         cart  SERVER second  0..90ms
     """)
-    spans = window.spans.with_columns(
-        trace_hi=pl.Series([2, 1], dtype=pl.UInt64), trace_lo=pl.lit(7, dtype=pl.UInt64)
-    )
+    spans = window.spans.with_columns(trace_hi=pl.Series([2, 1], dtype=pl.UInt64), trace_lo=pl.lit(7, dtype=pl.UInt64))
 
     forest = build_forest(replace(window, spans=pl.concat([spans, spans])))
 

@@ -1,10 +1,10 @@
 """Calls: which spans form one, who the peer is, and which attempts belong together."""
 
 import pytest
-from forest.told import chains, edges
-from traces import view_of, window_of
 
+from forest.told import chains, edges
 from tracelith.forest import observe_view
+from traces import view_of, window_of
 
 
 def test_client_and_server_are_one_call() -> None:

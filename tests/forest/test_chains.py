@@ -1,6 +1,7 @@
 """Chains: depth, paths and entry operations."""
 
 import numpy as np
+
 from forest.told import chains
 from traces import view_of
 

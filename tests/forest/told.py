@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from traces import START_NS
-
 from tracelith.forest.view import ForestView
+from traces import START_NS
 
 __all__ = ["Told", "chains", "edges", "hop_times", "segments", "tell"]
 

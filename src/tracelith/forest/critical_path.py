@@ -76,7 +76,8 @@ def order_siblings(forest: TraceForest, tree: ChainTree, intervals: Intervals) -
     # Times count backwards from the end of the chain, so that sorting upwards sorts ends downwards.
     chain_end = intervals.end_ns[tree.head][tree.chain[span]]
     tolerance = (intervals.end_ns[parent] - intervals.start_ns[parent]) // _TOUCHING
-    ended, may_end = _small(chain_end - end, np.maximum(chain_end - start - tolerance, 0))
+    may_end = np.maximum(chain_end - start - tolerance, 0)
+    ended, may_end = _small(chain_end - end, may_end, room=62 - int(parent.max(initial=0)).bit_length())
     order = grouped_order(parent, ended, -start, forest.span_id[span], span)
     span, parent, ended, may_end = span[order], parent[order], ended[order], may_end[order]
 
@@ -91,11 +92,12 @@ def order_siblings(forest: TraceForest, tree: ChainTree, intervals: Intervals) -
     return Siblings(span, parent, first, np.where(same, before, -1).astype(np.int32))
 
 
-def _small(ended: Int64, may_end: Int64) -> tuple[Int64, Int64]:
-    """Both as numbers of at most 31 bits that compare alike, where they have more than 40 (18 minutes)."""
-    if int(ended.max(initial=0)).bit_length() <= 40:
-        # Nothing ends later than the latest: a cap keeps the comparison and bounds the number of bits.
-        return ended, np.minimum(may_end, int(ended.max(initial=0)) + 1)
+def _small(ended: Int64, may_end: Int64, room: int) -> tuple[Int64, Int64]:
+    """Both as numbers of at most ``room`` bits that compare alike: as they are, or their ranks."""
+    latest = int(ended.max(initial=0))
+    if (latest + 1).bit_length() <= room:
+        # Nothing ends later than the latest: a cap changes no comparison and bounds the number of bits.
+        return ended, np.minimum(may_end, latest + 1)
     distinct = np.unique(ended)
     return np.searchsorted(distinct, ended), np.searchsorted(distinct, may_end)
 
