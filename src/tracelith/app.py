@@ -30,7 +30,8 @@ from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
 from tracelith.store import Store
-from tracelith.web import IngestStatus, Sources, WebSettings, create_app
+from tracelith.web.app import create_app
+from tracelith.web.sources import IngestStatus, WebSettings
 
 __all__ = ["Application", "server_note"]
 
@@ -101,13 +102,13 @@ class Application:
             allowed_hosts=self.settings.allowed_hosts,
             version=__version__,
         )
-        web = HttpServer(create_app(self._sources(), surroundings), self.settings.web, option="--web")
+        answers = _Answers(self.store, self.engine, self._committer)
+        dashboard = create_app(
+            results=answers, traces=answers, deployments=self.store, status=answers, settings=surroundings
+        )
+        web = HttpServer(dashboard, self.settings.web, option="--web")
         stack.callback(web.stop)
         self.web_address = web.address
-
-    def _sources(self) -> Sources:
-        answers = _Answers(self.store, self.engine, self._committer)
-        return Sources(results=answers, traces=answers, deployments=self.store, status=answers)
 
     def _analyse(self) -> None:
         started = time.monotonic()

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from tracelith.cli.analysing import analyze, report
+from tracelith.cli.analysing import analyze
 from tracelith.cli.benchmarks import bench
 from tracelith.cli.importing import deployments, import_traces
 from tracelith.cli.serving import demo, serve
@@ -29,7 +29,6 @@ app.command("serve")(serve)
 app.command("import")(import_traces)
 app.add_typer(deployments, name="deployments")
 app.command("analyze")(analyze)
-app.command("report")(report)
 app.command("simulate")(simulate)
 app.add_typer(bench, name="bench")
 
