@@ -99,15 +99,18 @@ def _words(ids: pa.BinaryArray, words: int) -> tuple[UInt64, Bool]:
     offsets = np.frombuffer(offset_buffer, np.int32)[ids.offset : ids.offset + len(ids) + 1]
     lengths = np.diff(offsets)
     exact = lengths == width
-    result = np.zeros((len(ids), words), np.uint64)
     if not exact.any():
-        return result, exact
+        return np.zeros((len(ids), words), np.uint64), exact
     data = np.frombuffer(data_buffer, np.uint8)
     if np.count_nonzero(exact) * width == offsets[-1] - offsets[0]:  # the others are empty: one block
         block = data[offsets[0] : offsets[-1]]
     else:
         block = np.ascontiguousarray(data[offsets[:-1][exact][:, None] + np.arange(width)]).ravel()
-    result[exact] = block.view(">u8").reshape(-1, words)
+    numbers = block.view(">u8").reshape(-1, words).astype(np.uint64)
+    if len(numbers) == len(ids):
+        return numbers, exact
+    result = np.zeros((len(ids), words), np.uint64)
+    result[exact] = numbers
     return result, exact
 
 
