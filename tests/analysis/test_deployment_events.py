@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployment_logs import HOUR_NS, MONDAY_NS
@@ -284,6 +284,7 @@ def test_nothing_observed_gives_no_events_and_no_period():
     assert found.observed_start_ns == found.observed_end_ns
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 12))
 def test_events_do_not_depend_on_the_order_or_merging_of_facts(random, block: int):
     seen = sightings(("a", "1", 0, 3), ("a", "2", 2.5, 6), ("b", "1", 0, 4), ("b", "2", 4.1, 6))

@@ -81,6 +81,19 @@ class DeploymentLog:
         low, high = np.searchsorted(self.service, (service, service + 1))
         return slice(int(low), int(high))
 
+    def only(self, services: Int64) -> "DeploymentLog":
+        """The log of these services (ascending indices), numbered anew."""
+        kept = np.isin(self.service, services)
+        return DeploymentLog(
+            tuple(self.services[service] for service in services),
+            np.searchsorted(services, self.service[kept]),
+            self.at_ns[kept],
+            self.earliest_ns[kept],
+            self.version[kept],
+            self.start_ns,
+            self.weeks,
+        )
+
     def between_weeks(self, first: int, last: int) -> "DeploymentLog":
         """The weeks ``first <= week < last`` of the log; services without deployments there keep their index."""
         kept = (self.at_ns >= first * WEEK_NS) & (self.at_ns < last * WEEK_NS)
@@ -193,10 +206,11 @@ def pair_tests(
     """
     rows = np.unique(np.concatenate((a, b)))
     observed = coincidence_hits(log, rows, 0, delta_ns)
-    base = calendar_base(log, rows, delta_ns, offsets_ns)
+    base = calendar_base(log.only(rows), np.arange(len(rows)), delta_ns, offsets_ns)
     row_a, row_b = np.searchsorted(rows, a), np.searchsorted(rows, b)
-    forward = _one_direction(log, observed, base, row=row_a, given=a, service=b)
-    backward = _one_direction(log, observed, base, row=row_b, given=b, service=a)
+    near = observed.sum(axis=1)
+    forward = _one_direction(log, observed[row_a, b], near[row_a], base[row_a, row_b], given=a, service=b)
+    backward = _one_direction(log, observed[row_b, a], near[row_b], base[row_b, row_a], given=b, service=a)
     shown = forward.excess_low <= backward.excess_low
     return PairTests(
         a=a,
@@ -215,14 +229,20 @@ def pair_tests(
 
 
 def _one_direction(
-    log: DeploymentLog, observed: Int64, base: Float64, *, row: Int64, given: Int64, service: Int64
+    log: DeploymentLog, hits: Int64, near_given: Int64, c_calendar: Float64, *, given: Int64, service: Int64
 ) -> PairTests:
-    """Tests of "service deploys near given", with the numbers of that direction."""
+    """Tests of "service deploys near given".
+
+    Args:
+        log: all deployments.
+        hits: int64[p], deployments of service near one of given. near_given: int64[p], the same of all services.
+        c_calendar: float64[p], calendar base.
+        given, service: int64[p], the pairs.
+    """
     counts = log.counts
-    hits, trials = observed[row, service], counts[service]
-    c_calendar = base[row, service]
+    trials = counts[service]
     others = counts.sum() - counts[given] - trials
-    near_others = observed.sum(axis=1)[row] - counts[given] - hits
+    near_others = near_given - counts[given] - hits
     c_activity = np.where(others >= MINIMUM_OTHERS, (near_others + 0.5) / (others + 1), np.nan)
     rate = hits / trials
     low, _ = wilson(hits, trials)

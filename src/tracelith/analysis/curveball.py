@@ -66,7 +66,7 @@ def trade(tables: Bool, random: np.random.Generator) -> None:
     first, second = partner[:, :couples], partner[:, couples : 2 * couples]
     left = tables[chain, first].reshape(-1, sessions)
     right = tables[chain, second].reshape(-1, sessions)
-    couple, session = np.nonzero(left ^ right)
+    couple, session = np.divmod(np.flatnonzero(left ^ right), sessions)  # twice as fast as nonzero
     shuffled = np.argsort(couple + random.random(len(couple)))
     session = session[shuffled]  # couples stay in order, the sessions within each are shuffled
     per_couple = np.bincount(couple, minlength=len(left))
