@@ -27,9 +27,6 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 
-WRITE_ATTEMPTS = 8
-"""Two writers that delete the same rows conflict, and one of them is asked to try again."""
-
 HEADER_BYTES = 3 * 4096
 """DuckDB storage format: a main header and two database headers come before the blocks."""
 
@@ -51,6 +48,7 @@ class Database:
     _root: Cursor
     closed: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def cursor(self) -> Iterator[Cursor]:
@@ -78,16 +76,15 @@ class Database:
     def write(self, work: Callable[[Cursor], T]) -> T:
         """Runs work in a transaction and commits it; DuckDB has synced it to disk when this returns.
 
-        Work may run several times: when another transaction wrote the same rows first, it is tried again.
+        One at a time: two transactions that delete the same rows would conflict, and one of them would fail.
         """
+        with self._writing:
+            return self.insert(work)
+
+    def insert(self, work: Callable[[Cursor], T]) -> T:
+        """As write, beside other transactions: for work that only inserts, which conflicts with nothing."""
         with self.cursor() as cursor:
-            for attempt in range(WRITE_ATTEMPTS):
-                try:
-                    return in_transaction(cursor, work)
-                except duckdb.TransactionException:
-                    if attempt == WRITE_ATTEMPTS - 1:
-                        raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+            return in_transaction(cursor, work)
 
     def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file and frees deleted space; False if another transaction is open."""

@@ -105,7 +105,7 @@ def _completed(
     """Adds to spans what explains them: links, the spans linked to, and the texts behind the codes."""
     first, last = (spans["start_ns"].min(), spans["start_ns"].max()) if spans.height else (1, 0)
     links = cursor.execute(LINKS, {"from": first, "to": last}).pl()
-    links = links.join(spans.select(KEY).unique(), on=KEY, how="semi").sort(links.columns)
+    links = links.join(spans.select(KEY), on=KEY, how="semi").sort(links.columns) if links.height else links
     linked = _linked_spans(cursor, links.select(LINKED_KEY).unique(), horizon) if links.height else spans.clear()
     return WindowSpans(
         windows=windows,

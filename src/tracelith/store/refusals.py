@@ -67,7 +67,7 @@ class RefusalCounter:
         """Writes the counts now."""
         with self.taken() as refused:
             if refused.counts:
-                database.write(refused.insert)
+                database.insert(refused.insert)
 
 
 def read_refusals(database: Database, since_ns: int) -> dict[str, int]:

@@ -30,7 +30,7 @@ FRAMES = (
 
 @dataclass(slots=True)
 class SpanAppender:
-    """Gives out commit numbers in commit order; so appends run one at a time, beside any other transaction."""
+    """Gives out commit numbers in commit order: appends run one at a time, but beside every other transaction."""
 
     database: Database
     ledger: WindowLedger
@@ -60,7 +60,7 @@ class SpanAppender:
                         insert_frame(cursor, "INSERT INTO span SELECT *, ? FROM batch", spans, [commit_no])
                     refused.insert(cursor)
 
-                self.database.write(write)
+                self.database.insert(write)
             self.ledger.committed(commit_no, windows, self.clock_ns())
         return commit_no
 

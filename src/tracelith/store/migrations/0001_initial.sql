@@ -114,4 +114,5 @@ CREATE TABLE refusal (
 CREATE MACRO window_of(time_ns) AS time_ns - time_ns % 300000000000;
 CREATE MACRO hour_of(time_ns) AS time_ns - time_ns % 3600000000000;
 -- Trace ids are random in their low bits when SDKs make them; folding the high half in covers ids that are not.
-CREATE MACRO bucket_of(trace_lo, buckets) AS xor(trace_lo, trace_lo >> 32) % buckets;
+-- The cast keeps the remainder in 64 bits; with a signed number of buckets DuckDB would compute it in 128.
+CREATE MACRO bucket_of(trace_lo, buckets) AS xor(trace_lo, trace_lo >> 32) % buckets::UBIGINT;
