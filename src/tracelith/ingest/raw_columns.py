@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,10 @@ def empty_raw_spans(rejections: tuple[Rejection, ...] = ()) -> RawSpans:
     )
 
 
-def pad_id(text: object, digits: int) -> str:
+@lru_cache(maxsize=1 << 14)  # the ids of a trace and of parents come again within a few spans
+def pad_id(text: str | None, digits: int) -> str:
     """A hexadecimal id of full length from one that may lack leading zeros; empty if it is no id or all zeros."""
-    if isinstance(text, str) and _SHORT_ID.match(text) and len(text) <= digits and text.strip("0"):
+    if text and _SHORT_ID.match(text) and len(text) <= digits and text.strip("0"):
         return text.rjust(digits, "0")
     return ""
 

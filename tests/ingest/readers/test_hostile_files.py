@@ -59,11 +59,10 @@ _SOUND = [
     len(_protobuf()).to_bytes(4) + _protobuf(),
     gzip.compress(json.dumps(_JAEGER).encode() * 20),
 ]
-_KEYS = st.sampled_from(
-    ["resourceSpans", "scopeSpans", "spans", "resource", "batches", "trace", "result", "data", "traceID", "spanID"]
-    + ["traceId", "id", "processes", "process", "tags", "references", "startTime", "timestamp", "annotations"]
-    + ["binaryAnnotations", "localEndpoint", "remoteEndpoint", "value", "key"]
-)
+_OTLP_KEYS = ["resourceSpans", "scopeSpans", "spans", "resource", "batches", "trace", "result"]
+_JAEGER_KEYS = ["data", "traceID", "spanID", "processes", "process", "tags", "references", "startTime", "key", "value"]
+_ZIPKIN_KEYS = ["traceId", "id", "timestamp", "annotations", "binaryAnnotations", "localEndpoint", "remoteEndpoint"]
+_KEYS = st.sampled_from([*_OTLP_KEYS, *_JAEGER_KEYS, *_ZIPKIN_KEYS])
 _JSON = st.recursive(
     st.none()
     | st.booleans()
