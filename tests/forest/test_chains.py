@@ -41,6 +41,18 @@ def test_depth_on_the_critical_path_ignores_branches_that_did_not_limit() -> Non
     assert chains(view) == [("shop checkout", 1, 2, 2, ("shop", "c"))]
 
 
+def test_of_equally_deep_services_the_one_that_took_most_time_ends_the_path() -> None:
+    view = view_of("""
+        shop   SERVER checkout   0..90ms
+          shop   CLIENT a          10..20ms
+            a  SERVER a              11..19ms
+          shop   CLIENT b          20..80ms
+            b  SERVER b              21..79ms
+    """)
+
+    assert chains(view) == [("shop checkout", 1, 1, 1, ("shop", "b"))]
+
+
 def test_a_service_visited_twice_is_two_hops_and_one_service() -> None:
     view = view_of("""
         a  SERVER in   0..90ms

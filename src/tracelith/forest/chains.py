@@ -20,12 +20,14 @@ _DEEPEST = 32_767
 def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path: CriticalPath) -> Chains:
     """Depth of all chains, in hops: on the critical path, on any path, and with peers counted as one more.
 
-    A span is on the critical path if it has a segment. Of several deepest spans the first in forest order is taken.
+    A span is on the critical path if it has a segment. Of several deepest services the one with most time on the path
+    is taken, then the first in forest order.
 
     Source: metrics.md §4.
     """
-    deepest = _deepest(tree, path)
-    texts, text = _service_paths(forest, graph, tree, deepest)
+    landing = nearest_marked(tree.parent, (tree.parent < 0) | tree.arrives)
+    deepest = _deepest(tree, path, landing)
+    texts, text = _service_paths(forest, graph, tree, landing, deepest)
     distinct = np.array([len(set(services)) for services in texts], np.int16)
     names, operations, entry = _entries(forest, graph, tree)
     return Chains(
@@ -50,15 +52,18 @@ def _saturated(hops: Int32) -> Int16:
     return np.minimum(hops, _DEEPEST).astype(np.int16)
 
 
-def _deepest(tree: ChainTree, path: CriticalPath) -> Int32:
-    """The deepest span of each chain that has time on the critical path; its head if none has."""
+def _deepest(tree: ChainTree, path: CriticalPath, landing: Int32) -> Int32:
+    """Where the deepest service visit on each chain's critical path begins; the chain's head if it has no path."""
     deepest = tree.head.copy()
-    if path.chain.size:
-        # The more hops the better, then the earlier in the forest.
-        rank = (tree.hops[path.span].astype(np.int64) << 32) - path.span
-        first = np.flatnonzero(np.concatenate([[True], path.chain[1:] != path.chain[:-1]]))
-        best = np.maximum.reduceat(rank, first)
-        deepest[path.chain[first]] = (-best) & 0xFFFF_FFFF
+    if not path.chain.size:
+        return deepest
+    visit, place = np.unique(landing[path.span], return_inverse=True)
+    time = np.zeros(visit.size, np.int64)
+    np.add.at(time, place, path.end_ns - path.start_ns)
+    best = np.lexsort((visit, -time, -tree.hops[visit], tree.chain[visit]))
+    chain = tree.chain[visit[best]]
+    first = np.concatenate([[True], chain[1:] != chain[:-1]])
+    deepest[chain[first]] = visit[best[first]]
     return deepest
 
 
@@ -79,11 +84,10 @@ def _peer_hop(forest: TraceForest, graph: CallGraph) -> Int32:
 
 
 def _service_paths(
-    forest: TraceForest, graph: CallGraph, tree: ChainTree, deepest: Int32
+    forest: TraceForest, graph: CallGraph, tree: ChainTree, landing: Int32, deepest: Int32
 ) -> tuple[tuple[tuple[str, ...], ...], Int32]:
     """Distinct paths of services from head to deepest span, sorted, and the path of each chain."""
-    landing = nearest_marked(tree.parent, (tree.parent < 0) | tree.arrives)
-    at = landing[deepest]
+    at = deepest
     code = np.zeros(deepest.size, np.int64)
     # Every round walks one hop towards the head and names the path walked so far by one number.
     steps: list[tuple[Int64, Int64]] = []
