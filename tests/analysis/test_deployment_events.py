@@ -224,7 +224,16 @@ def test_what_was_told_takes_precedence_over_what_was_seen():
 
     assert short(found) == [("auth", "2", 10), ("user", "2", 20)]
     assert found.events["source"].to_list() == ["api", "traces"]
-    assert reasons(found) == {"auth": Ignored.TOLD.value}
+    assert found.ignored.is_empty()
+
+
+def test_a_version_nobody_told_of_is_reported_where_others_were_told():
+    runs = [("auth", str(number), 100 * number, 100 * number + 100) for number in range(4)]
+
+    found = events_of(sightings(*runs), told(("auth", "1", 99), ("auth", "3", 299)))
+
+    assert [version for _, version, _ in short(found)] == ["1", "3"]
+    assert reasons(found) == {"auth": Ignored.UNTOLD.value}
 
 
 def test_sightings_count_outside_the_period_that_was_told():

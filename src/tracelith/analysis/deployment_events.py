@@ -106,9 +106,9 @@ def _seen_events(
     )
     within = pl.col("at_ns").is_between(pl.col("told_from_ns"), pl.col("told_to_ns")).fill_null(value=False)
     repeated = (pl.col("told_at_ns") <= pl.col("at_ns") + DEBOUNCE_NS).fill_null(value=False)
-    reasoned = found.with_columns(
-        reason=pl.when(within | repeated)
-        .then(pl.lit(Ignored.TOLD.value))
+    reasoned = found.filter(~repeated).with_columns(
+        reason=pl.when(within)
+        .then(pl.lit(Ignored.UNTOLD.value))
         .when(pl.col("delay_ns") >= DEBOUNCE_NS)
         .then(pl.lit(Ignored.LOW_TRAFFIC.value))
         .when(pl.col("at_ns") - pl.col("earliest_ns") > DEBOUNCE_NS)

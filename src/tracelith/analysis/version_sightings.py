@@ -74,7 +74,7 @@ class Ignored(StrEnum):
     COMMITS = (
         "imported from a commit log: commits are not deployments, and dependency bots touch services on one schedule"
     )
-    TOLD = "an imported deployment already tells of it"
+    UNTOLD = "it was seen running, but is not among the deployments imported for that time"
 
 
 def observe_versions(view: ForestView) -> pl.DataFrame:
