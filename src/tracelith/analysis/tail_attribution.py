@@ -124,14 +124,16 @@ def slower_visits(hops: HopTimes, split: Attribution, q: float) -> Float64:
     """How much of each hop's excess comes from visits that take longer, not from more visits, float64[h].
 
     Δ = (v_T - v_M)·(c_T + c_M)/2 + (v_T + v_M)/2·(c_T - c_M), with v visits per request and c time per visit in tail
-    and middle (Shapley's split of the two causes); this is the second part. One name may stand for requests of different kinds, and those that call more often are slow
-    without any hop being slow. Where ordinary requests never visit the hop, c_M is the mean of all visits.
+    and middle (Shapley's split of the two causes); this is the second part. One name may stand for requests of
+    different kinds, and those that call more often are slow without any hop being slow. Where ordinary requests never
+    visit the hop, c_M is the mean of all visits.
     """
     visits = attribute(hops.counts, hops.visits, q)
     overall = _each(hops.times.sum(axis=0), hops.visits.sum(axis=0))
     ordinary = np.where(visits.middle > 0, _each(split.middle, visits.middle), overall)
     slow = np.where(visits.tail > 0, _each(split.tail, visits.tail), ordinary)
-    return (visits.tail + visits.middle) / 2 * (slow - ordinary)
+    mean_visits: Float64 = (visits.tail + visits.middle) / 2
+    return mean_visits * (slow - ordinary)
 
 
 def _each(whole: Float64, count: Float64) -> Float64:

@@ -1,0 +1,75 @@
+"""The sentence, the components behind the score, and groups."""
+
+from typing import Any
+
+import pytest
+
+from documents import empty_document, healthy_document, login_document
+from tracelith.analysis.groups import coupled_groups
+from tracelith.analysis.verdict import verdict_of
+
+
+def with_tail_flags(document: Any, **flags: bool) -> dict[str, Any]:
+    rows = [{"remote": False, "material": False, "slow_hop": False, **row, **flags} for row in document["tail"]]
+    return {**document, "tail": rows}
+
+
+def components(verdict: dict[str, Any]) -> dict[str, float | None]:
+    return {row["name"]: row["value"] for row in verdict["components"]}
+
+
+def test_the_login_system_is_told_by_its_strongest_findings_and_not_scored_yet() -> None:
+    document = with_tail_flags(login_document(), remote=True, material=True, slow_hop=True)
+
+    verdict = verdict_of(document)
+
+    assert (verdict["score"], verdict["label"]) == (None, "not scored")
+    assert verdict["coverage"] == pytest.approx(0.5)
+    assert components(verdict)["depth"] == pytest.approx(0.5)
+    assert components(verdict)["tail"] == pytest.approx((0.64 - 0.3) / 0.6)
+    assert components(verdict)["deploy"] == 1.0
+    assert components(verdict)["writers"] is None
+    assert verdict["sentence"].startswith(document["findings"][0]["title"])
+
+
+def test_a_healthy_system_is_told_so_together_with_what_is_unknown() -> None:
+    verdict = verdict_of(with_tail_flags(healthy_document()))
+
+    assert verdict["sentence"].startswith("No sign of a distributed monolith in what could be measured.")
+    assert "data ownership" in verdict["sentence"]
+    assert components(verdict)["tail"] == 0
+    assert verdict["score"] is None
+
+
+def test_without_evidence_nothing_reads_as_healthy() -> None:
+    verdict = verdict_of(empty_document())
+
+    assert verdict["sentence"] == "Nothing is known yet: no traces in this period."
+    assert set(components(verdict).values()) == {None}
+    assert {row["status"] for row in verdict["components"]} == {"insufficient_data"}
+
+
+def test_a_tail_of_the_entry_services_own_making_couples_nothing() -> None:
+    document = with_tail_flags(login_document(), remote=False, material=True, slow_hop=True)
+
+    assert components(verdict_of(document))["tail"] == 0
+
+
+def test_services_that_deploy_together_and_wait_for_each_other_are_one_group() -> None:
+    document = login_document()
+
+    (group,) = coupled_groups(document)
+
+    assert group["services"] == ["auth", "billing", "permissions", "user"]
+    assert group["families"] == ["deploy", "runtime"]
+    assert group["label"] == "deploys and answers as one"
+    assert "billing → permissions" in group["waits"]
+
+
+def test_services_that_only_deploy_together_are_called_no_more_than_that() -> None:
+    document: dict[str, Any] = {**login_document(), "edges": []}
+
+    (group,) = coupled_groups(document)
+
+    assert group["families"] == ["deploy"]
+    assert group["label"] == "deploys together"
