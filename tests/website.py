@@ -31,7 +31,7 @@ class Site:
 
     answer: AnalysisDocument
     known: tuple[int, int] | None = PERIOD
-    views: dict[int, ForestView] = field(default_factory=dict)
+    views: dict[int, ForestView] = field(default_factory=dict, repr=False)
     told: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DEPLOYMENT))
     ready: bool = True
     asked: list[tuple[str | None, int, int]] = field(default_factory=list)

@@ -89,9 +89,9 @@ def chart_id(kind: str, *subject: str) -> str:
 
 
 def markup(untrusted: str, limit: int | None = _LABEL_LENGTH) -> str:
-    """Untrusted text for a label: Plotly reads a subset of HTML, links included, in every text it draws."""
+    """Untrusted text for a label: Plotly reads a subset of HTML, links included, and formulas between dollar signs."""
     shown = text.printable(untrusted, limit)
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
 
 
 def layout(height: int, xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], **more: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def handle_problems(app: FastAPI, templates: Environment) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - narrows the type the handler was registered for
         errors = [
-            {"at": ".".join(str(part) for part in item["loc"]), "expected": item["msg"]}
+            {"at": _place(item["loc"]), "expected": item["msg"]}
             for item in error.errors()[:_MOST_ERRORS]
         ]
         first = errors[0] if errors else {"at": "request", "expected": "something else"}
@@ -79,3 +79,11 @@ def handle_problems(app: FastAPI, templates: Environment) -> None:
     app.add_exception_handler(Overloaded, overloaded)
     app.add_exception_handler(StoreError, store_error)
     app.add_exception_handler(Exception, crash)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the request, without pydantic's name for the form of the body (one deployment, or many)."""
+    parts = [str(part) for part in location]
+    if parts[:1] == ["body"] and parts[1:2] in (["one"], ["many"]):
+        del parts[1]
+    return ".".join(parts)
