@@ -45,23 +45,27 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    db: Path = Field(Path("tracelith.duckdb"), description="DuckDB file that holds everything")
-    grpc: Address = Field("127.0.0.1:4317", description="OTLP/gRPC receiver")
-    http: Address = Field("127.0.0.1:4318", description="OTLP/HTTP receiver")
-    web: Address = Field("127.0.0.1:8080", description="dashboard and JSON API")
-    allowed_hosts: tuple[str, ...] = Field((), description="host names the dashboard answers to besides loopback")
+    db: Path = Field(default=Path("tracelith.duckdb"), description="DuckDB file that holds everything")
+    grpc: Address = Field(default="127.0.0.1:4317", description="OTLP/gRPC receiver")
+    http: Address = Field(default="127.0.0.1:4318", description="OTLP/HTTP receiver")
+    web: Address = Field(default="127.0.0.1:8080", description="dashboard and JSON API")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="host names the dashboard answers to besides loopback"
+    )
 
-    max_request_bytes: int = Field(32 << 20, ge=1 << 16, description="largest OTLP request, also decompressed")
-    max_queued_bytes: int = Field(64 << 20, ge=1 << 20, description="requests waiting for their commit")
+    max_request_bytes: int = Field(default=32 << 20, ge=1 << 16, description="largest OTLP request, also decompressed")
+    max_queued_bytes: int = Field(default=64 << 20, ge=1 << 20, description="requests waiting for their commit")
 
-    quiet_s: float = Field(30.0, ge=0, description="a window is analysed once no span reached it for this long")
-    analyse_every_s: float = Field(10.0, gt=0, description="how often to look for windows to analyse")
+    quiet_s: float = Field(default=30.0, ge=0, description="a window is analysed once no span reached it for this long")
+    analyse_every_s: float = Field(default=10.0, gt=0, description="how often to look for windows to analyse")
 
-    reports: Path = Field(Path("reports"), description="folder of the weekly reports")
-    report_schedule: str = Field("0 6 * * mon", description="when to write last week's report, as a crontab line, UTC")
+    reports: Path = Field(default=Path("reports"), description="folder of the weekly reports")
+    report_schedule: str = Field(
+        default="0 6 * * mon", description="when to write last week's report, as a crontab line, UTC"
+    )
 
-    span_days: float = Field(7.0, gt=0, description="raw spans are kept this long")
-    fact_days: float = Field(400.0, gt=0, description="facts, and so trends, are kept this long")
+    span_days: float = Field(default=7.0, gt=0, description="raw spans are kept this long")
+    fact_days: float = Field(default=400.0, gt=0, description="facts, and so trends, are kept this long")
 
 
 def load_settings(overrides: Mapping[str, Any], file: Path | None = None) -> Settings:

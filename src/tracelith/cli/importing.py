@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 
 from tracelith.cli.options import Environment
 from tracelith.cli.server_client import RunningServer, find_server
-from tracelith.cli.workspace import bar, open_workspace, show_problems
+from tracelith.cli.workspace import bar, open_workspace, show_import, show_problems
 from tracelith.config import Settings
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.ingest.encode import encode_request
@@ -18,6 +19,9 @@ from tracelith.model.schema import RawSpans
 __all__ = ["deployments", "import_traces"]
 
 DEFAULT_DB = Settings.model_fields["db"].default
+
+POSTED_AT_ONCE = 1000
+"""Deployments in one request: well below the server's limit for a body."""
 
 deployments = typer.Typer(no_args_is_help=True, help="Deployments told by people and pipelines.")
 
@@ -43,18 +47,21 @@ def import_deployments(
     environment: Environment = None,
 ) -> None:
     """Import deployments from a CSV file. Times without a zone are UTC."""
-    read = read_deployments_csv(file, environment=environment or "")
+    read = read_deployments_csv(file)
     show_problems(read.problems)
-    if read.deployments.is_empty():
+    for note in read.notes:
+        typer.echo(note, err=True)
+    rows = read.deployments
+    if environment is not None:
+        rows = rows.with_columns(environment=pl.lit(environment))
+    if rows.is_empty():
         raise InputError(f"{file}: no deployment could be read")
     try:
         with open_workspace(db) as workspace:
-            new = workspace.store.add_deployments(read.deployments)
+            new = workspace.store.add_deployments(rows)
     except StoreLocked as locked:
-        new = _post_deployments(find_server(db, locked), read.deployments.to_dicts())
-    typer.echo(
-        f"{new} new of {read.deployments.height} deployments of {read.deployments['service'].n_unique()} services"
-    )
+        new = _post_deployments(find_server(db, locked), rows)
+    typer.echo(f"{new} new of {rows.height} deployments of {rows['service'].n_unique()} services")
 
 
 def _export(paths: list[Path], server: RunningServer) -> ImportSummary:
@@ -63,26 +70,18 @@ def _export(paths: list[Path], server: RunningServer) -> ImportSummary:
 
     with bar("sending to the running server") as advance:
         summary = import_paths(paths, export, on_progress=advance)
-    show_problems(summary.problems)
-    if summary.nothing_read:
-        raise InputError("no spans were read; see the messages above for what was expected")
+    show_import(summary, named=paths)
     return summary
 
 
-def _post_deployments(server: RunningServer, rows: list[dict[str, object]]) -> int:
-    body = [
-        {
-            "service": row["service"],
-            "version": row["version"],
-            "environment": row["environment"],
-            "timestamp": row["at_ns"],
-        }
-        for row in rows
-    ]
-    return int(server.post_json("/api/v1/deployments", body)["added"])
+def _post_deployments(server: RunningServer, rows: pl.DataFrame) -> int:
+    """The rows told to the server, which keeps their source as "api"; how many were new."""
+    body = rows.select("service", "version", "environment", timestamp=pl.col("at_ns") / 1e9).to_dicts()
+    parts = [body[first : first + POSTED_AT_ONCE] for first in range(0, len(body), POSTED_AT_ONCE)]
+    return sum(int(server.post_json("/api/v1/deployments", part)["added"]) for part in parts)
 
 
 def _sentence(summary: ImportSummary) -> str:
     refused = f", {summary.rejected:,} refused" if summary.rejected else ""
-    problems = f", {len(summary.problems)} problems" if summary.problems else ""
-    return f"{summary.spans:,} spans from {summary.files} files{refused}{problems}"
+    formats = ", ".join(sorted(summary.formats))
+    return f"{summary.spans:,} spans from {summary.files} files ({formats}){refused}"

@@ -112,7 +112,7 @@ def _send(simulation: Simulation, address: str) -> None:
 
 def _tell_deployments(simulation: Simulation, application: Application) -> None:
     body = [
-        {"timestamp": deployment.at.isoformat(), "service": deployment.service, "version": deployment.version}
+        {"timestamp": deployment.at_us / 1e6, "service": deployment.service, "version": deployment.version}
         for deployment in simulation.deployments
     ]
     answer = RunningServer(application.web_address, application.http_address).post_json("/api/v1/deployments", body)

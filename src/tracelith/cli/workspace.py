@@ -1,7 +1,7 @@
 """A database and an engine for commands that work without a server: on a file, or in memory for one answer."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from tracelith.model.errors import InputError, UnreadableFile
 from tracelith.model.schema import RawSpans
 from tracelith.store import Store
 
-__all__ = ["Workspace", "bar", "open_workspace", "show_problems"]
+__all__ = ["Workspace", "bar", "open_workspace", "show_import", "show_problems"]
 
 SHOWN_PROBLEMS = 10
 
@@ -32,7 +32,7 @@ class Workspace:
     store: Store
     engine: Engine
 
-    def import_traces(self, paths: Iterable[Path]) -> ImportSummary:
+    def import_traces(self, paths: Sequence[Path]) -> ImportSummary:
         """Stores the traces of files and folders, and analyses nothing yet; problems go to standard error.
 
         Raises:
@@ -47,15 +47,15 @@ class Workspace:
 
         with bar("importing") as advance:
             summary = import_paths(paths, store, on_progress=advance)
-        show_problems(summary.problems)
-        if summary.nothing_read:
-            raise InputError("no spans were read; see the messages above for what was expected")
+        show_import(summary, named=paths)
         return summary
 
     def import_deployments(self, file: Path) -> int:
         """Stores the deployments of a CSV file and returns how many were new; unreadable lines go to standard error."""
         read = read_deployments_csv(file)
         show_problems(read.problems)
+        for note in read.notes:
+            sys.stderr.write(f"tracelith: {file}: {note}\n")
         return self.store.add_deployments(read.deployments)
 
     def analyse(self) -> None:
@@ -108,6 +108,27 @@ class Advance:
     def __call__(self, done: int, total: int) -> None:
         """Shows done of total."""
         self.progress.update(self.task, completed=done, total=total)  # type: ignore[arg-type]  # TaskID is a NewType of int
+
+
+def show_import(summary: ImportSummary, *, named: Sequence[Path]) -> None:
+    """Prints what could not be read: files met in folders that hold no traces by name, everything else in full.
+
+    Raises:
+        InputError: not a single span was read.
+    """
+    asked_for = {str(path) for path in named}
+    passed_over = [
+        problem
+        for problem in summary.problems
+        if not problem.record and problem.source not in asked_for and not summary.nothing_read
+    ]
+    show_problems(problem for problem in summary.problems if problem not in passed_over)
+    if passed_over:
+        names = ", ".join(problem.source for problem in passed_over[:SHOWN_PROBLEMS])
+        rest = f" and {len(passed_over) - SHOWN_PROBLEMS} more" if len(passed_over) > SHOWN_PROBLEMS else ""
+        sys.stderr.write(f"tracelith: passed over, no traces in: {names}{rest}\n")
+    if summary.nothing_read:
+        raise InputError("no spans were read; see the messages above for what was expected")
 
 
 def show_problems(problems: Iterable[UnreadableFile]) -> None:

@@ -4,6 +4,8 @@ The generated classes build the message span by span. That is slow and simple; t
 parsed at about the same speed.
 """
 
+from typing import Any
+
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
@@ -23,14 +25,15 @@ def encode_request(raw: RawSpans) -> bytes:
         spans[row].attributes.add(key=key).value.string_value = value
     for row, trace_hi, trace_lo, span_id in raw.links.iter_rows():
         spans[row].links.add(trace_id=_trace_id(trace_hi, trace_lo), span_id=_span_id(span_id))
-    return request.SerializeToString()
+    body: bytes = request.SerializeToString()
+    return body
 
 
-def _add_span(resource: ResourceSpans, row: dict[str, object]) -> Span:
+def _add_span(resource: ResourceSpans, row: dict[str, Any]) -> Span:
     scope = row["scope"] or ""
     if not resource.scope_spans or resource.scope_spans[-1].scope.name != scope:
         resource.scope_spans.add().scope.name = scope
-    span = resource.scope_spans[-1].spans.add()
+    span: Span = resource.scope_spans[-1].spans.add()
     span.trace_id = _trace_id(row["trace_hi"], row["trace_lo"])
     span.span_id = _span_id(row["span_id"])
     span.parent_span_id = _span_id(row["parent_id"]) if row["parent_id"] else b""

@@ -81,7 +81,8 @@ class GrpcReceiver:
         except Exception as error:  # a defect of ours: the sender must learn that this body was not stored
             _abort(context, grpc.StatusCode.INTERNAL, f"not stored: {type(error).__name__}")
         else:
-            return export_response(receipt).SerializeToString()
+            answer: bytes = export_response(receipt).SerializeToString()
+            return answer
         raise AssertionError("abort raises")
 
 
