@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tracelith.forest.view import Bool, Int32, Int64
 
-__all__ = ["fold_ancestors", "grouped_order", "nearest_marked", "pack_keys", "reach"]
+__all__ = ["distinct_codes", "fold_ancestors", "grouped_order", "nearest_marked", "pack_keys", "reach"]
 
 T = TypeVar("T", bound=np.generic)
 
@@ -51,6 +51,23 @@ def grouped_order(group: NDArray[Any], value: NDArray[Any], *ties: NDArray[Any])
     rows = order[tied]
     order[tied] = rows[np.lexsort((*(tie[rows] for tie in reversed(ties)), ordered[tied]))]
     return order
+
+
+def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
+    """The distinct codes, ascending, and for each element the position of its code among them.
+
+    What np.unique does, without its sort where the codes are dense.
+
+    Args:
+        codes: integers from 0 up to below ``limit``.
+    """
+    if limit > 4 * codes.size + 1_000_000:
+        distinct, place = np.unique(codes, return_inverse=True)
+        return distinct, place.astype(np.int32)
+    seen = np.zeros(limit, np.bool_)
+    seen[codes] = True
+    number = np.cumsum(seen, dtype=np.int32)
+    return np.flatnonzero(seen), number[codes] - np.int32(1)
 
 
 def fold_ancestors(

@@ -1,10 +1,12 @@
 """Builds the forest: spans sorted by trace and start, each with the index of its parent; every defect is counted."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
 from tracelith.forest.arrays import fold_ancestors, grouped_order
-from tracelith.forest.parents import cut_cycles, resolve_parents
+from tracelith.forest.parents import Parents, cut_cycles, resolve_parents
 from tracelith.forest.rows import SpanRows, TraceRows, drop_duplicates, number_traces, span_rows, take
 from tracelith.forest.tables import TextTable, operation_table, resource_table
 from tracelith.forest.view import Bool, Float64, Int32, Int64, TraceForest
@@ -35,40 +37,23 @@ def build_forest(window: WindowSpans) -> TraceForest:
     rows, traces = number_traces(rows, *ids, window.windows)
     rows, index, duplicates = drop_duplicates(rows)
     services, service_of = _services(window, rows, resources)
-    parents = resolve_parents(rows, index, service_of[rows.resource])
-
-    order = grouped_order(rows.trace, _since_trace_start(rows, traces), rows.span_id, rows.callee)
-    place = np.empty(order.size, np.int32)
-    place[order] = np.arange(order.size, dtype=np.int32)
-    linked_parent = parents.parent[order]
-    parent: Int32 = np.where(linked_parent >= 0, place[linked_parent], np.int32(-1))
-    rows, orphan, own = take(rows, order), parents.orphan[order], parents.own[order]
-    trace_first = np.searchsorted(rows.trace, np.arange(traces.lo.size + 1)).astype(np.int32)
-    parent, circular = cut_cycles(parent, trace_first)
-    circular |= own
-
-    handed_over = (rows.kind == Kind.CONSUMER) | _linking(rows, traces, window.links, parent)
-    root, roots = _roots(rows, parent, orphan | circular, handed_over, traces.lo.size)
-    whole = (_per_trace(rows, orphan | circular, traces) == 0) & (root >= 0) & (roots <= 1)
-    environments, environment_of = _environments(rows, resources)
-    head = np.where(root >= 0, root, trace_first[:-1])
-    weight = _least_inclusion(rows.weight, trace_first)
-    trace_counts = {
+    rows, tree = _arrange(rows, traces, resolve_parents(rows, index, service_of[rows.resource]))
+    handed_over = (rows.kind == Kind.CONSUMER) | _linking(rows, traces, window.links, tree.parent)
+    root, roots = _roots(rows, tree, handed_over, traces.lo.size)
+    weight = _least_inclusion(rows.weight, tree.trace_first)
+    counts = _defects(rows, traces, tree) | {
         "duplicate_spans": np.bincount(duplicates, minlength=traces.lo.size).astype(np.int32),
-        "orphan_spans": _per_trace(rows, orphan, traces),
-        "cyclic_spans": _per_trace(rows, circular, traces),
-        "clamped_spans": _per_trace(rows, (rows.defects & 1) > 0, traces),
-        "implausible_clock_spans": _per_trace(rows, _implausible(rows, trace_first), traces),
-        "kindless_spans": _per_trace(rows, rows.kind == Kind.UNSPECIFIED, traces),
         "multi_root_traces": (roots > 1).astype(np.int32),
         "rootless_traces": (root < 0).astype(np.int32),
         "unknown_sampling_traces": np.isnan(weight).astype(np.int32),
     }
+    environments, environment_of = _environments(rows, resources)
+    head = np.where(root >= 0, root, tree.trace_first[:-1])
     return TraceForest(
         trace=rows.trace,
         span_id=rows.span_id,
-        parent=parent,
-        depth_in_tree=fold_ancestors(parent, (parent >= 0).astype(np.int32), np.add),
+        parent=tree.parent,
+        depth_in_tree=fold_ancestors(tree.parent, (tree.parent >= 0).astype(np.int32), np.add),
         start_ns=rows.start_ns,
         duration_ns=rows.duration_ns,
         service=service_of[rows.resource],
@@ -77,22 +62,44 @@ def build_forest(window: WindowSpans) -> TraceForest:
         kind=rows.kind,
         outcome=rows.outcome,
         attempt=rows.attempt,
-        orphan=orphan,
+        orphan=tree.orphan,
         services=services,
         operations=operations.texts,
         resources=resources.texts,
         environments=environments,
         trace_hi=traces.hi,
         trace_lo=traces.lo,
-        trace_first=trace_first,
+        trace_first=tree.trace_first,
         trace_root=root,
-        trace_complete=whole,
+        trace_complete=(counts["orphan_spans"] == 0) & (counts["cyclic_spans"] == 0) & (root >= 0) & (roots <= 1),
         trace_weight=weight,
         trace_window=traces.window,
         trace_environment=environment_of[rows.resource[head]],
-        counts={name: int(counts.sum()) for name, counts in trace_counts.items()},
-        trace_counts=trace_counts,
+        counts={name: int(per_trace.sum()) for name, per_trace in counts.items()},
+        trace_counts=counts,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """Parents in forest order. circular: on a circle that was cut; trace_first: where each trace begins."""
+
+    parent: Int32
+    orphan: Bool
+    circular: Bool
+    trace_first: Int32
+
+
+def _arrange(rows: SpanRows, traces: TraceRows, parents: Parents) -> tuple[SpanRows, _Tree]:
+    """Rows in forest order, and their parents in that order."""
+    order = grouped_order(rows.trace, _since_trace_start(rows, traces), rows.span_id, rows.callee)
+    place = np.empty(order.size, np.int32)
+    place[order] = np.arange(order.size, dtype=np.int32)
+    above = parents.parent[order]
+    rows = take(rows, order)
+    trace_first = np.searchsorted(rows.trace, np.arange(traces.lo.size + 1)).astype(np.int32)
+    parent, circular = cut_cycles(np.where(above >= 0, place[above], np.int32(-1)), trace_first)
+    return rows, _Tree(parent, parents.orphan[order], circular | parents.own[order], trace_first)
 
 
 def _since_trace_start(rows: SpanRows, traces: TraceRows) -> Int64:
@@ -138,9 +145,9 @@ def _linking(rows: SpanRows, traces: TraceRows, links: pl.DataFrame, parent: Int
     return linking
 
 
-def _roots(rows: SpanRows, parent: Int32, broken: Bool, handed_over: Bool, traces: int) -> tuple[Int32, Int32]:
+def _roots(rows: SpanRows, tree: _Tree, handed_over: Bool, traces: int) -> tuple[Int32, Int32]:
     """Earliest root of each trace (-1: none) and how many roots compete to be it."""
-    roots = np.flatnonzero((parent < 0) & ~broken)
+    roots = np.flatnonzero((tree.parent < 0) & ~tree.orphan & ~tree.circular)
     own = ~handed_over[roots]
     competing = np.bincount(rows.trace[roots[own]], minlength=traces).astype(np.int32)
     root = np.full(traces, -1, np.int32)
@@ -167,5 +174,13 @@ def _implausible(rows: SpanRows, trace_first: Int32) -> Bool:
     return implausible
 
 
-def _per_trace(rows: SpanRows, marked: Bool, traces: TraceRows) -> Int32:
-    return np.bincount(rows.trace[marked], minlength=traces.lo.size).astype(np.int32)
+def _defects(rows: SpanRows, traces: TraceRows, tree: _Tree) -> dict[str, Int32]:
+    marked = {
+        "orphan_spans": tree.orphan,
+        "cyclic_spans": tree.circular,
+        "clamped_spans": (rows.defects & 1) > 0,
+        "implausible_clock_spans": _implausible(rows, tree.trace_first),
+        "kindless_spans": rows.kind == Kind.UNSPECIFIED,
+    }
+    count = traces.lo.size
+    return {name: np.bincount(rows.trace[mask], minlength=count).astype(np.int32) for name, mask in marked.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from tracelith.forest.arrays import nearest_marked
+from tracelith.forest.arrays import grouped_order, nearest_marked
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.view import Chains, CriticalPath, Int16, Int32, Int64, TraceForest
@@ -57,10 +57,10 @@ def _deepest(tree: ChainTree, path: CriticalPath, landing: Int32) -> Int32:
     deepest = tree.head.copy()
     if not path.chain.size:
         return deepest
-    visit, place = np.unique(landing[path.span], return_inverse=True)
-    time = np.zeros(visit.size, np.int64)
-    np.add.at(time, place, path.end_ns - path.start_ns)
-    best = np.lexsort((visit, -time, -tree.hops[visit], tree.chain[visit]))
+    time = np.zeros(landing.size, np.int64)
+    np.add.at(time, landing[path.span], path.end_ns - path.start_ns)
+    visit = np.flatnonzero(time)
+    best = grouped_order(tree.chain[visit], -tree.hops[visit], -time[visit], visit)
     chain = tree.chain[visit[best]]
     first = np.concatenate([[True], chain[1:] != chain[:-1]])
     deepest[chain[first]] = visit[best[first]]

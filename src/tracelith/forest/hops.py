@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracelith.forest.arrays import nearest_marked
+from tracelith.forest.arrays import distinct_codes, nearest_marked
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.view import Int32, Int64, TraceForest
 from tracelith.model.schema import Kind
@@ -43,10 +43,10 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
     nameless = published & ~graph.peers.message[operation]
     codes = own_service.copy()
     codes[client] = np.where(nameless, own_service[client], way)
-    distinct, hop = np.unique(codes, return_inverse=True)
+    distinct, hop = distinct_codes(codes, services + 2 * services * nodes)
     named = [_name(int(code), forest.services, graph.peers.names) for code in distinct]
     columns = tuple(zip(*named, strict=True)) if named else ((), (), (), ())
-    return Hops(hop.astype(np.int32), *columns)
+    return Hops(hop, *columns)
 
 
 def _call_of_client(forest: TraceForest, graph: CallGraph) -> Int64:

@@ -31,19 +31,23 @@ class TraceForest:
         parent: int32[n], index of the parent span; -1 for roots, orphans and cut cycles.
         depth_in_tree: int32[n], number of ancestors.
         start_ns, duration_ns: int64[n], as recorded: never corrected for clock skew.
-        service: int32[n], index into services.
-        operation: int32[n], row of operations. resource: int32[n], row of resources.
+        service: int32[n], index into services: who wrote the span, sidecars included.
+        operation: int32[n], row of operations (OPERATION_TEXT columns). resource: int32[n], row of resources
+            (RESOURCE_TEXT columns). Both tables are distinct and sorted by text and may have rows no span uses.
         kind, outcome, attempt: uint8[n].
         orphan: bool[n], names a parent that is not there (the span heads a fragment).
-        services: service names; trace_* describe traces in order.
+        services: service names, sorted, those of linked producers in other windows included; trace_* describe traces
+            in order.
         trace_first: int32[t+1], spans of trace i are trace_first[i]:trace_first[i+1].
         trace_root: int32[t], the earliest true root; -1 if the trace has none.
-        trace_complete: bool[t], exactly one root, no orphan and no cycle: fit for depth and critical path.
+        trace_complete: bool[t], exactly one root, no orphan and no cycle: fit for depth and critical path. Further
+            roots that receive a message (kind CONSUMER, or a span link) do no harm: they head chains of their own.
         trace_weight: float64[t], adjusted count (minimum inclusion probability over its spans); NaN if unknown.
         trace_window: int64[t], start of the window the trace belongs to (that of its earliest span), ns.
         trace_environment: int32[t], index into environments (the root's).
         counts: defects met while building, by name: duplicate_spans, orphan_spans, cyclic_spans, multi_root_traces,
-            rootless_traces, clamped_spans, implausible_clock_spans, ... each also shown in data quality.
+            rootless_traces, clamped_spans, implausible_clock_spans, kindless_spans, skewed_spans,
+            unpaired_client_spans, unknown_sampling_traces. Each is also shown in data quality.
         trace_counts: the same defects per trace (int32[t] by name), so that each is counted in its own window and
             environment; each entry of counts is the sum of the entry here.
     """
@@ -83,11 +87,11 @@ class Calls:
 
     Attributes:
         client: int32[m], span on the caller's side (CLIENT or PRODUCER; without kinds the calling span; for a
-            missing client side the caller's enclosing span).
+            missing client side the caller's enclosing span); -1 if a span link names a producer of another window.
         server: int32[m], entry span on the callee's side; -1 if the callee sent no spans.
         request: int32[m], the caller's enclosing request span: the entry span of the caller's service above
-            client. The unit of "per caller request" metrics.
-        caller: int32[m], index into the forest's services.
+            client, or -1 without a client. The unit of "per caller request" metrics.
+        caller: int32[m], index into the forest's services; a sidecar counts as the service it stands beside.
         callee: int32[m], index into nodes.
         node_names, node_kinds: names and kinds (service | datastore | destination | external) of callees; the first
             len(services) nodes are the forest's services in the same order.
@@ -95,7 +99,8 @@ class Calls:
         deferred: bool[m], handed over (messaging, span link, or outlives its caller). Neither: not decidable.
         logical: int32[m], attempts of one logical call share this number; final: bool[m], its last attempt.
         duration_ns: int64[m], client duration, or the server's when the client side is missing.
-        network_ns: int64[m], client minus server duration, -1 if one side is missing: network and queue tax.
+        network_ns: int64[m], client minus server duration: network and queue tax; -1 if one side is missing or the
+            call was not awaited.
         linked: bool[m], joined by a span link instead of a parent.
     """
 
@@ -129,7 +134,8 @@ class Chains:
         hops_critical: int16[c], awaited service hops of the deepest span on the critical path (D_cp).
         hops_any: int16[c], the same over all spans (D). hops_with_peers: datastore and external leaf calls counted too.
         services_on_path: int16[c], distinct services on the deepest critical path.
-        path: int32[c], index into paths: services from the root to that deepest span.
+        path: int32[c], index into paths: services from the root to that deepest span; of a longer path the last 64.
+            Of equally deep services the one with most time on the critical path.
         span_chain: int32[n], chain of each span, -1 outside complete traces. span_hops: int16[n], hops above it.
     """
 
