@@ -22,7 +22,8 @@ class WindowSpans:
         windows: the windows asked for, ascending; empty where traces were asked for by id. Traces whose earliest
             span lies in another window are included; the forest leaves them out.
         spans: SPAN rows. links: LINK rows whose linking span is among them.
-        linked_spans: SPAN rows that those links point to, from any trace; needed to name the producer of a message.
+        linked_spans: SPAN rows that those links point to, from any trace, up to an hour away; needed to name the
+            producer of a message.
         resources, operations: RESOURCE and OPERATION rows, every code used in spans and linked_spans.
         upto: commit sequence number of the snapshot; hand it back to replace_facts.
     """
@@ -51,14 +52,17 @@ class AnalysisStore(TraceReader, Protocol):
         """Windows whose facts are missing or out of date, oldest first.
 
         A window is stale when a span was committed to it since its facts were written, or when such a span belongs to
-        a trace that also touches it (a late root moves its trace to an earlier window, so both are stale). A window
-        touched within the last quiet_for_s seconds (by commit time, not span time) is not listed yet; 0 lists all.
+        a trace that also touches it (a late root moves its trace to an earlier window, so both are stale), or to which
+        that window's traces link. Traces are followed for an hour to either side. A window to which spans were
+        committed within the last quiet_for_s seconds (of wall time, not span time) is not listed yet; 0 lists all.
+        Windows whose raw spans were deleted keep their facts and are never stale.
         """
         ...
 
     def read_windows(self, windows: Sequence[int], bucket: int = 0, buckets: int = 1) -> WindowSpans:
         """Spans of these windows; with buckets > 1 only the traces whose id falls in that bucket (bounds memory).
 
+        Spans are sorted by trace and start. After several buckets, hand the smallest ``upto`` to replace_facts.
         Quiet systems and imports have thousands of windows with a few spans each, so windows are read, observed and
         replaced many at a time.
         """
@@ -69,8 +73,9 @@ class AnalysisStore(TraceReader, Protocol):
         ...
 
     def ensure_fact_tables(self, tables: Sequence[FactTable]) -> None:
-        """Creates missing fact tables. Call before ingest starts. A stored table whose columns differ is rebuilt
-        and all its windows become stale."""
+        """Creates missing fact tables and rebuilds those whose columns differ; call it before ingest starts.
+
+        After either, every window that still has raw spans is stale, so that the table gets filled."""
         ...
 
     def replace_facts(self, windows: Sequence[int], facts: Mapping[str, pl.DataFrame], upto: int) -> None:
