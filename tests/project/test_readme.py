@@ -1,0 +1,66 @@
+"""The README says what the code says."""
+
+import re
+import tomllib
+from importlib.metadata import distributions
+from pathlib import Path
+
+from typer.main import get_command
+
+from tracelith.analysis.registry import registered_analyses
+from tracelith.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN_SECTIONS = ("Question", "Reading", "Needs", "False positives")
+
+
+def analyses_as_markdown() -> str:
+    """What the README should show of the analyses: sections of their docstrings, word for word."""
+    parts = []
+    for analysis in sorted(registered_analyses(), key=lambda one: one.title):
+        lines = [f"- **{name}:** {analysis.sections[name]}" for name in SHOWN_SECTIONS]
+        parts.append("\n".join([f"### {analysis.title}", "", *lines]))
+    return "\n\n".join(parts)
+
+
+def test_the_readme_shows_the_sections_of_every_analysis_word_for_word() -> None:
+    between = re.search(r"<!-- analyses: begin [^>]*-->\n(.*?)\n?<!-- analyses: end -->", README, re.DOTALL)
+
+    assert between is not None
+    assert between[1] == analyses_as_markdown(), f"the section should read:\n{analyses_as_markdown()}"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    documented = set(re.findall(r"`tracelith (\w+)", README))
+
+    assert set(get_command(app).commands) <= documented  # type: ignore[attr-defined]  # the app is a group
+
+
+def test_the_commands_of_the_readme_exist_and_are_executable() -> None:
+    scripts = re.findall(r"^\./(\S+)", README, re.MULTILINE)
+
+    assert scripts == ["deploy/demo", "tests/run"]
+    assert all((ROOT / script).stat().st_mode & 0o111 for script in scripts)
+
+
+def test_the_lock_file_pins_what_is_installed() -> None:
+    locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    installed = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in distributions()}
+
+    wrong = {
+        name: (version, installed[name])
+        for name, version in locked.items()
+        if name in installed and installed[name] != version
+    }
+
+    versions_that_differ_by_python = {"numpy", "scipy"}
+    assert not {name: pair for name, pair in wrong.items() if name not in versions_that_differ_by_python}
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+
+    assert {re.split(r"[<>=!~\[ ]", one)[0].lower() for one in wanted} <= set(locked)
