@@ -1,7 +1,7 @@
 """The engine: the same answer however spans arrive, and no failure that stops the others."""
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -56,7 +56,7 @@ def test_the_document_speaks_of_everything_that_was_told(told_at_once: dict[str,
     assert [analysis["error"] for analysis in told_at_once["analyses"]] == [None] * len(told_at_once["analyses"])
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), parts=st.integers(1, 5), repeated=st.booleans())
 def test_arrival_order_batching_and_repetition_change_nothing(
     told_at_once: dict[str, Any], seed: int, parts: int, repeated: bool
@@ -125,7 +125,7 @@ def test_traces_of_another_environment_change_nothing_but_the_list_of_environmen
 
 
 @given(seed=st.integers(0, 1000), groups=st.integers(1, 6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_facts_merge_in_any_grouping_to_the_same_facts(seed: int, groups: int) -> None:
     for table, rows in observed_facts():
         keys = [*FACT_KEYS, *table.keys]
@@ -137,14 +137,17 @@ def test_facts_merge_in_any_grouping_to_the_same_facts(seed: int, groups: int) -
         assert merge_facts(table, pl.concat(grouped), keys).equals(at_once)
 
 
-def observed_facts() -> Iterator[tuple[FactTable, pl.DataFrame]]:
+@cache
+def observed_facts() -> list[tuple[FactTable, pl.DataFrame]]:
     view = view_of(SYSTEM, copies=20)
+    found = []
     for analysis in registered_analyses():
         if analysis.observe is not None:
             observed = analysis.observe(view)
             for table in analysis.fact_tables:
                 assert dict(observed[table.name].schema) == dict(table.schema)
-                yield table, observed[table.name]
+                found.append((table, observed[table.name]))
+    return found
 
 
 def test_without_any_span_the_document_is_whole_and_claims_nothing() -> None:

@@ -132,8 +132,8 @@ def slower_visits(hops: HopTimes, split: Attribution, q: float) -> Float64:
     overall = _each(hops.times.sum(axis=0), hops.visits.sum(axis=0))
     ordinary = np.where(visits.middle > 0, _each(split.middle, visits.middle), overall)
     slow = np.where(visits.tail > 0, _each(split.tail, visits.tail), ordinary)
-    mean_visits: Float64 = (visits.tail + visits.middle) / 2
-    return mean_visits * (slow - ordinary)
+    longer: Float64 = (visits.tail + visits.middle) / 2 * (slow - ordinary)
+    return longer
 
 
 def _each(whole: Float64, count: Float64) -> Float64:

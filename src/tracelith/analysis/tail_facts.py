@@ -4,10 +4,13 @@ Everything is kept per entry operation, because mixing operations invents correl
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from tracelith.analysis.grouping import grouped
 from tracelith.analysis.histograms import bucket_of, coarse
 from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
 from tracelith.forest.view import ForestView
@@ -106,48 +109,96 @@ TAIL_EXEMPLARS = FactTable(
 _STRATUM = ["window_ns", "environment", "entry", "restarted", "sampling_known"]
 _COUNT = (pl.len().alias("count"), pl.col("weight").sum())
 
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """Per chain: its stratum (row of strata), fine latency bucket and weight."""
+
+    strata: pl.DataFrame
+    stratum: Int32
+    bucket: Int32
+    weight: Float64
+
+    def named(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with their stratum's columns in place of its number."""
+        return pl.concat([rows.drop("stratum"), self.strata[rows["stratum"].to_numpy()]], how="horizontal")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """One entry per chain and hop: the time spent there and the number of spans that spent it."""
+
+    chain: Int32
+    hop: Int32
+    hop_ns: Int64
+    visits: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """One entry per awaited call of a complete trace."""
+
+    chain: Int32
+    request: Int32
+    caller: Int32
+    callee: Int32
+    call_ns: Int64
+
 
 def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
-    chains = chain_rows(view).with_row_index("chain")
-    hops = _hops(view, chains)
-    calls = _calls(view, chains)
+    chains, spent, used = _chains(view), _spent(view), _used(view)
     return {
-        HOP_TIMES.name: _hop_times(view, hops),
-        TAIL_EXEMPLARS.name: _exemplars(view, hops),
+        HOP_TIMES.name: _hop_times(view, chains, spent),
+        TAIL_EXEMPLARS.name: _exemplars(view, chains, spent),
         CALLER_REQUESTS.name: _caller_requests(view, chains),
-        EDGE_CALLS.name: _edge_calls(view, calls),
-        EDGE_REQUESTS.name: _edge_requests(view, calls),
-        EDGE_TAILS.name: _edge_tails(view, calls),
+        EDGE_CALLS.name: _edge_calls(view, chains, used),
+        EDGE_REQUESTS.name: _edge_requests(view, chains, used),
+        EDGE_TAILS.name: _edge_tails(view, chains, used),
     }
 
 
-def _hops(view: ForestView, chains: pl.DataFrame) -> pl.DataFrame:
-    """One row per chain and hop: time spent there, beside the chain's columns."""
+def _chains(view: ForestView) -> _Chains:
+    rows = chain_rows(view)
+    strata = rows.select(_STRATUM).unique(maintain_order=True)
+    numbered = strata.with_row_index("stratum")
+    stratum = rows.join(numbered, on=_STRATUM, how="left", maintain_order="left")["stratum"]
+    return _Chains(strata, stratum.to_numpy().astype(np.int32), rows["bucket"].to_numpy(), rows["weight"].to_numpy())
+
+
+def _spent(view: ForestView) -> _Spent:
     path = view.path
-    lengths = path.end_ns - path.start_ns
-    segments = pl.LazyFrame({"chain": path.chain, "hop": path.hop, "span": path.span, "hop_ns": lengths})
-    visits = segments.group_by("chain", "hop", "span").agg(pl.col("hop_ns").sum())
-    spent = visits.group_by("chain", "hop").agg(pl.col("hop_ns").sum(), pl.len().alias("visits")).collect()
-    chain = spent["chain"].to_numpy()
-    return pl.concat([spent, chains.drop("chain")[chain]], how="horizontal")
-
-
-def _hop_times(view: ForestView, hops: pl.DataFrame) -> pl.DataFrame:
-    weight, hop_us = pl.col("weight"), (pl.col("hop_ns") // 1000).cast(pl.Float64)
-    merged = (
-        hops.lazy()
-        .with_columns(bucket=pl.Series(coarse(hops["bucket"].to_numpy(), LATENCY_FACTOR)))
-        .group_by(*_STRATUM, "bucket", "hop")
-        .agg(
-            pl.len().alias("traces"),
-            (weight * pl.col("hop_ns")).sum().alias("weighted_ns"),
-            (weight * hop_us * hop_us).sum().alias("weighted_square_us"),
-            (weight * pl.col("visits")).sum().alias("weighted_visits"),
-        )
-        .with_columns(hop_kind="hop", caller="hop", callee="hop")
-        .collect()
+    first = np.zeros(path.span.size, dtype=np.int64)
+    first[np.unique(path.span, return_index=True)[1]] = 1
+    rows = grouped(
+        {"chain": path.chain, "hop": path.hop},
+        pl.col("hop_ns", "visits").sum(),
+        hop_ns=path.end_ns - path.start_ns,
+        visits=first,
     )
+    return _Spent(*(rows[name].to_numpy() for name in ("chain", "hop", "hop_ns", "visits")))
+
+
+def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
+    weight = chains.weight[spent.chain]
+    hop_us = (spent.hop_ns // 1000).astype(np.float64)
+    rows = grouped(
+        {
+            "stratum": chains.stratum[spent.chain],
+            "bucket": coarse(chains.bucket, LATENCY_FACTOR)[spent.chain],
+            "hop": spent.hop,
+        },
+        pl.len().alias("traces"),
+        pl.col("weighted_ns", "weighted_square_us", "weighted_visits").sum(),
+        weighted_ns=weight * spent.hop_ns,
+        weighted_square_us=weight * hop_us * hop_us,
+        weighted_visits=weight * spent.visits,
+    )
+    merged = chains.named(rows).with_columns(hop_kind="hop", caller="hop", callee="hop")
     path = view.path
     texts = {
         "hop": path.hop_labels,
@@ -158,81 +209,89 @@ def _hop_times(view: ForestView, hops: pl.DataFrame) -> pl.DataFrame:
     return fact_rows(HOP_TIMES, merged, view, **texts)
 
 
-def _exemplars(view: ForestView, hops: pl.DataFrame) -> pl.DataFrame:
-    keys = ["window_ns", "environment", "entry", "restarted", "hop"]
-    trace = view.chains.trace[hops["chain"].to_numpy()]
-    slowest = (
-        hops.lazy()
-        .select(
-            *keys,
-            "hop_ns",
-            trace_hi=pl.Series(view.forest.trace_hi[trace]),
-            trace_lo=pl.Series(view.forest.trace_lo[trace]),
+def _exemplars(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
+    stratum, trace = chains.stratum[spent.chain], view.chains.trace[spent.chain]
+    # A trace may hold several chains of a stratum. With at most m of them, its three slowest traces are among the
+    # 3 m slowest chains, so only those need sorting.
+    same = grouped({"stratum": chains.stratum, "trace": view.chains.trace}, pl.len().alias("chains"))
+    several = int(same["chains"].to_numpy().max(initial=1))
+    keys = {"stratum": stratum, "hop": spent.hop}
+    border = grouped(keys, pl.col("hop_ns").top_k(EXEMPLARS * several).min().alias("border"), hop_ns=spent.hop_ns)
+    candidates = (
+        pl.DataFrame({**keys, "hop_ns": spent.hop_ns, "trace": trace})
+        .join(border, on=list(keys), how="left")
+        .filter(pl.col("hop_ns") >= pl.col("border"))
+        .with_columns(
+            trace_hi=pl.lit(pl.Series(view.forest.trace_hi)).gather(pl.col("trace")),
+            trace_lo=pl.lit(pl.Series(view.forest.trace_lo)).gather(pl.col("trace")),
         )
         .sort("hop_ns", "trace_hi", "trace_lo", descending=[True, False, False])
-        # One trace may hold several chains; its slowest speaks for it.
-        .unique([*keys, "trace_hi", "trace_lo"], keep="first", maintain_order=True)
-        .group_by(keys, maintain_order=True)
+        .unique([*keys, "trace"], keep="first", maintain_order=True)
+        .group_by(list(keys), maintain_order=True)
         .head(EXEMPLARS)
-        .collect()
     )
-    return fact_rows(TAIL_EXEMPLARS, slowest, view, hop=view.path.hop_labels)
+    return fact_rows(TAIL_EXEMPLARS, chains.named(candidates.drop("trace", "border")), view, hop=view.path.hop_labels)
 
 
-def _calls(view: ForestView, chains: pl.DataFrame) -> pl.DataFrame:
-    """One row per awaited call of a complete trace, beside the columns of its chain."""
+def _used(view: ForestView) -> _Used:
     calls = view.calls
-    client = np.where(calls.client >= 0, calls.client, calls.server)
-    chain = view.chains.span_chain[client]
+    asking = np.where(calls.client >= 0, calls.client, calls.server)
+    chain = view.chains.span_chain[asking]
     used = np.flatnonzero(calls.awaited & (chain >= 0))
-    own = pl.DataFrame(
-        {
-            "chain": chain[used],
-            "request": calls.request[used],
-            "caller": calls.caller[used],
-            "callee": calls.callee[used],
-            "call_ns": calls.duration_ns[used],
-        }
-    )
-    return pl.concat([own, chains.drop("chain")[chain[used]]], how="horizontal")
+    return _Used(chain[used], calls.request[used], calls.caller[used], calls.callee[used], calls.duration_ns[used])
 
 
-def _caller_requests(view: ForestView, chains: pl.DataFrame) -> pl.DataFrame:
+def _caller_requests(view: ForestView, chains: _Chains) -> pl.DataFrame:
     forest, chain = view.forest, view.chains.span_chain
     parent = forest.parent
     enters = (parent < 0) | (forest.service[parent] != forest.service) | (chain[parent] != chain)
     entering = np.flatnonzero(enters & (chain >= 0))
-    rows = chains.drop("chain")[chain[entering]].with_columns(caller=pl.Series(forest.service[entering]))
-    merged = rows.group_by(*_STRATUM, "caller").agg(*_COUNT).rename({"count": "requests"})
+    rows = grouped(
+        {"stratum": chains.stratum[chain[entering]], "caller": forest.service[entering]},
+        *_COUNT,
+        weight=chains.weight[chain[entering]],
+    )
+    merged = chains.named(rows.rename({"count": "requests"}))
     return fact_rows(CALLER_REQUESTS, merged, view, caller=forest.services)
 
 
-def _edge_calls(view: ForestView, calls: pl.DataFrame) -> pl.DataFrame:
-    bucket = coarse(bucket_of(calls["call_ns"].to_numpy()), LATENCY_FACTOR)
-    rows = calls.with_columns(bucket=pl.Series(bucket))
-    merged = rows.group_by(*_STRATUM, "caller", "callee", "bucket").agg(*_COUNT).rename({"count": "calls"})
-    return fact_rows(EDGE_CALLS, merged, view, caller=view.forest.services, callee=view.calls.node_names)
+def _edge_calls(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
+    keys = {"bucket": coarse(bucket_of(used.call_ns), LATENCY_FACTOR)}
+    return _edges(view, chains, used, EDGE_CALLS, keys)
 
 
-def _edge_requests(view: ForestView, calls: pl.DataFrame) -> pl.DataFrame:
-    rows = _slowest(calls, "request")
-    rows = rows.with_columns(bucket=pl.Series(coarse(bucket_of(rows["call_ns"].to_numpy()), LATENCY_FACTOR)))
-    merged = rows.group_by(*_STRATUM, "caller", "callee", "bucket").agg(*_COUNT).rename({"count": "requests"})
-    return fact_rows(EDGE_REQUESTS, merged, view, caller=view.forest.services, callee=view.calls.node_names)
+def _edge_requests(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
+    slowest = _slowest(used, used.request)
+    keys = {"bucket": coarse(bucket_of(slowest.call_ns), LATENCY_FACTOR)}
+    return _edges(view, chains, slowest, EDGE_REQUESTS, keys)
 
 
-def _edge_tails(view: ForestView, calls: pl.DataFrame) -> pl.DataFrame:
-    rows = _slowest(calls, "chain")
-    rows = rows.with_columns(
-        latency_bucket=pl.Series(coarse(rows["bucket"].to_numpy(), CALL_FACTOR)),
-        call_bucket=pl.Series(coarse(bucket_of(rows["call_ns"].to_numpy()), CALL_FACTOR)),
+def _edge_tails(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
+    slowest = _slowest(used, used.chain)
+    keys = {
+        "latency_bucket": coarse(chains.bucket[slowest.chain], CALL_FACTOR),
+        "call_bucket": coarse(bucket_of(slowest.call_ns), CALL_FACTOR),
+    }
+    return _edges(view, chains, slowest, EDGE_TAILS, keys)
+
+
+def _edges(
+    view: ForestView, chains: _Chains, used: _Used, table: FactTable, buckets: Mapping[str, Int32]
+) -> pl.DataFrame:
+    """Counts per edge and buckets; the count goes by the first sum of the table."""
+    keys = {"stratum": chains.stratum[used.chain], "caller": used.caller, "callee": used.callee, **buckets}
+    rows = grouped(keys, *_COUNT, weight=chains.weight[used.chain]).rename({"count": next(iter(table.sums))})
+    return fact_rows(table, chains.named(rows), view, caller=view.forest.services, callee=view.calls.node_names)
+
+
+def _slowest(used: _Used, unit: Int32) -> _Used:
+    """The slowest call per unit (request or chain) and edge."""
+    rows = grouped(
+        {"unit": unit, "caller": used.caller, "callee": used.callee},
+        pl.col("call_ns").max(),
+        pl.col("chain", "request").first(),
+        call_ns=used.call_ns,
+        chain=used.chain,
+        request=used.request,
     )
-    keys = [*_STRATUM, "caller", "callee", "latency_bucket", "call_bucket"]
-    merged = rows.group_by(keys).agg(*_COUNT).rename({"count": "traces"})
-    return fact_rows(EDGE_TAILS, merged, view, caller=view.forest.services, callee=view.calls.node_names)
-
-
-def _slowest(calls: pl.DataFrame, unit: str) -> pl.DataFrame:
-    """One row per unit (request or chain) and edge, with its slowest call."""
-    same = [column for column in (*_STRATUM, "bucket", "weight") if column in calls.columns]
-    return calls.group_by(unit, "caller", "callee").agg(pl.col("call_ns").max(), pl.col(same).first())
+    return _Used(*(rows[name].to_numpy() for name in ("chain", "request", "caller", "callee", "call_ns")))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from tracelith.analysis.grouping import grouped
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactReader, FactTable
@@ -113,23 +114,14 @@ def _defects(view: ForestView) -> pl.DataFrame:
 
 def _services(view: ForestView) -> pl.DataFrame:
     forest = view.forest
-    by_trace = (
-        pl.LazyFrame(
-            {
-                "trace": forest.trace,
-                "service": forest.service,
-                "failed": forest.outcome == Outcome.FAILED,
-                "start_ns": forest.start_ns,
-            }
-        )
-        .group_by("trace", "service")
-        .agg(
-            pl.len().alias("spans"),
-            pl.col("failed").sum().alias("failed_spans"),
-            pl.col("start_ns").min().alias("first_ns"),
-            pl.col("start_ns").max().alias("last_ns"),
-        )
-        .collect()
+    by_trace = grouped(
+        {"trace": forest.trace, "service": forest.service},
+        pl.len().alias("spans"),
+        pl.col("failed").sum().alias("failed_spans"),
+        pl.col("start_ns").min().alias("first_ns"),
+        pl.col("start_ns").max().alias("last_ns"),
+        failed=forest.outcome == Outcome.FAILED,
+        start_ns=forest.start_ns,
     )
     trace = by_trace["trace"].to_numpy()
     merged = (
