@@ -1,7 +1,6 @@
 """The document in a few tables and lines, the same for the terminal, Markdown and the printed report."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from tracelith.model.document import (
@@ -21,6 +20,7 @@ from tracelith.present.deployment_figures import COUPLED
 
 __all__ = [
     "compact",
+    "compact_estimate",
     "coupled_pairs",
     "depth_table",
     "evidence_lines",
@@ -30,7 +30,8 @@ __all__ = [
     "quality_sentence",
     "score_sentence",
     "services_table",
-    "tail_rows",
+    "tail_caption",
+    "tail_groups",
     "tail_summary",
     "unmeasured",
     "worst_entries",
@@ -134,12 +135,11 @@ def worst_entries(entries: Iterable[EntryOperationDocument]) -> list[EntryOperat
 def depth_table(entries: Iterable[EntryOperationDocument]) -> Table:
     """How deep and how slow these entry operations are."""
     return Table.of(
-        ("Entry operation", "#Requests", "#Hops, median", "#Hops, p95", "#Most", "Depth is", "#Latency, p95"),
+        ("Entry operation", "#Requests", "#Hops, p95", "#Most", "Depth is", "#Latency, p95"),
         (
             (
                 text.operation_name(entry["service"], entry["operation"]),
                 text.count(entry["traces"]),
-                compact_estimate(entry["depth"]["p50"]),
                 compact_estimate(entry["depth"]["p95"]),
                 str(entry["depth"]["max"]),
                 text.plain(entry["depth"]["band"]),
@@ -150,31 +150,38 @@ def depth_table(entries: Iterable[EntryOperationDocument]) -> Table:
     )
 
 
-def tail_rows(rows: Iterable[TailDocument], entries: int, hops: int) -> list[TailDocument]:
-    """The largest hops of the busiest entry operations, those that make a tail worth speaking of first."""
+def tail_groups(rows: Iterable[TailDocument], entries: int, hops: int) -> list[list[TailDocument]]:
+    """The largest hops of the busiest entry operations; those that make a tail worth speaking of come first."""
     known = tail_by_entry(row for row in rows if row["share"] is not None)
 
     def rank(entry: tuple[str, str]) -> tuple[bool, int, tuple[str, str]]:
         calm = all(row["band"] not in {"watch", "dominant"} for row in known[entry])
         return calm, -known[entry][0]["traces"], entry
 
-    return [row for entry in islice(sorted(known, key=rank), entries) for row in known[entry][:hops]]
+    return [known[entry][:hops] for entry in sorted(known, key=rank)[:entries]]
 
 
-def tail_summary(rows: Iterable[TailDocument]) -> Table:
-    """What hops add to the slow requests of their entry operation."""
+def tail_caption(hops: Sequence[TailDocument]) -> str:
+    """Whose slow requests the hops of one group explain."""
+    first = hops[0]
+    return (
+        f"{text.operation_name(first['service'], first['operation'])}, slowest {text.percent(1 - first['q'])} of "
+        f"{text.count(first['traces'])} requests"
+    )
+
+
+def tail_summary(hops: Iterable[TailDocument]) -> Table:
+    """What these hops add to the slow requests of their entry operation."""
     return Table.of(
-        ("Entry operation", "Slowest", "Hop", "#Share of extra time", "#Extra time", "Reading"),
+        ("Hop", "#Share of extra time", "#Extra time", "Share is"),
         (
             (
-                text.operation_name(row["service"], row["operation"]),
-                text.percent(1 - row["q"]),
                 text.printable(row["hop"]),
                 compact(row["share"], row["ci"], "share"),
                 compact(row["excess_ms"], row["excess_ci"], "ms"),
                 text.plain(row["band"]),
             )
-            for row in rows
+            for row in hops
         ),
     )
 
@@ -187,10 +194,8 @@ def unmeasured(rows: Iterable[Any], what: str) -> str:
     if not missing:
         return ""
     example, reason = next(iter(missing.items()))
-    return (
-        f"{len(missing)} {what} could not be measured, for example {text.operation_name(*example)}: "
-        f"{text.printable(reason)}."
-    )
+    subject = f"{len(missing)} {what}s" if len(missing) > 1 else f"One {what}"
+    return f"{subject} could not be measured, for example {text.operation_name(*example)}: {text.printable(reason)}."
 
 
 # --- deployments and services ----------------------------------------------------------------------------------
