@@ -204,7 +204,7 @@ def tail(
         "share": share,
         "ci": [low, high],
         "excess_ms": excess,
-        "excess_ci": [excess * 0.8, excess * 1.25],
+        "excess_ci": sorted((excess * 0.8, excess * 1.25)),
         "mean_ms": abs(excess) / 8,
         "traces": 3010,
         "tail_traces": 31,

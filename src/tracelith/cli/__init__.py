@@ -12,6 +12,7 @@ import typer
 from tracelith.cli.analysing import analyze
 from tracelith.cli.benchmarks import bench
 from tracelith.cli.importing import deployments, import_traces
+from tracelith.cli.reporting import report
 from tracelith.cli.serving import demo, serve
 from tracelith.cli.simulating import simulate
 from tracelith.model.errors import TracelithError
@@ -29,6 +30,7 @@ app.command("serve")(serve)
 app.command("import")(import_traces)
 app.add_typer(deployments, name="deployments")
 app.command("analyze")(analyze)
+app.command("report")(report)
 app.command("simulate")(simulate)
 app.add_typer(bench, name="bench")
 

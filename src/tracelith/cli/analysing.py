@@ -1,4 +1,4 @@
-"""``tracelith analyze`` and ``tracelith report``: the answers, in the terminal or as a file."""
+"""``tracelith analyze``: the answers, in the terminal or as JSON."""
 
 import json
 import sys

@@ -1,0 +1,55 @@
+"""The analysis document of a week: chains and tails of that week, deployments of half a year.
+
+A week has thousands of requests but a handful of deployments, and the pair test is calibrated on 26 weeks
+(metrics.md §7). So two documents become one; groups and verdict are drawn anew from the result.
+"""
+
+from typing import Any, Protocol, cast
+
+from tracelith.analysis.assemble import rounded
+from tracelith.analysis.groups import coupled_groups
+from tracelith.analysis.verdict import verdict_of
+from tracelith.model.document import AnalysisDocument
+from tracelith.model.findings import Severity
+from tracelith.present.answers import topic_of
+from tracelith.report.week import IsoWeek
+
+__all__ = ["DEPLOYMENT_WEEKS", "Documents", "document_of_week"]
+
+DEPLOYMENT_WEEKS = 26
+CODEPLOYMENT = "codeployment"
+
+
+class Documents(Protocol):
+    """Where analysis documents come from: the engine, or the API of a running server."""
+
+    def __call__(self, environment: str | None, start_ns: int, end_ns: int) -> AnalysisDocument:
+        """Everything concluded about one environment (None: the one with most spans) and half-open period."""
+        ...
+
+
+def document_of_week(documents: Documents, week: IsoWeek, environment: str | None) -> AnalysisDocument:
+    """The document of one week, with the deployments of the 26 weeks that end with it.
+
+    Args:
+        documents: asked twice.
+        week: the one to describe.
+        environment: None for the one with most spans in the 26 weeks, so that a quiet week does not change it.
+    """
+    long = documents(environment, week.back(DEPLOYMENT_WEEKS - 1).start_ns, week.end_ns)
+    short = documents(long["environment"] if environment is None else environment, week.start_ns, week.end_ns)
+    findings = [
+        *(finding for finding in short["findings"] if topic_of(finding["rule"]) != "deployments"),
+        *(finding for finding in long["findings"] if topic_of(finding["rule"]) == "deployments"),
+    ]
+    findings.sort(key=lambda finding: -Severity(finding["severity"]).rank)
+    errors = {row["name"]: row["error"] for row in long["analyses"] if row["name"] == CODEPLOYMENT}
+    composite: dict[str, Any] = {
+        **short,
+        "codeployment": long["codeployment"],
+        "findings": findings,
+        "analyses": [{**row, "error": errors.get(row["name"], row["error"])} for row in short["analyses"]],
+    }
+    composite["groups"] = coupled_groups(composite)
+    composite["verdict"] = verdict_of(composite)
+    return cast("AnalysisDocument", rounded(composite))
