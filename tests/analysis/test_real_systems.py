@@ -1,0 +1,60 @@
+"""What is concluded about systems that these tests did not make up: samples with planted truth, and public traces."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tracelith.analysis.engine import Engine
+from tracelith.analysis.registry import registered_analyses
+from tracelith.ingest.commit import SpanWriter
+from tracelith.ingest.describe import describe
+from tracelith.ingest.importing import import_paths
+from tracelith.store import Store
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
+
+
+def concluded(path: Path) -> dict[str, Any]:
+    with Store.open(None) as store:
+        engine = Engine(store, registered_analyses())
+        writer = SpanWriter(store)
+        import_paths([path], lambda raw: writer.write([describe(raw)]))
+        engine.analyse_stale()
+        period = store.period()
+        assert period is not None
+        return dict(engine.conclude(None, *period))
+
+
+def test_the_login_sample_shows_its_planted_depth_and_tail() -> None:
+    document = concluded(SAMPLES / "login" / "traces-0001.otlp.jsonl.gz")
+
+    login = next(entry for entry in document["entry_operations"] if entry["operation"] == "POST /login")
+    rules = {finding["rule"]: finding for finding in document["findings"]}
+    assert login["depth"]["p95"]["value"] == 4
+    assert rules["deep-synchronous-chain"]["subjects"][0] == "gateway POST /login"
+    assert rules["remote-tail-hop"]["subjects"] == ["gateway POST /login", "permissions"]
+
+
+def test_the_healthy_sample_gets_no_warning() -> None:
+    document = concluded(SAMPLES / "healthy" / "traces-0001.otlp.jsonl.gz")
+
+    assert [finding for finding in document["findings"] if finding["severity"] != "info"] == []
+    assert all(entry["depth"]["p95"]["value"] in (0, None) for entry in document["entry_operations"])
+
+
+def test_20_simpson_a_shallow_shop_whose_one_operation_mixes_requests_is_not_accused(shared_data: Path) -> None:
+    document = concluded(shared_data / "otlp" / "online_boutique_no_kinds.jsonl.gz")
+
+    assert max(entry["depth"]["max"] for entry in document["entry_operations"]) <= 2
+    assert document["findings"] == []
+
+
+@pytest.mark.parametrize("load", ["25", "150"])
+def test_the_hotels_tail_is_attributed_to_the_service_that_makes_it(shared_data: Path, load: str) -> None:
+    document = concluded(shared_data / "jaeger" / f"hotel_load{load}.json.gz")
+
+    (entry,) = document["entry_operations"]
+    assert (entry["depth"]["p95"]["value"], entry["depth"]["max"]) == (2, 2)
+    assert document["tail"][0]["hop"] == "reservation"
+    assert document["tail"][0]["share"] > 0.6
