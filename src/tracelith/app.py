@@ -29,6 +29,10 @@ from tracelith.ingest.commit import GroupCommitter
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
+from tracelith.report.delivery import deliver, is_delivered
+from tracelith.report.schedule import ReportSchedule, crontab_trigger
+from tracelith.report.week import IsoWeek
+from tracelith.report.weekly import build_report
 from tracelith.store import Store
 from tracelith.web.app import create_app
 from tracelith.web.sources import IngestStatus, WebSettings
@@ -53,8 +57,9 @@ class Application:
 
         Raises:
             StoreError: the database cannot be used.
-            ConfigurationError: an address is taken.
+            ConfigurationError: an address is taken, or the report schedule is no crontab line.
         """
+        schedule = crontab_trigger(settings.report_schedule)
         self.settings = settings
         self._stopped = threading.Event()
         with ExitStack() as stack:
@@ -65,6 +70,7 @@ class Application:
             stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
             stack.enter_context(_repeating("retention", RETENTION_EVERY_S, self._retain))
             self._listen(stack)
+            stack.enter_context(ReportSchedule(schedule, self._write_report, self._lacks_report))
             stack.enter_context(_note_beside(settings.db, web=self.web_address, http=self.http_address))
             self._stack = stack.pop_all()
 
@@ -115,6 +121,19 @@ class Application:
         windows = self.engine.analyse_stale(self.settings.quiet_s)
         if windows:
             log.info("analysed %d windows in %.2f s", windows, time.monotonic() - started)
+
+    def _write_report(self, week: IsoWeek) -> None:
+        if self.store.period() is None:
+            log.info("no report of week %s: no traces yet", week)
+            return
+        self.engine.analyse_stale(self.settings.quiet_s)
+        deliver(build_report(self.engine.conclude, week), self.settings.reports)
+        log.info("wrote the report of week %s to %s", week, self.settings.reports)
+
+    def _lacks_report(self, week: IsoWeek) -> bool:
+        period = self.store.period()
+        has_data = period is not None and period[0] < week.end_ns and week.start_ns < period[1]
+        return has_data and not is_delivered(self.settings.reports, week)
 
     def _retain(self) -> None:
         self.store.retain(self.settings.span_days, self.settings.fact_days, time.time_ns())

@@ -60,6 +60,8 @@ class ReportSchedule:
         self._scheduler.add_job(
             self.catch_up, "interval", seconds=CATCH_UP_EVERY.total_seconds(), id="catch-up", next_run_time=now()
         )
+        # Its diary at INFO is about its own workings; what was written, or why not, is logged by those who write.
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler.start()
 
     def __enter__(self) -> "ReportSchedule":
