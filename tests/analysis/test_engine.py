@@ -79,14 +79,7 @@ def test_arrival_order_batching_and_repetition_change_nothing(
     "link",
     [
         "",
-        pytest.param(
-            "link=sent",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="a producer and the receiver that links to it become one call only if both traces are read "
-                "together, so edges depend on the batch; the forest has to judge such links at the receiver alone",
-            ),
-        ),
+        "link=sent",
     ],
 )
 def test_large_windows_in_buckets_and_small_ones_together_give_the_same(

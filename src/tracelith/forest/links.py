@@ -21,8 +21,9 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
     """The calls of ``sides`` with those that span links add, sorted by (client, server, caller).
 
     A link counts as a message if it leads from a CONSUMER to any span, or from any span to a PRODUCER, of another
-    service; other links (retries, batches, follow-ups) say nothing about calls. A publish that a receiver links to
-    is that call and not one more to the broker.
+    service; other links (retries, batches, follow-ups) say nothing about calls. Within a trace, a publish that a
+    receiver links to is that call and not one more to the broker. A producer in another trace is known by its service
+    alone, even where that trace happens to be read together with this one: calls must not depend on the batch.
     """
     found = _handovers(forest, window, placement) if len(window.links) else None
     if found is not None and len(found):
@@ -39,16 +40,17 @@ def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -
     producers = _index(
         forest, placement, window.links.select(_LINKED_ID).rename(dict(zip(_LINKED_ID, _ID, strict=True))), callee=False
     )
+    near = (pl.col("trace_hi") == pl.col("linked_trace_hi")) & (pl.col("trace_lo") == pl.col("linked_trace_lo"))
     return (
         window.links.join(receivers, on=_ID)
         .join(producers, left_on=_LINKED_ID, right_on=_ID, how="left", suffix="_near")
         .join(_elsewhere(forest, window), left_on=_LINKED_ID, right_on=_ID, how="left", suffix="_far")
         .select(
-            client=pl.col("span_near").fill_null(-1),
+            client=pl.when(near).then("span_near").fill_null(-1),
             server="span",
-            caller=pl.coalesce("service_near", "service_far"),
+            caller=pl.coalesce(pl.when(near).then("service_near"), "service_far"),
             callee="service",
-            client_kind=pl.coalesce("kind_near", "kind_far"),
+            client_kind=pl.coalesce(pl.when(near).then("kind_near"), "kind_far"),
             kind="kind",
         )
         .filter(
