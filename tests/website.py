@@ -5,24 +5,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import numpy as np
 import polars as pl
 import uvicorn
 from fastapi import FastAPI
 
-from document_parts import TRACE_IDS
-from tracelith.forest.view import Calls, Chains, CriticalPath, ForestView, TraceForest
+from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
-from tracelith.model.schema import DEPLOYMENT, OPERATION, RESOURCE, Kind, Outcome
+from tracelith.model.schema import DEPLOYMENT
 from tracelith.web import IngestStatus, WebSettings, create_app
+from traces import view_of
 
 __all__ = ["Site", "login_trace", "serve"]
 
 PERIOD = (1_765_152_000_000_000_000, 1_772_409_600_000_000_000)  # 2025-12-08 to 2026-03-02
-START_NS = 1_772_000_000_000_000_000
-MS = 1_000_000
 
 
 @dataclass
@@ -87,79 +84,29 @@ def serve(app: FastAPI) -> Iterator[str]:
             assert not thread.is_alive(), "the server did not stop"
 
 
-SPANS: list[tuple[int, str, str, Kind, float, float, Outcome]] = [
-    # parent, service, name, kind, start ms, end ms, outcome
-    (-1, "gateway", "POST /login", Kind.SERVER, 0, 620, Outcome.FINE),
-    (0, "gateway", "POST auth", Kind.CLIENT, 4, 610, Outcome.FINE),
-    (1, "auth", "POST /sessions", Kind.SERVER, 6, 606, Outcome.FINE),
-    (2, "auth", "GET user", Kind.CLIENT, 12, 580, Outcome.FINE),
-    (3, "user", "GET /users/{id}", Kind.SERVER, 14, 577, Outcome.FINE),
-    (4, "user", "SELECT users", Kind.CLIENT, 16, 22, Outcome.FINE),
-    (4, "user", "GET billing", Kind.CLIENT, 24, 560, Outcome.FINE),
-    (6, "billing", "GET /plan", Kind.SERVER, 26, 557, Outcome.FINE),
-    (7, "billing", "GET permissions", Kind.CLIENT, 30, 120, Outcome.FAILED),
-    (7, "billing", "GET permissions", Kind.CLIENT, 131, 550, Outcome.FINE),
-    (9, "permissions", "GET /permissions", Kind.SERVER, 133, 547, Outcome.FINE),
-    (2, "auth", "publish logins", Kind.PRODUCER, 590, 600, Outcome.FINE),
-]
-CRITICAL: list[tuple[int, float, float]] = [
-    (0, 0, 4), (1, 4, 6), (2, 6, 12), (3, 12, 14), (4, 14, 16), (5, 16, 22), (4, 22, 24), (6, 24, 26), (7, 26, 30),
-    (8, 30, 120), (7, 120, 131), (9, 131, 133), (10, 133, 547), (9, 547, 550), (7, 550, 557), (6, 557, 560),
-    (4, 560, 577), (3, 577, 580), (2, 580, 606), (1, 606, 610), (0, 610, 620),
-]  # fmt: skip
+LOGIN = """
+gateway SERVER POST /login 0..620ms
+  gateway CLIENT POST auth 4..610ms
+    auth SERVER POST /sessions 6..606ms
+      auth CLIENT GET user 12..580ms
+        user SERVER GET /users/{id} 14..577ms
+          user CLIENT SELECT users 16..22ms db=postgresql
+          user CLIENT GET billing 24..560ms
+            billing SERVER GET /plan 26..557ms
+              billing CLIENT GET permissions 30..120ms error
+              billing CLIENT GET permissions 131..550ms
+                permissions SERVER GET /permissions 133..547ms
+      auth PRODUCER publish logins 590..600ms mq=kafka
+"""
 
 
 def login_trace(rename: dict[str, str] | None = None) -> ForestView:
-    """A slow login: gateway, auth, user, billing (with a retry), permissions."""
-    named = [(rename or {}).get(name, name) for _, _, name, *_ in SPANS]
-    services = tuple(dict.fromkeys(service for _, service, *_ in SPANS))
-    n = len(SPANS)
-    blank = {name: "" for name, kind in OPERATION.items() if kind == pl.String}
-    operations = pl.DataFrame(
-        [{**blank, "operation": i, "name": name, "kind": int(SPANS[i][3])} for i, name in enumerate(named)],
-        schema=OPERATION,
+    """A slow login: gateway, auth, user, billing (with a retry), permissions; names replaced on demand."""
+    view = view_of(LOGIN)
+    named = rename or {}
+    forest = replace(
+        view.forest,
+        services=tuple(named.get(name, name) for name in view.forest.services),
+        operations=view.forest.operations.with_columns(pl.col("name").replace(named)),
     )
-    depth = [0] * n
-    for i, (parent, *_) in enumerate(SPANS):
-        depth[i] = 0 if parent < 0 else depth[parent] + 1
-    forest = TraceForest(
-        trace=np.zeros(n, np.int32),
-        span_id=np.arange(1, n + 1, dtype=np.uint64),
-        parent=np.array([row[0] for row in SPANS], np.int32),
-        depth_in_tree=np.array(depth, np.int32),
-        start_ns=np.array([START_NS + row[4] * MS for row in SPANS], np.int64),
-        duration_ns=np.array([(row[5] - row[4]) * MS for row in SPANS], np.int64),
-        service=np.array([services.index(row[1]) for row in SPANS], np.int32),
-        operation=np.arange(n, dtype=np.int32),
-        resource=np.zeros(n, np.int32),
-        kind=np.array([row[3] for row in SPANS], np.uint8),
-        outcome=np.array([row[6] for row in SPANS], np.uint8),
-        attempt=np.zeros(n, np.uint8),
-        orphan=np.zeros(n, np.bool_),
-        services=tuple((rename or {}).get(name, name) for name in services),
-        operations=operations,
-        resources=pl.DataFrame(schema=RESOURCE),
-        environments=("production",),
-        trace_hi=np.array([int(TRACE_IDS[0][:16], 16)], np.uint64),
-        trace_lo=np.array([int(TRACE_IDS[0][16:], 16)], np.uint64),
-        trace_first=np.array([0, n], np.int32),
-        trace_root=np.zeros(1, np.int32),
-        trace_complete=np.ones(1, np.bool_),
-        trace_weight=np.ones(1),
-        trace_window=np.zeros(1, np.int64),
-        trace_environment=np.zeros(1, np.int32),
-        counts={},
-    )
-    path = CriticalPath(
-        chain=np.zeros(len(CRITICAL), np.int32),
-        span=np.array([row[0] for row in CRITICAL], np.int32),
-        start_ns=np.array([START_NS + row[1] * MS for row in CRITICAL], np.int64),
-        end_ns=np.array([START_NS + row[2] * MS for row in CRITICAL], np.int64),
-        hop=np.zeros(len(CRITICAL), np.int32),
-        hop_labels=("",),
-        hop_kinds=("service",),
-        hop_callers=("",),
-        hop_callees=("",),
-    )
-    # A waterfall reads neither calls nor chains.
-    return ForestView(forest, Calls.__new__(Calls), Chains.__new__(Chains), path)
+    return replace(view, forest=forest)

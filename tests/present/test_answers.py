@@ -37,3 +37,20 @@ def test_deployments_too_few_to_test_are_unknown_even_when_the_system_is_known()
     document["codeployment"]["pairs"][0]["label"] = "untested"
 
     assert answers(document)[2].tone == "unknown"
+
+
+def test_pairs_beyond_the_list_count_as_tested_and_lockstep_may_be_unknown():
+    document = healthy_document()
+    document["codeployment"]["system"] |= {
+        "pairs": {"possible": 780, "tested": 741, "coupled": 0, "listed": 1},
+        "lockstep_excess": {
+            **document["codeployment"]["system"]["lockstep_excess"],
+            "value": None,
+            "reason": "too few",
+        },
+    }
+
+    answer = answers(document)[2]
+
+    assert answer.number == ""
+    assert answer.reading == "741 pairs were tested. Lockstep of the whole system is not known: too few"

@@ -10,10 +10,10 @@ from documents import empty_document, healthy_document, login_document
 from tracelith.model.document import AnalysisDocument
 from tracelith.present.answers import tail_by_entry
 from tracelith.present.call_graph import call_graph
-from tracelith.present.chart import Chart, chart_id, markup
+from tracelith.present.chart import Chart, Table, chart_id, markup
 from tracelith.present.deployment_figures import deployment_timeline, lead_lag, pair_matrix
 from tracelith.present.depth_figures import depth_distribution, latency_histogram
-from tracelith.present.tail_figures import tail_attribution
+from tracelith.present.tail_figures import tail_attribution, tail_edges
 
 PERIOD = "2025-12-08 to 2026-03-02"
 
@@ -137,3 +137,25 @@ def test_span_names_are_no_markup_for_plotly():
 
     assert "<a" not in drawn
     assert markup("<b>&") == "&lt;b&gt;&amp;"
+
+
+def test_calls_are_listed_once_and_columns_without_a_number_are_left_out():
+    hops = tail_by_entry(login_document()["tail"])["gateway", "POST /login"]
+    into = [hop for hop in hops if hop["hop"] == "permissions"]
+    into[0]["propagation"] = hops[1]["propagation"]
+
+    table = tail_edges(hops)
+
+    assert [row[0] for row in table.rows] == ["billing → permissions"]
+    assert Table.of(("Name", "#A", "#B"), [("x", "–", "1")]).without_empty_columns().columns[1].title == "B"
+
+
+def test_hops_too_small_to_see_are_in_the_table_only():
+    hops = tail_by_entry(login_document()["tail"])["gateway", "POST /login"]
+    small = [{**hops[-1], "hop": f"small {i}", "share": 0.0001} for i in range(30)]
+
+    chart = tail_attribution([*hops, *small], PERIOD)
+
+    assert len(chart.figure["data"][0]["y"]) == 5
+    assert "30 smallest of 35" in chart.reading
+    assert len(chart.twin.rows) == 35

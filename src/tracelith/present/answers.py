@@ -114,17 +114,21 @@ def codeployment_answer(document: AnalysisDocument) -> Answer:
         number = f"at least {text.number(coupled[0]['excess_low'], 2)} of 1"
         reading = (
             "Excess of the strongest pair, lower end of its 95 % interval: 0 is what the calendar alone explains, "
-            f"1 is always together. {len(coupled)} coupled pairs of {len(codeployment['pairs'])}."
+            f"1 is always together. {len(coupled)} coupled pairs of {_tested(document)} tested."
         )
         return Answer("deployments", question, f"{names} deploy together.", number, reading, tone)
-    tested = sum(pair["label"] != "untested" for pair in codeployment["pairs"])
-    excess = system.get("lockstep_excess")
-    if not tested and (excess is None or excess["value"] is None):
-        reason = system.get("reason") or "too few deployments are known"
+    tested = _tested(document)
+    lockstep = system["lockstep_excess"]
+    if not tested and lockstep["value"] is None:
+        reason = system["reason"] or "too few deployments are known"
         return Answer("deployments", question, "Not known yet.", "", text.printable(reason), "unknown")
     claim = "No pair deploys together more than the calendar explains." if tested else "No pair could be tested yet."
-    reading = f"{tested} pairs tested. Lockstep of the whole system: 0 is independent, 1 is one release train."
-    return Answer("deployments", question, claim, text.estimate(excess), reading, tone if tested else "unknown")
+    reading = f"{tested} {'pair was' if tested == 1 else 'pairs were'} tested. "
+    if lockstep["value"] is None:
+        reading += f"Lockstep of the whole system is not known: {text.printable(lockstep['reason'])}"
+        return Answer("deployments", question, claim, "", reading, tone)
+    reading += "The number is lockstep of the whole system: 0 is independent, 1 is one release train."
+    return Answer("deployments", question, claim, text.estimate(lockstep), reading, tone if tested else "unknown")
 
 
 def tail_by_entry(rows: Iterable[TailDocument]) -> dict[tuple[str, str], list[TailDocument]]:
@@ -139,6 +143,13 @@ def tail_by_entry(rows: Iterable[TailDocument]) -> dict[tuple[str, str], list[Ta
 
 def _accused(findings: Sequence[FindingDocument], topic: Topic) -> list[FindingDocument]:
     return [finding for finding in findings if topic_of(finding["rule"]) == topic and finding["severity"] != "info"]
+
+
+def _tested(document: AnalysisDocument) -> int:
+    """Pairs with enough deployments to test; the document may list only the strongest of them."""
+    codeployment = document["codeployment"]
+    counted = codeployment["system"].get("pairs")
+    return counted["tested"] if counted else sum(pair["label"] != "untested" for pair in codeployment["pairs"])
 
 
 def _low(entry: EntryOperationDocument) -> float:

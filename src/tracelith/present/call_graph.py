@@ -14,6 +14,9 @@ _MOST_EDGES = 90
 _MODES = {"sync": (BLUE, "solid"), "async": (GREEN, "dot"), "mixed": (PINK, "dash")}
 _KINDS = {"service": (BLUE, "circle"), "datastore": (GREY, "square"), "destination": (GREEN, "diamond")}
 _ROW_HEIGHT = 74
+_SWEEPS = 6
+_STAGGER = 0.3
+_BEND = 0.3
 
 
 def call_graph(edges: Sequence[EdgeDocument], period: str) -> Chart:
@@ -37,7 +40,7 @@ def call_graph(edges: Sequence[EdgeDocument], period: str) -> Chart:
             "layout": layout(
                 int(90 + _ROW_HEIGHT * rows),
                 {"visible": False, "range": [-0.4, max((x for x, _ in places.values()), default=0) + 0.4]},
-                {"visible": False, "range": [-rows + 0.4, 0.6]},
+                {"visible": False, "range": [-rows + 0.3, 0.7]},
                 showlegend=True,
                 legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
             ),
@@ -69,16 +72,32 @@ def edge_table(edges: Sequence[EdgeDocument]) -> Table:
 
 
 def _places(edges: Sequence[EdgeDocument]) -> dict[str, tuple[float, float]]:
-    """Column and row of every node: the column is the longest way from a node nobody calls, cycles cut."""
+    """Column and row of every node: the column is the longest way from a node nobody calls, cycles cut.
+
+    Within a column, nodes stand near the middle of their neighbours (a few sweeps of the barycentre rule), and
+    neighbouring columns are staggered so that a line past a column does not run through its nodes.
+    """
     column = _columns(edges)
-    members: dict[int, list[str]] = defaultdict(list)
-    for name in sorted(column, key=lambda name: (column[name], name)):
-        members[column[name]].append(name)
-    tallest = max((len(names) for names in members.values()), default=0)
+    neighbours: dict[str, set[str]] = defaultdict(set)
+    for edge in edges:
+        neighbours[edge["caller"]].add(edge["callee"])
+        neighbours[edge["callee"]].add(edge["caller"])
+    members = [
+        sorted(name for name in column if column[name] == col) for col in range(1 + max(column.values(), default=0))
+    ]
+    row = {name: index - len(names) / 2 for names in members for index, name in enumerate(names)}
+    for _ in range(_SWEEPS):
+        for names in members:
+            middle = {
+                name: sum(row[other] for other in neighbours[name]) / max(len(neighbours[name]), 1) for name in names
+            }
+            names.sort(key=lambda name: (middle[name], name))
+            row |= {name: index - len(names) / 2 for index, name in enumerate(names)}
+    tallest = max(map(len, members), default=0)
     return {
-        name: (float(col), -(index + (tallest - len(names)) / 2))
-        for col, names in members.items()
-        for index, name in enumerate(names)
+        name: (float(col), -(tallest / 2 + row[name] + _STAGGER * (col % 3)))
+        for col, names in enumerate(members)
+        for name in names
     }
 
 
@@ -122,8 +141,9 @@ def _arrows(edges: Sequence[EdgeDocument], places: dict[str, tuple[float, float]
     y: list[float | None] = []
     for edge in edges:
         (x0, y0), (x1, y1) = places[edge["caller"]], places[edge["callee"]]
-        x += [x0, x1, None]
-        y += [y0, y1, None]
+        # A line past other columns bends upwards, out of the way of the nodes between.
+        x += [x0, (x0 + x1) / 2, x1, None]
+        y += [y0, (y0 + y1) / 2 + _BEND * max(0.0, abs(x1 - x0) - 1), y1, None]
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -132,13 +152,13 @@ def _arrows(edges: Sequence[EdgeDocument], places: dict[str, tuple[float, float]
         "showlegend": bool(edges),
         "x": x,
         "y": y,
-        "line": {"color": colour, "dash": dash, "width": 1.5},
+        "line": {"color": colour, "dash": dash, "width": 1.5, "shape": "spline"},
         # Only the far end carries an arrow head, turned along the line and held off the node.
         "marker": {
             "symbol": "arrow",
             "angleref": "previous",
             "standoff": 9,
-            "size": [0, 11, 0] * len(edges),
+            "size": [0, 0, 11, 0] * len(edges),
             "color": colour,
             "line": {"width": 0},
         },

@@ -59,6 +59,18 @@ class Table:
         columns = tuple(Column(heading.removeprefix("#"), heading.startswith("#")) for heading in headings)
         return cls(columns, tuple(tuple(row) for row in rows))
 
+    def without_empty_columns(self) -> "Table":
+        """The table without numeric columns in which no row has a number."""
+        kept = [
+            index
+            for index, column in enumerate(self.columns)
+            if not column.numeric or any(row[index] != text.MISSING for row in self.rows)
+        ]
+        return Table(
+            tuple(self.columns[index] for index in kept),
+            tuple(tuple(row[index] for index in kept) for row in self.rows),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:

@@ -8,7 +8,8 @@ from tracelith.present.chart import BLUE, GREY, PINK, VERMILION, Chart, Table, a
 
 __all__ = ["tail_attribution", "tail_edges", "tail_table"]
 
-_MOST_HOPS = 14
+_MOST_HOPS = 10
+_SEEN_SHARE = 0.005  # thinner bars cannot be seen
 _BAND_COLOURS = {"dominant": VERMILION, "watch": PINK, "normal": BLUE}
 
 
@@ -17,7 +18,8 @@ def tail_attribution(hops: Sequence[TailDocument], period: str) -> Chart:
     known = sorted(
         (hop for hop in hops if hop["share"] is not None), key=lambda hop: (-(hop["share"] or 0), hop["hop"])
     )
-    shown = known[:_MOST_HOPS][::-1]  # Plotly draws the first bar at the bottom
+    visible = [hop for rank, hop in enumerate(known) if rank < 3 or abs(hop["share"] or 0.0) >= _SEEN_SHARE]
+    shown = visible[:_MOST_HOPS][::-1]  # Plotly draws the first bar at the bottom
     q = known[0]["q"] if known else 0.99
     shares = [(hop["share"] or 0.0) * 100 for hop in shown]
     bars = {
@@ -44,9 +46,7 @@ def tail_attribution(hops: Sequence[TailDocument], period: str) -> Chart:
         ],
         "hoverinfo": "text",
     }
-    dropped = (
-        f" The {len(known) - _MOST_HOPS} smallest of {len(known)} hops are left out." if len(known) > _MOST_HOPS else ""
-    )
+    dropped = f" The {len(known) - len(shown)} smallest of {len(known)} hops are in the table only."
     subject = (known[0]["service"], known[0]["operation"]) if known else ()
     return Chart(
         id=chart_id("tail", *subject),
@@ -54,7 +54,7 @@ def tail_attribution(hops: Sequence[TailDocument], period: str) -> Chart:
         unit=f"share of what the slowest {text.percent(1 - q)} take longer than a middling request",
         period=period,
         reading="All hops add up to 100 %. Whiskers are 95 % intervals; a hop below zero is faster in slow requests."
-        + dropped,
+        + (dropped if len(shown) < len(known) else ""),
         figure={
             "data": [bars],
             "layout": layout(
@@ -88,6 +88,9 @@ def tail_table(hops: Sequence[TailDocument]) -> Table:
 def tail_edges(hops: Sequence[TailDocument]) -> Table:
     """How slow calls on each edge go together with slow requests; only edges where that is known."""
     known = [hop for hop in hops if hop["exceedance"] is not None or hop["propagation"] is not None]
+    called = {hop["callee"] for hop in known if hop["hop_kind"] != "service"}
+    # A service's own time carries the numbers of the calls into it; where the call has a row, once is enough.
+    known = [hop for hop in known if hop["hop_kind"] != "service" or hop["callee"] not in called]
     return Table.of(
         (
             "Call",
@@ -99,7 +102,8 @@ def tail_edges(hops: Sequence[TailDocument]) -> Table:
         ),
         (
             (
-                f"{text.printable(hop['caller'])} → {text.printable(hop['callee'])}",
+                f"{'calls' if hop['caller'] == hop['callee'] else text.printable(hop['caller'])} → "
+                f"{text.printable(hop['callee'])}",
                 text.interval(hop["exceedance"], hop["exceedance_ci"]),
                 text.estimate(hop["propagation"], "share"),
                 text.estimate(hop["explained"], "share"),
@@ -108,4 +112,4 @@ def tail_edges(hops: Sequence[TailDocument]) -> Table:
             )
             for hop in known
         ),
-    )
+    ).without_empty_columns()

@@ -38,7 +38,7 @@ def page_templates(settings: WebSettings) -> Environment:
         "percent": _unbroken(text.percent),
         "plain": text.plain,
         "printable": text.printable,
-        "time": text.time,
+        "time": _unbroken(text.time),
         "value": _unbroken(lambda value, unit="": text.format_of(unit)(value)),
     }
     templates.globals |= {
