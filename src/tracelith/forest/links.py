@@ -30,8 +30,12 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
         known = pl.DataFrame({"client": sides.client, "server": sides.server})
         found = found.join(known, on=["client", "server"], how="anti")
         client, server = found["client"].to_numpy(), found["server"].to_numpy()
-        alone = (sides.server < 0) & np.isin(sides.client, client)
-        sides = _append(_take(sides, ~alone), client, server, found["caller"].to_numpy())
+        told = (sides.server < 0) & np.isin(sides.client, client)
+        # A receiver may have both: a parent in the producer's service, and a link to the publish. That is one message.
+        by_parent = pl.DataFrame({"server": sides.server, "caller": sides.caller})
+        again = by_parent.with_row_index("row").join(found, on=["server", "caller"], how="semi")["row"].to_numpy()
+        told[again] = True
+        sides = _append(_take(sides, ~told), client, server, found["caller"].to_numpy())
     return _take(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
 
 
