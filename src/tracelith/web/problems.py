@@ -49,10 +49,7 @@ def handle_problems(app: FastAPI, templates: Environment) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - narrows the type the handler was registered for
-        errors = [
-            {"at": _place(item["loc"]), "expected": item["msg"]}
-            for item in error.errors()[:_MOST_ERRORS]
-        ]
+        errors = [{"at": _place(item["loc"]), "expected": item["msg"]} for item in error.errors()[:_MOST_ERRORS]]
         first = errors[0] if errors else {"at": "request", "expected": "something else"}
         return answer(request, 422, f"{first['at']}: {first['expected']}", errors)
 
