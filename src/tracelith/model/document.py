@@ -163,6 +163,14 @@ class TailDocument(TypedDict):
     effective_fan_out: float | None
     network_share: float | None
     band: Literal["normal", "watch", "dominant", "unknown"]
+    restarted: NotRequired[bool]  # as of the entry operation
+    tail_mean_ms: NotRequired[float]  # mean of the slow requests
+    middle_mean_ms: NotRequired[float]  # mean of the middle cohort
+    slower_ms: NotRequired[float | None]  # by how much the hop itself is slower in the tail, per visit
+    variance_share: NotRequired[float | None]
+    remote: NotRequired[bool]  # not the entry service itself nor its own datastore
+    material: NotRequired[bool]  # the tail is long enough to be worth speaking of
+    slow_hop: NotRequired[bool]  # it is slower in the tail, not merely visited more often
     ci_method: Literal["blocks", "traces"]
     trace_ids: list[str]
     status: StateName
