@@ -1,10 +1,18 @@
 """Fixtures every test may use."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-pings")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -16,3 +24,22 @@ def shared_data() -> Path:
             pytest.fail(f"CI skips nothing, and the shared inputs are not at {SHARED_DATA}")
         pytest.skip(f"needs the shared real-world inputs at {SHARED_DATA}, which are not part of the project")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A headless Chromium that reaches nothing but loopback.
+
+    For one module only: while Playwright runs, no other test of this process can run an event loop of its own.
+    """
+    chromium = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI skips nothing, and there is no Chromium: apt-get install chromium")
+        pytest.skip("needs Chromium to look at the pages: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        yield browser
+        browser.close()
