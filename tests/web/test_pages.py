@@ -108,6 +108,14 @@ def test_a_failed_analysis_is_said_on_the_overview(client, site):
     assert "failed, so its part is missing: ZeroDivisionError" in words(client.get("/").text)
 
 
+def test_a_tail_too_short_to_matter_is_said_to_be_so(client, site):
+    assert "little to win here" not in client.get("/tail").text
+    for row in site.answer["tail"]:
+        row["material"] = False
+
+    assert "little to win here" in client.get("/tail").text
+
+
 def test_numbers_without_enough_data_show_the_reason_instead(client):
     page = client.get("/chains/operation", params={"service": "gateway", "operation": "DELETE /account"}).text
 
