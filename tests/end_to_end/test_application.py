@@ -1,0 +1,92 @@
+"""The composed server: what arrives is analysed and shown, and what was started is stopped."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from otlp import export_request, span
+from serving import application
+from tracelith.app import server_note
+from tracelith.model.errors import ConfigurationError
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+PATIENCE_S = 30.0
+
+
+def test_spans_are_analysed_once_their_window_is_quiet(tmp_path: Path) -> None:
+    with (
+        application(tmp_path, quiet_s=0.0, analyse_every_s=0.2) as app,
+        grpc.insecure_channel(app.grpc_address) as channel,
+    ):
+        channel.unary_unary(EXPORT)(export_request([span(trace=1, id=1), span(trace=2, id=2)]), timeout=10)
+
+        deadline = time.monotonic() + PATIENCE_S
+        traces = 0
+        while traces < 2 and time.monotonic() < deadline:
+            period = app.store.period()
+            traces = app.engine.conclude(None, *period)["quality"]["traces"] if period else 0
+            time.sleep(0.1)
+
+    assert traces == 2
+
+
+def test_the_dashboard_answers_on_its_address(tmp_path: Path) -> None:
+    with application(tmp_path) as app:
+        page = httpx.get(f"http://{app.web_address}/")
+        ready = httpx.get(f"http://{app.web_address}/readyz")
+
+    assert page.status_code == ready.status_code == 200
+    assert app.grpc_address in page.text, "an empty dashboard says where to send spans"
+
+
+def test_a_note_beside_the_file_names_the_running_server_and_goes_with_it(tmp_path: Path) -> None:
+    with application(tmp_path) as app:
+        note = json.loads(server_note(app.settings.db).read_text())
+
+        assert note["web"] == app.web_address
+        assert note["http"] == app.http_address
+
+    assert not server_note(app.settings.db).exists()
+
+
+def test_a_second_server_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    # DuckDB shares a file within a process; another process is what must be kept out.
+    with application(tmp_path) as app:
+        command = [sys.executable, "-m", "tracelith", "serve", "--db", str(app.settings.db), "--grpc", "127.0.0.1:0"]
+        second = subprocess.run(
+            [*command, "--http", "127.0.0.1:0", "--web", "127.0.0.1:0"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert second.returncode == 2
+    assert str(app.settings.db) in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_address_leaves_nothing_running(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    before = set(threading.enumerate())
+    with application(tmp_path / "a") as first:
+        with pytest.raises(ConfigurationError, match="--web"), application(tmp_path / "b", web=first.web_address):
+            pass
+
+        with application(tmp_path / "b"):
+            pass  # the file of the failed start is free again
+
+    deadline = time.monotonic() + PATIENCE_S
+    while (
+        left := {thread for thread in threading.enumerate() if not thread.daemon} - before
+    ) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
