@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from store.rows import T0, batch, dimensions, span
+from tracelith.analysis.engine import Engine
+from tracelith.analysis.registry import registered_analyses
 from tracelith.model.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
 from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, WINDOW_NS
 from tracelith.store import Store
@@ -90,6 +92,18 @@ def test_a_file_that_was_cut_short_is_refused_and_left_as_it_is(tmp_path: Path, 
         Store.open(path)
 
     assert path.read_bytes() == whole[:kept]
+
+
+def test_a_file_from_whose_end_the_database_gave_space_back_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "restarted.duckdb"
+    sizes = []
+
+    for _ in range(8):  # each start declares the fact tables and stops again, as a server whose port is taken does
+        with Store.open(path) as store:
+            Engine(store, registered_analyses())
+        sizes.append(path.stat().st_size)
+
+    assert min(sizes[1:]) < max(sizes[:-1]), "nothing was given back, so this proves nothing"
 
 
 def test_a_file_with_a_damaged_header_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -171,12 +171,31 @@ def _examine(path: Path) -> None:
     DuckDB notices damaged headers and logs by itself, but not that the end of the file is missing.
     """
     with duckdb.connect(str(path), read_only=True, config=CONFIG) as probe:
-        row = probe.execute("SELECT block_size, total_blocks FROM pragma_database_size()").fetchone()
-    block_size, blocks = row if row is not None else (0, 0)
-    expected, actual = HEADER_BYTES + block_size * blocks, path.stat().st_size
-    if blocks and actual < expected:
+        expected, actual = _least_size(probe), path.stat().st_size
+    if actual < expected:
         raise StoreCorrupt(f"{path}: the file is cut short ({actual:,} of {expected:,} bytes). {RESTORE}")
 
+
+def _least_size(probe: Cursor) -> int:
+    """Bytes up to the last block that holds anything.
+
+    The number of blocks that DuckDB tells counts free ones at the end, too, and those it cuts off a sound file.
+    """
+    size = probe.execute("SELECT block_size FROM pragma_database_size()").fetchone()
+    tables = probe.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND NOT internal").fetchall()
+    used = [
+        probe.execute(METADATA_BLOCK).fetchone(),
+        *(probe.execute(DATA_BLOCK, table).fetchone() for table in tables),
+    ]
+    last = max((int(row[0]) for row in used if row is not None), default=-1)
+    return HEADER_BYTES + (last + 1) * int(size[0]) if size is not None and last >= 0 else 0
+
+
+METADATA_BLOCK = "SELECT coalesce(max(block_id), -1) FROM pragma_metadata_info()"
+DATA_BLOCK = """
+    SELECT coalesce(max(greatest(block_id, coalesce(list_max(additional_block_ids), -1))), -1)
+    FROM pragma_storage_info(?) WHERE persistent
+"""
 
 RESTORE = (
     "It was left untouched: restore it (and the .wal file beside it) from a backup, "
