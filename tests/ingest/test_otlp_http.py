@@ -117,6 +117,8 @@ def test_gzip_is_understood_also_in_several_members(url: str, members: int, comm
         (JSON, b"{"),
         (JSON, b'{"resourceSpans": 3}'),
     ],
+    # Named, because the bytes of gzip hold the time, and parallel workers must agree on the names of tests.
+    ids=["cut protobuf", "not gzip", "cut gzip", "unknown encoding", "cut JSON", "wrong type"],
 )
 def test_a_body_that_is_no_request_is_refused_with_a_status_body(
     url: str, headers: dict[str, str], body: bytes
@@ -128,7 +130,11 @@ def test_a_body_that_is_no_request_is_refused_with_a_status_body(
     assert message
 
 
-@pytest.mark.parametrize("body", [bytes(MAX_BODY_BYTES + 1), gzip.compress(bytes(200 * MAX_BODY_BYTES))])
+@pytest.mark.parametrize(
+    "body",
+    [bytes(MAX_BODY_BYTES + 1), gzip.compress(bytes(200 * MAX_BODY_BYTES))],
+    ids=["as sent", "once decompressed"],
+)
 def test_an_oversize_body_is_413_as_sent_or_once_decompressed(url: str, body: bytes) -> None:
     headers = PROTOBUF | (GZIP if body[:1] == b"\x1f" else {})
 
