@@ -26,6 +26,7 @@ __all__ = [
     "evidence_lines",
     "findings_count",
     "lockstep_sentence",
+    "no_findings",
     "pairs_table",
     "quality_sentence",
     "score_sentence",
@@ -103,6 +104,13 @@ def findings_count(findings: Sequence[FindingDocument]) -> str:
     counted = [(sum(f["severity"] == severity for f in findings), words) for severity, words in names.items()]
     parts = ", ".join(f"{number} {words[number != 1]}" for number, words in counted if number)
     return f"{len(findings)} finding{'s' if len(findings) != 1 else ''}: {parts}"
+
+
+def no_findings(document: AnalysisDocument) -> str:
+    """What it means that there are no findings."""
+    if not document["quality"]["traces"]:
+        return "Without traces nothing could be found; that is no sign of health."
+    return "Nothing that could be measured gives reason for one. What was not measured is no sign of health."
 
 
 def evidence_lines(finding: FindingDocument) -> list[str]:
@@ -232,7 +240,7 @@ def services_table(document: AnalysisDocument) -> Table:
     nothing = {"traces": None, "spans": None, "deployments": None, "solo_rate": None, "last_at": None}
     rows = ((name, {**nothing, **traffic.get(name, {}), **deployers.get(name, {})}) for name in names)
     return Table.of(
-        ("Service", "#Traces", "#Spans", "#Deployments", "#Alone", "Last deployed"),
+        ("Service", "#Traces", "#Spans", "#Deployments", "#Alone", "#Last deployed"),
         (
             (
                 text.printable(name),

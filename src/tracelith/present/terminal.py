@@ -48,7 +48,7 @@ def render_analysis(document: AnalysisDocument, console: Console) -> None:
         *_answer(1, depth, _depth(document)),
         *_answer(2, tail, _tail(document)),
         *_answer(3, together, _deployments(document)),
-        *_findings(document["findings"]),
+        *_findings(document),
         *_failures(document),
     ]
     for line in console.render_lines(Group(*parts), pad=False):
@@ -100,9 +100,9 @@ def _depth(document: AnalysisDocument) -> list[RenderableType]:
 def _tail(document: AnalysisDocument) -> list[RenderableType]:
     groups = summaries.tail_groups(document["tail"], MOST_TAILS, MOST_HOPS)
     known = {(row["service"], row["operation"]) for row in document["tail"] if row["share"] is not None}
-    tables = ((Text(summaries.tail_caption(hops)), *_table(summaries.tail_summary(hops)), Text()) for hops in groups)
+    tables = [(Text(), Text(summaries.tail_caption(hops)), *_table(summaries.tail_summary(hops))) for hops in groups]
     return [
-        *(part for table in tables for part in table),
+        *[part for table in tables for part in table][1:],
         *_more(len(known) - MOST_TAILS, "entry operations"),
         *_note(summaries.unmeasured(document["tail"], "tail")),
     ]
@@ -119,10 +119,11 @@ def _deployments(document: AnalysisDocument) -> list[RenderableType]:
     ]
 
 
-def _findings(findings: Sequence[FindingDocument]) -> list[RenderableType]:
+def _findings(document: AnalysisDocument) -> list[RenderableType]:
+    findings = document["findings"]
     heading = Rule(Text(summaries.findings_count(findings), style="bold"), align="left", style="dim")
     if not findings:
-        return [Text(), heading, Text("What was not measured is no sign of health; see above for what is missing.")]
+        return [Text(), heading, Text(summaries.no_findings(document))]
     return [Text(), heading, *(part for finding in findings for part in _finding(finding))]
 
 

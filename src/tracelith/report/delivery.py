@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,7 +79,8 @@ def write_atomically(file: Path, content: str) -> None:
             os.fsync(output.fileno())
         unfinished.replace(file)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            unfinished.unlink(missing_ok=True)
         raise InputError(f"the report cannot be written to {file}: {error.strerror or error}") from error
 
 

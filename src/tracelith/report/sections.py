@@ -146,7 +146,7 @@ def timeline_section(report: WeeklyReport) -> Drawn:
     return Drawn(
         title=_listed("Deployments, services that deploy together first", len(shown), len(rows)),
         table=Table.of(
-            ("Service", "#Deployments", "#Alone", "Last"),
+            ("Service", "#Deployments", "#Alone", "#Last"),
             (
                 (
                     text.printable(row["service"]),
