@@ -7,6 +7,7 @@ import pytest
 
 from tracelith.present import waterfall as module
 from tracelith.present.waterfall import waterfall
+from traces import view_of
 from website import login_trace
 
 
@@ -23,6 +24,20 @@ def test_waiting_times_add_up_to_the_length_of_the_trace():
 
     assert trace.has_path
     assert sum(row.critical_ms for row in trace.rows) == pytest.approx(trace.length_ms) == pytest.approx(620)
+
+
+def test_work_that_was_handed_over_is_not_what_the_request_waited_for() -> None:
+    view = view_of("""
+        shop SERVER POST /order 0..50ms
+          shop PRODUCER mails 40..42ms mq=kafka object=mails
+            mailer CONSUMER mails 60..100ms mq=kafka object=mails
+        """)
+
+    trace = waterfall(view)
+
+    assert [row.handed_over for row in trace.rows] == [False, False, True]
+    assert sum(row.critical_ms for row in trace.rows if not row.handed_over) == pytest.approx(50)
+    assert trace.rows[-1].critical_ms == pytest.approx(40)
 
 
 def test_bars_lie_on_the_axis_even_when_clocks_disagree():

@@ -42,6 +42,7 @@ class WaterfallRow:
         role: what the span does (serves, calls, ...), empty for internal work. outcome: empty if fine.
         offset_ms: start after the earliest span; duration_ms.
         bar: where the span lies. critical: pieces of the critical path charged to it; critical_ms their sum.
+        handed_over: part of deferred work, which has a critical path of its own: the request did not wait for it.
         orphan: its parent never arrived.
     """
 
@@ -55,6 +56,7 @@ class WaterfallRow:
     bar: Segment
     critical: tuple[Segment, ...]
     critical_ms: float
+    handed_over: bool
     orphan: bool
 
 
@@ -96,6 +98,7 @@ def _row(
 ) -> WaterfallRow:
     forest = view.forest
     operation = forest.operations.row(int(forest.operation[span]), named=True)
+    chain = int(view.chains.span_chain[span])
     begins, lasts = int(forest.start_ns[span]) - start_ns, int(forest.duration_ns[span])
     return WaterfallRow(
         indent=int(forest.depth_in_tree[span]),
@@ -108,6 +111,7 @@ def _row(
         bar=_segment(begins, begins + lasts, length_ns),
         critical=tuple(_segment(low - start_ns, high - start_ns, length_ns) for low, high in critical[:MOST_ROWS]),
         critical_ms=sum(high - low for low, high in critical) / 1e6,
+        handed_over=bool(chain >= 0 and view.chains.restarted[chain]),
         orphan=bool(forest.orphan[span]),
     )
 
