@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.otlp_requests import make_request, make_span
+from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.otlp_json import decode_json_request, decode_json_requests
 from tracelith.model.errors import InvalidRequest
 from tracelith.model.schema import ATTRIBUTE, RAW_LINK, RAW_SPAN, RawSpans
@@ -173,6 +175,17 @@ def test_a_link_with_empty_ids_links_to_nothing() -> None:
     assert decoded.accepted == 1
     assert decoded.raw.links.height == 0
     assert decoded.raw.links.schema == RAW_LINK
+
+
+@pytest.mark.parametrize("value", [500.0, 0.0, -0.0, 0.5, 1e9])
+def test_a_whole_double_reads_as_from_protobuf(value: float) -> None:
+    in_json = decode_json_request(
+        request(span(attributes=[{"key": "http.status_code", "value": {"doubleValue": value}}]))
+    )
+
+    in_protobuf = decode_requests([make_request(make_span({"http.status_code": value}))])
+
+    assert in_json.raw.span_attributes["value"].to_list() == in_protobuf.raw.span_attributes["value"].to_list()
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"resourceSpans":[]}', b'{"resourceSpans":null}', request()])

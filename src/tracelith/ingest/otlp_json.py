@@ -41,6 +41,7 @@ from tracelith.ingest.raw_columns import (
     build_spans,
     empty_raw_spans,
     ids_from_hex,
+    scalar_text,
 )
 from tracelith.model.errors import InvalidRequest
 from tracelith.model.schema import Kind, RawSpans, Rejection, Status
@@ -315,8 +316,5 @@ def _text(value: AnyValue | None) -> str | None:
     """A scalar other than text as ATTRIBUTE writes it; None for arrays, maps, bytes and empty values."""
     if value is None:
         return None
-    if value.int_value is not None:
-        return str(value.int_value)
-    if value.bool_value is not None:
-        return "true" if value.bool_value else "false"
-    return None if value.double_value is None else repr(value.double_value)
+    scalars = (value.int_value, value.bool_value, value.double_value)
+    return scalar_text(next((scalar for scalar in scalars if scalar is not None), None))

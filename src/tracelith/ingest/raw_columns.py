@@ -97,9 +97,10 @@ def pad_id(text: str | None, digits: int) -> str:
 
 
 def scalar_text(value: object) -> str | None:
-    """A value as ATTRIBUTE writes it; None for null, arrays and maps."""
+    """A value as ATTRIBUTE writes it, whole doubles like integers; None for null, arrays and maps."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else None
+    # As Arrow writes doubles in requests over protobuf; some senders write even status codes as doubles.
+    return repr(value).removesuffix(".0") if isinstance(value, int | float) else None
