@@ -29,6 +29,7 @@ from tracelith.ingest.commit import GroupCommitter
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
+from tracelith.model.errors import StoreError
 from tracelith.report.delivery import deliver, is_delivered
 from tracelith.report.schedule import ReportSchedule, crontab_trigger
 from tracelith.report.week import IsoWeek
@@ -42,6 +43,7 @@ __all__ = ["Application", "server_note"]
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S = 3600.0
+LOOK_EVERY_S = 0.5
 
 
 class Application:
@@ -61,7 +63,6 @@ class Application:
         """
         schedule = crontab_trigger(settings.report_schedule)
         self.settings = settings
-        self._stopped = threading.Event()
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
             self.engine = Engine(self.store, registered_analyses())
@@ -80,15 +81,20 @@ class Application:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def wait(self) -> None:
-        """Blocks until stop is called from another thread, or a signal handler raises here."""
-        while not self._stopped.wait(1.0):
-            pass
+    def wait(self, stop: threading.Event) -> None:
+        """Blocks until the event is set.
+
+        Raises:
+            StoreError: the database serves nothing any more. Ending is the way out: whoever supervises the process
+                starts it again, which opens the file again, and senders repeat what was not acknowledged.
+        """
+        while not stop.wait(LOOK_EVERY_S):
+            if self.store.failed is not None:
+                raise StoreError(*self.store.failed.args)
 
     def stop(self) -> None:
         """Stops every part; what was admitted is committed first."""
         self._stack.close()
-        self._stopped.set()
 
     # --- parts -----------------------------------------------------------------------------------------
 
@@ -189,6 +195,8 @@ def _repeating(name: str, every_s: float, work: Callable[[], None]) -> Iterator[
         while not stopping.is_set():
             try:
                 work()
+            except StoreError as error:  # says itself what happened and what to do
+                log.error("%s failed: %s", name, error)
             except Exception:
                 log.exception("%s failed; trying again in %.0f s", name, every_s)
             stopping.wait(every_s)

@@ -1,6 +1,8 @@
 """The composed server: what arrives is analysed and shown, and what was started is stopped."""
 
 import json
+import random
+import resource
 import subprocess
 import sys
 import threading
@@ -14,7 +16,7 @@ import pytest
 from otlp import export_request, span
 from serving import application
 from tracelith.app import server_note
-from tracelith.model.errors import ConfigurationError
+from tracelith.model.errors import ConfigurationError, StoreError
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 30.0
@@ -54,6 +56,29 @@ def test_a_note_beside_the_file_names_the_running_server_and_goes_with_it(tmp_pa
         assert note["http"] == app.http_address
 
     assert not server_note(app.settings.db).exists()
+
+
+def test_a_server_whose_disk_is_full_ends_and_leaves_what_was_committed_to_the_next(tmp_path: Path) -> None:
+    random_ids = random.Random(1)  # noqa: S311 - repeatable, nothing secret
+    spans = [span(trace=random_ids.getrandbits(120), id=random_ids.getrandbits(60)) for _ in range(5_000)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    with application(tmp_path) as app:
+        with grpc.insecure_channel(app.grpc_address) as channel:
+            channel.unary_unary(EXPORT)(export_request(spans), timeout=30)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, limits[1]))  # as a full disk: no file may grow
+        try:
+            with pytest.raises(StoreError) as failure:
+                app.store.checkpoint()
+            with pytest.raises(StoreError) as ended:
+                app.wait(threading.Event())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert str(ended.value) == str(failure.value)
+    assert str(app.settings.db) in str(ended.value)
+    with application(tmp_path) as again:
+        assert again.store.size().spans == len(spans)
 
 
 def test_a_second_server_on_the_same_file_is_refused(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def serve(
     with Application(settings) as application, _until_signalled() as stop:
         _say(f"receiving OTLP/gRPC on {application.grpc_address}, OTLP/HTTP on {application.http_address}")
         _say(f"dashboard on http://{application.web_address}")
-        stop.wait()
+        application.wait(stop)
         _say("stopping: committing what was received")
 
 
@@ -74,7 +74,7 @@ def demo(
         if stay:
             _say("Press Ctrl-C to end.")
             with _until_signalled() as stop:
-                stop.wait()
+                application.wait(stop)
 
 
 def _demo_application(folder: Path) -> Application:

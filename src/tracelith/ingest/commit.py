@@ -25,7 +25,7 @@ from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
 from tracelith.ingest.otlp_json import decode_json_request
-from tracelith.model.errors import InvalidRequest, Overloaded
+from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
 from tracelith.model.schema import InternedBatch, RawSpans
 
 __all__ = ["Encoding", "GroupCommitter", "IngestStatus", "Receipt", "SpanSink", "SpanWriter"]
@@ -227,7 +227,8 @@ class GroupCommitter:
                 if refusals:
                     self._sink.record_refusals(refusals)
             except Exception as error:
-                log.exception("commit failed", extra={"groups": len(groups)})
+                # A StoreError says itself what happened and what to do; anything else is a defect of ours.
+                log.error("commit failed: %s", error, exc_info=not isinstance(error, StoreError))
                 with self._changed:
                     self._count(failed_commits=1)
                 for group in groups:

@@ -41,12 +41,15 @@ class Database:
     Attributes:
         path: the file; None in memory.
         read_only: whether writing is refused. closed: whether close was called.
+        failed: the error after which DuckDB serves nothing any more, such as a full disk; only opening the file again
+            helps, and everything committed is then there.
     """
 
     path: Path | None
     read_only: bool
     _root: Cursor
     closed: bool = False
+    failed: StoreError | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,6 +63,9 @@ class Database:
                 yield cursor
             finally:
                 cursor.close()
+        except duckdb.FatalException as error:
+            self.failed = self.failed or store_error(error, self.path)
+            raise StoreError(*self.failed.args) from error
         except duckdb.Error as error:
             raise store_error(error, self.path) from error
 
@@ -216,6 +222,8 @@ def store_error(error: duckdb.Error, path: Path | None) -> StoreError:
         return StoreTooNew(f"{where}: a later version of DuckDB wrote this file; upgrade Tracelith to open it")
     if any(sign in text for sign in ("not a valid DuckDB", "Corrupt", "enough bytes", "checksum", "WAL file")):
         return StoreCorrupt(f"{where}: not a sound DuckDB database. {RESTORE} ({_first_line(text)})")
+    if "No space left" in text:
+        return StoreError(f"{where}: the disk is full; free some space and start again. What was committed is there.")
     return StoreError(f"{where}: {_first_line(text)}")
 
 

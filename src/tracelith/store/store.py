@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from tracelith.model.errors import StoreError
 from tracelith.model.facts import FactReader, FactTable
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import InternedBatch
@@ -76,12 +77,17 @@ class Store:
         if self._database.closed:
             return
         try:
-            if not self._database.read_only:
+            if not self._database.read_only and self.failed is None:
                 with self._writer.lock:
                     self._refusals.flush(self._database)
                     self._database.write(lambda cursor: save_progress(cursor, self._ledger))
         finally:
             self._database.close()
+
+    @property
+    def failed(self) -> StoreError | None:
+        """The error after which nothing works until the file is opened again, such as a full disk; None without one."""
+        return self._database.failed
 
     def __enter__(self) -> "Store":
         return self
