@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import polars as pl
 import uvicorn
 from fastapi import FastAPI
 
 from tracelith.forest.view import ForestView
+from tracelith.ingest.commit import IngestStatus as IngestCounters
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.schema import DEPLOYMENT
 from tracelith.web import IngestStatus, WebSettings, create_app
@@ -58,7 +59,8 @@ class Site:
         return self.told.filter(here).sort("at_ns", "service")
 
     def ingest_status(self) -> IngestStatus:
-        return {"ready": self.ready, "counters": {"Spans received": 63_311, "Last commit": "2026-03-01 23:59 UTC"}}
+        status = IngestCounters(accepted_spans=63_311, last_commit_at=1_772_409_540.0, commit_ms=7.98609)
+        return {"ready": self.ready, "counters": asdict(status)}
 
     def app(self, settings: WebSettings | None = None) -> FastAPI:
         return create_app(results=self, traces=self, deployments=self, status=self, settings=settings)

@@ -69,6 +69,16 @@ def test_quality_and_method_work_before_the_first_trace(client, site):
     assert "False positives" in client.get("/method").text
 
 
+def test_quality_tells_how_receiving_goes_in_words_with_units(client):
+    page = client.get("/quality").text
+
+    shown = dict(re.findall(r'<dt>([^<]+)</dt><dd><span class="number">([^<]*)<', page))
+    assert shown["Accepted spans"] == "63,311"
+    assert shown["Last commit"] == "2026-03-01 23:59:00 UTC"
+    assert shown["Commit"] == "7.99 ms"
+    assert not [title for title in shown if "_" in title]
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_period_without_anything_in_it_still_has_all_its_pages(client, site, path):
     site.answer = empty_document()

@@ -15,6 +15,7 @@ from tracelith.present.answers import answers, tail_by_entry
 from tracelith.present.call_graph import call_graph, edge_table
 from tracelith.present.deployment_figures import COUPLED, deployment_timeline, lead_lag, pair_matrix
 from tracelith.present.depth_figures import depth_distribution, latency_histogram
+from tracelith.present.receiving import counters_in_words
 from tracelith.present.tail_figures import tail_attribution, tail_edges
 from tracelith.present.waterfall import Waterfall
 from tracelith.web.selection import PERIODS, select
@@ -109,7 +110,8 @@ def _add_evidence_pages(router: APIRouter, show: Callable[..., str], sources: So
     @router.get("/quality")
     def quality(request: Request) -> str:
         status = sources.status.ingest_status()
-        return show(request, "quality.html", lambda *_: {"status": status}, without_data=True)
+        about = {"status": status, "receiving": list(counters_in_words(status["counters"]))}
+        return show(request, "quality.html", lambda *_: about, without_data=True)
 
     @router.get("/method")
     def method(request: Request) -> str:

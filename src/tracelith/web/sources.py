@@ -16,7 +16,7 @@ class IngestStatus(TypedDict):
     """How receiving and analysing are going."""
 
     ready: bool  # the receiver listens and the store can be written
-    counters: dict[str, Any]  # plain-word name to a number or a short text, in the order to show
+    counters: dict[str, Any]  # name, its unit as suffix, to a number or a short text, in the order to show
 
 
 class ResultsSource(Protocol):
