@@ -3,6 +3,8 @@
 import gzip
 import json
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,6 +143,23 @@ def test_an_oversize_body_is_413_as_sent_or_once_decompressed(url: str, body: by
     answer = httpx.post(url, content=body, headers=headers, timeout=20)
 
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [(PROTOBUF, 413), ({"Content-Type": "text/plain"}, 415)],
+)
+def test_a_sender_of_a_large_body_comes_to_read_why_it_was_refused(
+    url: str, headers: dict[str, str], status: int
+) -> None:
+    body = bytes(6 * MAX_BODY_BYTES)  # more than sockets buffer, and sent whole before the answer is read
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - our own server
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)  # noqa: S310 - our own server
+    refused.value.close()
+
+    assert refused.value.code == status
 
 
 def test_an_oversize_body_without_a_declared_length_is_413(url: str) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import math
 import zlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -28,6 +29,9 @@ __all__ = ["create_otlp_app"]
 ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
 MEDIA_TYPES = {encoding: media_type for media_type, encoding in ENCODINGS.items()}
 
+DISCARDED_BODIES = 8
+"""A body over the limit is read on for so many limits before its sender is cut off."""
+
 GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 
@@ -44,23 +48,30 @@ def create_otlp_app(submit: Submit, *, max_body_bytes: int) -> Starlette:
     """
 
     async def export(request: Request) -> Response:
-        content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        encoding = ENCODINGS.get(content_type)
-        if encoding is None:
-            expected = " or ".join(ENCODINGS)
-            return _error(415, Code.INVALID_ARGUMENT, f"Content-Type is '{content_type}'; send {expected}", "json")
-        try:
-            body = await _read_body(request, max_body_bytes)
-        except _TooLarge:
-            message = f"the body exceeds {max_body_bytes:,} bytes; send smaller batches"
-            return _error(413, Code.RESOURCE_EXHAUSTED, message, encoding)
-        except InvalidRequest as error:
-            return _error(400, Code.INVALID_ARGUMENT, str(error), encoding)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        return await _acknowledge(submit, body, encoding)
+        answer = await _receive(request, submit, max_body_bytes)
+        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+            await _discard_rest(request, DISCARDED_BODIES * max_body_bytes)
+        return answer
 
     return Starlette(routes=[Route("/v1/traces", export, methods=["POST"])])
+
+
+async def _receive(request: Request, submit: Submit, max_body_bytes: int) -> Response:
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    encoding = ENCODINGS.get(content_type)
+    if encoding is None:
+        expected = " or ".join(ENCODINGS)
+        return _error(415, Code.INVALID_ARGUMENT, f"Content-Type is '{content_type}'; send {expected}", "json")
+    try:
+        body = await _read_body(request, max_body_bytes)
+    except _TooLarge:
+        message = f"the body exceeds {max_body_bytes:,} bytes; send smaller batches"
+        return _error(413, Code.RESOURCE_EXHAUSTED, message, encoding)
+    except InvalidRequest as error:
+        return _error(400, Code.INVALID_ARGUMENT, str(error), encoding)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    return await _acknowledge(submit, body, encoding)
 
 
 async def _acknowledge(submit: Submit, body: bytes, encoding: Encoding) -> Response:
@@ -93,6 +104,22 @@ async def _read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise _TooLarge
     return bytes(body)
+
+
+async def _discard_rest(request: Request, limit: int) -> None:
+    """Reads on and forgets, so that the sender comes to the answer.
+
+    Whoever still sends when the connection closes sees a reset, which exporters take for a passing fault: they would
+    repeat the very same body.
+    """
+    discarded = 0
+    try:
+        async for chunk in request.stream():
+            discarded += len(chunk)
+            if discarded > limit:
+                return
+    except (ClientDisconnect, RuntimeError):  # Starlette raises the latter when the body was read to its end already
+        return
 
 
 async def _gunzip(chunks: AsyncIterator[bytes], limit: int) -> bytes:
