@@ -38,6 +38,7 @@ class HttpServer:
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         config = uvicorn.Config(
             application,
+            log_config=None,  # its warnings go where ours go
             log_level="warning",
             access_log=False,
             lifespan="off",

@@ -6,6 +6,7 @@ others still report), 130 interrupted.
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -17,7 +18,7 @@ from tracelith.cli.serving import demo, serve
 from tracelith.cli.simulating import simulate
 from tracelith.model.errors import TracelithError
 
-__all__ = ["main"]
+__all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,13 +36,22 @@ app.command("simulate")(simulate)
 app.add_typer(bench, name="bench")
 
 
-def main() -> None:
-    """Runs the command line; errors raised on purpose become one message and exit code 2."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; an error raised on purpose becomes one message."""
     try:
-        app()
+        app(list(arguments))
+    except SystemExit as ended:  # how the library hands over an exit code, 2 for wrong usage
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except TracelithError as error:
         sys.stderr.write(f"tracelith: {error}\n")
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return 0
+
+
+def main() -> None:
+    """The console script."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # its INFO is about its own workings
+    sys.exit(run(sys.argv[1:]))
