@@ -55,7 +55,7 @@ def test_the_hop_that_is_slow_in_slow_requests_is_named(spiky: dict[str, Any]) -
     assert 250 < row["excess_ms"] < 420
     assert row["ci_method"] == "blocks"
     finding = next(one for one in spiky["findings"] if one["rule"] == "remote-tail-hop")
-    assert (finding["severity"], finding["subjects"]) == ("warning", ["shop GET /", "price"])
+    assert (finding["severity"], finding["subjects"]) == ("info", ["shop GET /", "price"])
     assert len(finding["evidence"]["trace_ids"]) == 3
 
 

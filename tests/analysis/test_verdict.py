@@ -10,7 +10,8 @@ from tracelith.analysis.verdict import verdict_of
 
 
 def with_tail_flags(document: Any, **flags: bool) -> dict[str, Any]:
-    rows = [{"remote": False, "material": False, "slow_hop": False, **row, **flags} for row in document["tail"]]
+    unset = dict.fromkeys(("remote", "far", "material", "slow_hop"), False)
+    rows = [{**unset, **row, **flags} for row in document["tail"]]
     return {**document, "tail": rows}
 
 
@@ -19,7 +20,7 @@ def components(verdict: dict[str, Any]) -> dict[str, float | None]:
 
 
 def test_the_login_system_is_told_by_its_strongest_findings_and_not_scored_yet() -> None:
-    document = with_tail_flags(login_document(), remote=True, material=True, slow_hop=True)
+    document = with_tail_flags(login_document(), remote=True, far=True, material=True, slow_hop=True)
 
     verdict = verdict_of(document)
 
@@ -50,7 +51,7 @@ def test_without_evidence_nothing_reads_as_healthy() -> None:
 
 
 def test_a_tail_of_the_entry_services_own_making_couples_nothing() -> None:
-    document = with_tail_flags(login_document(), remote=False, material=True, slow_hop=True)
+    document = with_tail_flags(login_document(), remote=False, far=True, material=True, slow_hop=True)
 
     assert components(verdict_of(document))["tail"] == 0
 

@@ -9,6 +9,7 @@ from tracelith.analysis.coincidence import DELTA_NS
 from tracelith.analysis.intervals import wilson
 from tracelith.analysis.lead_lag import matched
 from tracelith.analysis.pair_search import MINIMUM_PER_SERVICE
+from tracelith.analysis.shares import percent
 from tracelith.model.findings import Finding, Severity, State
 
 __all__ = ["codeployment_findings"]
@@ -57,14 +58,14 @@ def _lockstep(result: Codeployment) -> Finding | None:
     solo, expected = lockstep.solo_rate.value or 0.0, lockstep.expected_solo_rate or 0.0
     rhythm = "Services rarely deploy alone: "
     if train.top_hour is not None and (train.top_hour_share or 0) >= TRAIN_SHARE:
-        share = _percent(train.top_hour_share)
+        share = percent(train.top_hour_share or 0.0)
         rhythm = f"Release train: {share} of deployments leave on {hour_of_week(train.top_hour)} UTC; "
     return Finding(
         rule="system-lockstep",
         severity=Severity.CRITICAL if excess.low >= LOCKSTEP_CRITICAL else Severity.WARNING,
         subjects=("system",),  # not the services: the same claim keeps its id when one is added
-        title=f"{rhythm}{_percent(solo)} of deployments are alone within 30 minutes, "
-        f"{_percent(expected)} would be if services were independent",
+        title=f"{rhythm}{percent(solo)} of deployments are alone within 30 minutes, "
+        f"{percent(expected)} would be if services were independent",
         metric={
             "name": "lockstep excess",
             "value": _round(excess.value),
@@ -99,7 +100,7 @@ def _group(result: Codeployment, members: tuple[int, ...]) -> Finding:
         subjects=names,
         title=f"{_listed(names)} deploy together: a typical pair of them within 30 minutes "
         f"{tests.coincidences[typical]} of {tests.trials[typical]} times, "
-        f"where the calendar explains {_percent(tests.base_rate[typical])}",
+        f"where the calendar explains {percent(float(tests.base_rate[typical]))}",
         metric=_metric(result, typical),
         evidence={**_evidence(result, typical), "pairs": len(inside), "coincidences": _joint(result, members)},
         advice="Ship them as one deployable module, or find the contract, schema or library that forces them together "
@@ -116,7 +117,7 @@ def _pair(result: Codeployment, members: tuple[int, ...]) -> Finding:
         severity=Severity.WARNING,
         subjects=names,
         title=f"{names[0]} and {names[1]} deploy within 30 minutes of each other {tests.coincidences[place]} of "
-        f"{tests.trials[place]} times, where the calendar explains {_percent(tests.base_rate[place])}",
+        f"{tests.trials[place]} times, where the calendar explains {percent(float(tests.base_rate[place]))}",
         metric=_metric(result, place),
         evidence={**_evidence(result, place), "coincidences": _joint(result, members)},
         advice="Find what forces the two to ship together (a shared contract, schema or library) and make its changes "
@@ -201,10 +202,6 @@ def _listed(names: tuple[str, ...], most: int = 6) -> str:
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _percent(share: float | None) -> str:
-    return f"{100 * (share or 0.0):.0f} %"
 
 
 def _round(value: float | None) -> float | None:

@@ -13,6 +13,7 @@ from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_P
 from tracelith.analysis.entry_latency import ENTRY_LATENCY
 from tracelith.analysis.histograms import ZERO_BUCKET, coarse, representative, upper_edge
 from tracelith.analysis.quantiles import WeightedValues, block_weights, quantile, widened
+from tracelith.analysis.shares import percent
 from tracelith.analysis.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
 from tracelith.analysis.weights import speaking_rows
 from tracelith.model.findings import Estimate, State
@@ -103,8 +104,8 @@ def _judge(traces: int, orphan_share: float) -> tuple[State, str]:
         return State.INSUFFICIENT_DATA, seen
     if orphan_share >= LARGEST_ORPHAN_SHARE:
         seen = (
-            f"{orphan_share:.1%} of the spans around it lack their parent, so chains would look too short; "
-            f"below {LARGEST_ORPHAN_SHARE:.0%} is needed"
+            f"{percent(orphan_share)} of the spans around it lack their parent, so chains would look too short; "
+            f"below {percent(LARGEST_ORPHAN_SHARE)} is needed"
         )
         return State.INSUFFICIENT_DATA, seen
     return State.OK, ""

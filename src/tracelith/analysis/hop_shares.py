@@ -49,6 +49,10 @@ QUANTILES = ((0.99, 3000), (0.95, 600), (0.90, 300))
 MOST_ROWS = 15
 """Hops listed per entry operation, largest part of the excess first."""
 
+FAR_HOPS = 2
+"""From so many awaited calls below the entry service on, slow requests are slow because of a chain (own). One call
+away is where a gateway's only service, or a page's backend, naturally does its work."""
+
 MATERIAL_FACTOR, MATERIAL_EXCESS_NS = 2.0, 5e6
 """A tail is worth speaking of when slow requests take twice as long as ordinary ones, and 5 ms longer."""
 
@@ -117,8 +121,16 @@ def _columns(table: HopTable, split: Attribution, bounds: Intervals, q: float) -
         "excess_high_ms": bounds.excess_high / 1e6,
         "mean_ms": times.times.sum(axis=0) / times.counts.sum() / 1e6,
         "slower_ms": slower_visits(times, split, q) / 1e6,
+        "hops_away": _hops_away(table, split, q),
         "variance_share": variance_shares(times.counts, times.times),
     }
+
+
+def _hops_away(table: HopTable, split: Attribution, q: float) -> Float64:
+    """Awaited calls from the entry service to each hop, the mean over the time that slow requests spend there."""
+    tail = attribute(table.times.counts, table.away, q).tail
+    away: Float64 = np.divide(tail, split.tail, out=np.full_like(tail, np.nan), where=split.tail > 0)
+    return away
 
 
 def _row(
@@ -141,7 +153,9 @@ def _row(
         "slower_ms": number["slower_ms"],
         "mean_ms": number["mean_ms"],
         "variance_share": number["variance_share"],
+        "hops_away": number["hops_away"],
         "remote": not own,
+        "far": bool(round(number["hops_away"]) >= FAR_HOPS) if np.isfinite(number["hops_away"]) else False,
         "slow_hop": number["excess_ms"] > 0 and number["slower_ms"] >= number["excess_ms"] / 2,
         **_edge(facts, hop, whole["q"], table),
         "trace_ids": _examples(facts, hop["hop"]),
@@ -216,6 +230,7 @@ def _without_data(key: EntryKey, table: HopTable) -> HopShare:
         reason = f"{needed} effective traces are needed, {table.times.n_eff:.0f} remain after weighting"
     unknown = (
         "slower_ms",
+        "hops_away",
         "share",
         "ci",
         "excess_ms",
@@ -240,6 +255,7 @@ def _without_data(key: EntryKey, table: HopTable) -> HopShare:
         "tail_traces": 0,
         "material": False,
         "remote": False,
+        "far": False,
         "slow_hop": False,
         **_edge_document(None, None),
         "ci_method": "traces",

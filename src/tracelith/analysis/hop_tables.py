@@ -29,6 +29,7 @@ from tracelith.model.facts import FactTable
 __all__ = ["EntryFacts", "EntryKey", "HopTable", "counted", "entry_facts", "hop_table"]
 
 Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
 
 ENTRY = ["service", "operation", "restarted"]
 EntryKey = tuple[str, str, bool]
@@ -54,10 +55,12 @@ class HopTable:
 
     Attributes:
         times: the arrays. traces: number of requests.
+        away: float64[k, h], weighted time per bucket and hop, multiplied by the awaited calls that lead there.
         hops: one row per named column: hop, hop_kind, caller, callee. An unnamed last column may follow.
     """
 
     times: HopTimes
+    away: Float64
     traces: int
     hops: pl.DataFrame
 
@@ -113,12 +116,13 @@ def hop_table(facts: EntryFacts) -> HopTable:
     rows = (np.searchsorted(blocks, latencies["window_ns"].to_numpy()), np.searchsorted(buckets, latency_bucket))
     np.add.at(block_counts, rows, latencies["weight"].to_numpy())
     block_times = np.zeros((len(blocks), len(buckets), width))
-    squares, visits = np.zeros((len(buckets), width)), np.zeros((len(buckets), width))
+    squares, visits, away = (np.zeros((len(buckets), width)) for _ in range(3))
     bucket = np.searchsorted(buckets, spent["bucket"].to_numpy())
     block = np.searchsorted(blocks, spent["window_ns"].to_numpy())
     np.add.at(block_times, (block, bucket, column), spent["weighted_ns"].to_numpy())
     np.add.at(squares, (bucket, column), spent["weighted_square_us"].to_numpy() * 1e6)
     np.add.at(visits, (bucket, column), spent["weighted_visits"].to_numpy())
+    np.add.at(away, (bucket, column), spent["weighted_hop_ns"].to_numpy())
     times = HopTimes(
         counts=block_counts.sum(axis=0),
         times=block_times.sum(axis=0),
@@ -128,7 +132,7 @@ def hop_table(facts: EntryFacts) -> HopTable:
         block_times=block_times,
         n_eff=effective_size(latencies["weight"].to_numpy(), latencies["weight_squares"].to_numpy()),
     )
-    return HopTable(times, int(latencies["traces"].sum()), hops)
+    return HopTable(times, away, int(latencies["traces"].sum()), hops)
 
 
 def _columns(spent: pl.DataFrame) -> tuple[pl.DataFrame, Int64, int]:

@@ -52,10 +52,12 @@ HOP_TIMES = FactTable(
         "weighted_ns": pl.Float64,
         "weighted_square_us": pl.Float64,
         "weighted_visits": pl.Float64,
+        "weighted_hop_ns": pl.Float64,
     },
 )
 """Critical-path time per hop among the chains of one latency bucket: Σ w·x and, in whole microseconds, Σ w·x². A visit
-is a span with time there: slow requests may spend long on a hop because it is slow, or because they visit it often."""
+is a span with time there: slow requests may spend long on a hop because it is slow, or because they visit it often.
+weighted_hop_ns is Σ w·x·d with d the awaited calls between the head of the chain and where the time went."""
 
 EDGE_CALLS = FactTable(
     "edge_calls",
@@ -130,12 +132,14 @@ class _Chains:
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """One entry per chain and hop: the time spent there and the number of spans that spent it."""
+    """One entry per chain and hop: the time spent there, the number of spans that spent it, and the time multiplied by
+    the awaited calls that lead there."""
 
     chain: Int32
     hop: Int32
     hop_ns: Int64
     visits: Int64
+    away_ns: Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +178,18 @@ def _spent(view: ForestView) -> _Spent:
     path = view.path
     first = np.zeros(path.span.size, dtype=np.int64)
     first[np.unique(path.span, return_index=True)[1]] = 1
+    spent_ns = path.end_ns - path.start_ns
+    # The way to a service is as far away as the service: to lose time there, a request must wait for it.
+    on_the_way = np.array([kind == "network" for kind in path.hop_kinds], dtype=np.int64)
+    away = view.chains.span_hops[path.span] + (on_the_way[path.hop] if path.hop.size else 0)
     rows = grouped(
         {"chain": path.chain, "hop": path.hop},
-        pl.col("hop_ns", "visits").sum(),
-        hop_ns=path.end_ns - path.start_ns,
+        pl.col("hop_ns", "visits", "away_ns").sum(),
+        hop_ns=spent_ns,
         visits=first,
+        away_ns=spent_ns * away,
     )
-    return _Spent(*(rows[name].to_numpy() for name in ("chain", "hop", "hop_ns", "visits")))
+    return _Spent(*(rows[name].to_numpy() for name in ("chain", "hop", "hop_ns", "visits", "away_ns")))
 
 
 def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
@@ -193,10 +202,11 @@ def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame
             "hop": spent.hop,
         },
         pl.len().alias("traces"),
-        pl.col("weighted_ns", "weighted_square_us", "weighted_visits").sum(),
+        pl.col("weighted_ns", "weighted_square_us", "weighted_visits", "weighted_hop_ns").sum(),
         weighted_ns=weight * spent.hop_ns,
         weighted_square_us=weight * hop_us * hop_us,
         weighted_visits=weight * spent.visits,
+        weighted_hop_ns=weight * spent.away_ns,
     )
     merged = chains.named(rows).with_columns(hop_kind="hop", caller="hop", callee="hop")
     path = view.path

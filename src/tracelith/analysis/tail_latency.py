@@ -9,7 +9,8 @@ Method: Per entry operation, the mean time on each hop of the critical path amon
     time blocks anew, or traces when there are few blocks.
 Reading: A share below 0.3 is normal, 0.3 to 0.6 worth watching, above 0.6 dominant; a negative share means that the
     hop takes less time in slow requests. Findings rest on the lower bound, and only speak of hops that are not
-    the entry service itself or its own datastores.
+    the entry service itself or its own datastores. It is a warning when the time is lost two awaited calls away
+    or further, so that the tail of one service travels up a chain; one call away it is worth knowing, no more.
 Needs: 3,000 complete traces for the slowest 1 %, 600 for 5 %, 300 for 10 %; 1,000 requests for exceedance.
 False positives: Requests of different kinds under one name (a hop is not accused if slow requests merely visit it
     more often); cold starts after deployments; timeouts that cut the
@@ -24,6 +25,7 @@ import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.hop_shares import HopShare, hop_shares
+from tracelith.analysis.shares import percent
 from tracelith.analysis.tail_facts import (
     CALLER_REQUESTS,
     EDGE_CALLS,
@@ -91,14 +93,16 @@ def _accused(hop: HopShare) -> bool:
 def _finding(hop: HopShare) -> Finding:
     document = hop.document
     label = f"{document['service']} {document['operation']}"
-    slowest = f"slowest {1 - document['q']:.0%}"
+    slowest = percent(1 - document["q"])
+    # Where other hops take less time in slow requests, one may cause more than all of the extra time.
+    caused = "all" if document["share"] >= 1 else percent(document["share"])
     ends = (document["caller"], document["callee"])
-    severity = Severity.WARNING if hop.low is not None and hop.low >= DOMINANT else Severity.INFO
+    dominant = hop.low is not None and hop.low >= DOMINANT
     return Finding(
         rule=RULE,
-        severity=severity,
+        severity=Severity.WARNING if dominant and document["far"] else Severity.INFO,
         subjects=(label, *dict.fromkeys((document["hop"], *ends))),
-        title=f"{document['hop']} makes {document['share']:.0%} of what the {slowest} of {label} take longer",
+        title=f"{document['hop']} causes {caused} of the extra time in the slowest {slowest} of {label}",
         metric={
             "name": "share of the tail's excess",
             "value": document["share"],
@@ -113,6 +117,7 @@ def _finding(hop: HopShare) -> Finding:
             "excess_ms": document["excess_ms"],
             "excess_ci": document["excess_ci"],
             "q": document["q"],
+            "hops_away": document["hops_away"],
         },
     )
 

@@ -66,8 +66,8 @@ def _depth(operations: Iterable[Mapping[str, Any]]) -> Bounds:
 
 def _tail(rows: Iterable[Mapping[str, Any]]) -> Bounds:
     known = [row for row in rows if row["status"] == State.OK and row["ci"]]
-    # A tail that is not worth speaking of, or that the entry service makes itself, couples nothing.
-    coupling = ("remote", "material", "slow_hop")
+    # A tail that is not worth speaking of, or that the entry service or its next neighbour makes, couples nothing.
+    coupling = ("remote", "far", "material", "slow_hop")
     return _largest([tuple(row["ci"]) if all(row[name] for name in coupling) else (0.0, 0.0) for row in known])
 
 

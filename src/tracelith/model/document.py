@@ -168,7 +168,9 @@ class TailDocument(TypedDict):
     middle_mean_ms: NotRequired[float]  # mean of the middle cohort
     slower_ms: NotRequired[float | None]  # by how much the hop itself is slower in the tail, per visit
     variance_share: NotRequired[float | None]
+    hops_away: NotRequired[float | None]  # awaited calls from the entry service to where the tail's time went, mean
     remote: NotRequired[bool]  # not the entry service itself nor its own datastore
+    far: NotRequired[bool]  # two awaited calls away or further
     material: NotRequired[bool]  # the tail is long enough to be worth speaking of
     slow_hop: NotRequired[bool]  # it is slower in the tail, not merely visited more often
     ci_method: Literal["blocks", "traces"]
