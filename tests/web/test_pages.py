@@ -2,12 +2,14 @@
 
 import html
 import re
+from importlib.resources import files
 
 import pytest
 
 from document_parts import TRACE_IDS
 from documents import empty_document, healthy_document
 
+BANDS = ("typical", "elevated", "high", "extreme", "normal", "watch", "dominant", "unknown")
 PAGES = (
     "/",
     "/chains",
@@ -77,6 +79,15 @@ def test_quality_tells_how_receiving_goes_in_words_with_units(client):
     assert shown["Last commit"] == "2026-03-01 23:59:00 UTC"
     assert shown["Commit"] == "7.99 ms"
     assert not [title for title in shown if "_" in title]
+
+
+def test_no_code_of_the_document_is_also_the_name_of_a_layout() -> None:
+    style = files("tracelith.web").joinpath("static", "style.css").read_text(encoding="utf-8")
+
+    layouts = set(re.findall(r"^\s*\.([\w-]+) \{[^}]*\bdisplay:", style, re.MULTILINE))
+
+    assert layouts
+    assert not layouts & {"pair", "group", "calendar", "none", "untested", *BANDS}
 
 
 @pytest.mark.parametrize("path", PAGES)
