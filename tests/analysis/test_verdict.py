@@ -8,6 +8,16 @@ from documents import empty_document, healthy_document, login_document
 from tracelith.analysis.groups import coupled_groups
 from tracelith.analysis.verdict import verdict_of
 
+GROUPS = [
+    {
+        "rule": "codeployment-group",
+        "severity": "critical",
+        "subjects": ["auth", "billing", "cart", "mail", "shop", "user"],
+        "title": "",
+        "metric": {},
+    }
+]
+
 
 def with_tail_flags(document: Any, **flags: bool) -> dict[str, Any]:
     unset = dict.fromkeys(("remote", "far", "material", "slow_hop"), False)
@@ -19,7 +29,7 @@ def components(verdict: dict[str, Any]) -> dict[str, float | None]:
     return {row["name"]: row["value"] for row in verdict["components"]}
 
 
-def test_the_login_system_is_told_by_its_strongest_findings_and_not_scored_yet() -> None:
+def test_the_login_system_is_not_scored_yet_but_its_components_are_known() -> None:
     document = with_tail_flags(login_document(), remote=True, far=True, material=True, slow_hop=True)
 
     verdict = verdict_of(document)
@@ -30,7 +40,60 @@ def test_the_login_system_is_told_by_its_strongest_findings_and_not_scored_yet()
     assert components(verdict)["tail"] == pytest.approx((0.64 - 0.3) / 0.6)
     assert components(verdict)["deploy"] == 1.0
     assert components(verdict)["writers"] is None
-    assert verdict["sentence"].startswith(document["findings"][0]["title"])
+
+
+def test_the_login_system_is_told_in_one_plain_sentence() -> None:
+    sentence = verdict_of(with_tail_flags(login_document()))["sentence"]
+
+    assert sentence == (
+        "Parts of this system behave as one: auth, billing, permissions and user deploy together, POST /login waits "
+        "for 4 services in a row, and permissions makes its slowest requests slow."
+    )
+    assert len(sentence) <= 200
+
+
+def test_claims_that_do_not_fit_a_glance_are_counted() -> None:
+    document = with_tail_flags(login_document())
+    long = "permissions-and-entitlements-of-the-organisation"
+    renamed = [{**one, "subjects": [long if name == "auth" else name for name in one["subjects"]]} for one in GROUPS]
+    document["findings"] = renamed + document["findings"] + document["findings"]
+
+    sentence = verdict_of(document)["sentence"]
+
+    assert len(sentence) <= 200
+    assert sentence.startswith(f"Parts of this system behave as one: {long[:39]}…, billing, cart and 3 more services")
+    assert sentence.endswith("waits for 4 services in a row, and 5 more findings.")
+
+
+def test_a_claim_of_an_unknown_kind_speaks_for_itself() -> None:
+    document = with_tail_flags(healthy_document())
+    document["findings"] = [{**GROUPS[0], "rule": "shared-table", "title": "orders and billing write one table."}]
+
+    sentence = verdict_of(document)["sentence"]
+
+    assert sentence == "Parts of this system behave as one: orders and billing write one table."
+
+
+def test_the_operation_keeps_its_service_where_two_services_have_one_of_that_name() -> None:
+    document = with_tail_flags(login_document())
+    login = document["entry_operations"][0]
+    document["entry_operations"] = [*document["entry_operations"], {**login, "service": "mobile"}]
+
+    assert "gateway POST /login waits for 4" in verdict_of(document)["sentence"]
+
+
+def test_what_is_only_worth_watching_does_not_unsay_that_nothing_is_wrong() -> None:
+    document = with_tail_flags(healthy_document())
+    tail = next(one for one in login_document()["findings"] if one["rule"] == "remote-tail-hop")
+    subjects = ["gateway POST /login", "auth → postgresql users", "auth", "postgresql users"]
+    document["findings"] = [{**tail, "severity": "info", "subjects": subjects}]
+
+    sentence = verdict_of(document)["sentence"]
+
+    assert sentence.startswith(
+        "No sign of a distributed monolith in what could be measured. Worth watching: the call from auth to postgresql "
+        "users makes the slowest requests of gateway POST /login slow. Not measured yet: "
+    )
 
 
 def test_a_healthy_system_is_told_so_together_with_what_is_unknown() -> None:

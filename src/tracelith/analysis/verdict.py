@@ -1,15 +1,13 @@
-"""The answer in one sentence, and the score where enough could be measured."""
+"""The verdict: the score where enough could be measured, its components, and the answer in one sentence."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tracelith.analysis.score import COMPONENTS, Component, Measure, component, score_of
-from tracelith.model.findings import Severity, State
+from tracelith.analysis.score import COMPONENTS, Component, component, score_of
+from tracelith.analysis.verdict_sentence import sentence_of
+from tracelith.model.findings import State
 
 __all__ = ["components_of", "verdict_of"]
-
-MOST_CLAIMS = 3
-"""Findings named in the sentence; the others are in the list below it."""
 
 Bounds = tuple[float | None, float | None]
 NOTHING: Bounds = (None, None)
@@ -25,7 +23,7 @@ def verdict_of(document: Mapping[str, Any]) -> dict[str, Any]:
         "ci_high": score.high,
         "coverage": score.coverage,
         "label": score.label,
-        "sentence": _sentence(document, components, score.label),
+        "sentence": sentence_of(document, components, score.label),
         "components": [
             {
                 "name": one.measure.name,
@@ -75,25 +73,3 @@ def _largest(bounds: Sequence[tuple[Any, ...]]) -> Bounds:
     if not bounds:
         return NOTHING
     return max(float(low) for low, _ in bounds), max(float(high) for _, high in bounds)
-
-
-def _sentence(document: Mapping[str, Any], components: Sequence[Component], label: str) -> str:
-    claims = [one["title"] for one in document["findings"] if one["severity"] != Severity.INFO]
-    watched = [one["title"] for one in document["findings"] if one["severity"] == Severity.INFO]
-    missing = _listed([one.measure for one in components if one.value is None])
-    if claims:
-        more = len(claims) - MOST_CLAIMS
-        tail = f"; and {more} more" if more > 0 else ""
-        lead = "" if label == "not scored" else f"{label.capitalize()}: "
-        return f"{lead}{'; '.join(claims[:MOST_CLAIMS])}{tail}."
-    if not document["quality"]["traces"] and all(one.value is None for one in components):
-        return "Nothing is known yet: no traces in this period."
-    if all(one.value is None for one in components):
-        return f"Nothing can be said yet: too little data. Not measured yet: {missing}."
-    unknown = f" Not measured yet: {missing}." if missing else ""
-    watch = f" Worth watching: {'; '.join(watched[:MOST_CLAIMS])}." if watched else ""
-    return f"No sign of a distributed monolith in what could be measured.{watch}{unknown}"
-
-
-def _listed(measures: Sequence[Measure]) -> str:
-    return ", ".join(measure.title for measure in measures)
