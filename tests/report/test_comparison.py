@@ -49,6 +49,13 @@ def test_silence_for_lack_of_evidence_is_not_called_gone() -> None:
     assert set(standings(login_document(), empty_document()).values()) == {Standing.UNMEASURED}
 
 
+def test_nobody_knows_whether_a_finding_without_a_page_of_numbers_is_gone() -> None:
+    before, after = login_document(), login_document()
+    before["findings"], after["findings"] = [{**group(["auth", "user"]), "rule": "a-rule-of-tomorrow"}], []
+
+    assert standings(before, after) == {"a-rule-of-tomorrow": Standing.UNMEASURED}
+
+
 def test_an_operation_with_too_few_requests_leaves_its_chain_and_tail_unmeasured() -> None:
     after = login_document()
     after["findings"] = []

@@ -134,7 +134,7 @@ def _measurable(document: AnalysisDocument, finding: FindingDocument) -> bool:
         return subjects[0] in {_label(row) for row in document["entry_operations"] if row["status"] == "ok"}
     if topic == "tail":
         return subjects[0] in {_label(row) for row in document["tail"] if row["status"] == "ok"}
-    return document["quality"]["traces"] > 0
+    return False  # nothing here says what such a finding rests on; silence must not read as health
 
 
 def _label(row: object) -> str:
