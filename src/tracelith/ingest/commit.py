@@ -207,7 +207,8 @@ class GroupCommitter:
 
     def _next_pending(self) -> list[_Pending]:
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._stopping)
+            # Not while a group still waits for the committer: it could only wait, too, and meanwhile a larger one gathers.
+            self._changed.wait_for(lambda: not self._described if self._pending else self._stopping)
             group: list[_Pending] = []
             group_bytes = 0
             while self._pending and (not group or group_bytes + len(self._pending[0].body) <= MAX_GROUP_BYTES):
@@ -242,6 +243,7 @@ class GroupCommitter:
             self._changed.wait_for(lambda: self._described or self._finished())
             groups = list(self._described)
             self._described.clear()
+            self._changed.notify_all()
             return groups
 
     def _finished(self) -> bool:
