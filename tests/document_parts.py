@@ -216,6 +216,7 @@ def tail(
         "effective_fan_out": 3.4 if edge else None,
         "network_share": 0.04 if edge else None,
         "remote": not (caller == entry[0] and kind in {"service", "peer"}),
+        "far": caller not in {entry[0], "auth"},  # of the login chain, auth is one call away
         "material": True,
         "slow_hop": excess > 0,
         "band": band,
