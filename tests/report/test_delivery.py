@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tracelith.model.errors import InputError
-from tracelith.report.delivery import deliver, is_delivered, list_reports, write_atomically
-from tracelith.report.week import IsoWeek
+from tracelith.report.delivery import deliver, is_delivered, write_atomically
 from tracelith.report.weekly import WeeklyReport
 from weeks import WEEK
 
@@ -76,22 +75,6 @@ def test_a_failed_write_keeps_the_old_report_and_says_where(tmp_path: Path) -> N
 
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-
-
-def test_reports_are_listed_latest_first_and_other_files_ignored(login_report: WeeklyReport, tmp_path: Path) -> None:
-    deliver(login_report, tmp_path)
-    for name in ("tracelith-2025-W52.html", "tracelith-2025-W53.html", "tracelith-2026-W09.txt", ".tracelith-x", "a"):
-        (tmp_path / name).write_text("")
-
-    listed = list_reports(tmp_path)
-
-    assert [report.week for report in listed] == [WEEK, IsoWeek(2025, 52)]
-    assert set(listed[0].files) == {"html", "markdown", "json"}
-    assert list(listed[1].files) == ["html"]
-
-
-def test_a_folder_that_does_not_exist_has_no_reports(tmp_path: Path) -> None:
-    assert list_reports(tmp_path / "nowhere") == []
 
 
 def test_a_folder_that_cannot_be_one_says_so(login_report: WeeklyReport, tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """Reports as files in a folder: ``tracelith-2026-W47.html``, ``.md`` and ``.json``; never half a file."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +16,9 @@ from tracelith.report.weekly import WeeklyReport
 __all__ = [
     "FORMATS",
     "Format",
-    "WrittenReport",
     "deliver",
     "file_name",
     "is_delivered",
-    "list_reports",
     "write_atomically",
 ]
 
@@ -35,16 +31,6 @@ FORMATS: Mapping[Format, Callable[[WeeklyReport], str]] = {
     "html": render_html,
 }
 SUFFIXES: Mapping[Format, str] = {"html": "html", "markdown": "md", "json": "json"}
-
-_NAME = re.compile(r"tracelith-(\d{4}-W\d{2})\.(html|md|json)")
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenReport:
-    """A week and the files that report on it."""
-
-    week: IsoWeek
-    files: Mapping[Format, Path]
 
 
 def file_name(week: IsoWeek, kind: Format) -> str:
@@ -87,22 +73,3 @@ def write_atomically(file: Path, content: str) -> None:
 def is_delivered(folder: Path, week: IsoWeek) -> bool:
     """Whether the report of this week is in the folder, in every format."""
     return (folder / file_name(week, "html")).is_file()
-
-
-def list_reports(folder: Path) -> list[WrittenReport]:
-    """Reports in the folder, latest first; none if there is no such folder. Other files are ignored."""
-    found: dict[IsoWeek, dict[Format, Path]] = {}
-    kinds = {suffix: kind for kind, suffix in SUFFIXES.items()}
-    for file in folder.iterdir() if folder.is_dir() else ():
-        match = _NAME.fullmatch(file.name)
-        week = _week(match[1]) if match else None
-        if match is not None and week is not None:
-            found.setdefault(week, {})[kinds[match[2]]] = file
-    return [WrittenReport(week, found[week]) for week in sorted(found, reverse=True)]
-
-
-def _week(name: str) -> IsoWeek | None:
-    try:
-        return IsoWeek.parse(name)
-    except InputError:  # looks like a week, but that year has none of this number
-        return None
