@@ -7,6 +7,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
+from golden import assert_golden
 from tracelith.analysis.registry import registered_analyses
 from tracelith.cli import app
 
@@ -25,10 +26,15 @@ def analyses_as_markdown() -> str:
 
 
 def test_the_readme_shows_the_sections_of_every_analysis_word_for_word() -> None:
-    between = re.search(r"<!-- analyses: begin [^>]*-->\n(.*?)\n?<!-- analyses: end -->", README, re.DOTALL)
+    before, begin, rest = README.partition("<!-- analyses: begin")
+    comment, end_of_comment, rest = rest.partition("-->\n")
+    _, end, after = rest.partition("\n<!-- analyses: end -->")
 
-    assert between is not None
-    assert between[1] == analyses_as_markdown(), f"the section should read:\n{analyses_as_markdown()}"
+    expected = "".join((before, begin, comment, end_of_comment, analyses_as_markdown(), end, after))
+
+    assert begin
+    assert end
+    assert_golden(ROOT / "README.md", expected)
 
 
 def test_every_command_is_in_the_readme() -> None:
