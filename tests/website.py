@@ -12,10 +12,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from tracelith.forest.view import ForestView
-from tracelith.ingest.commit import IngestStatus as IngestCounters
+from tracelith.ingest.commit import IngestStatus
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.schema import DEPLOYMENT
-from tracelith.web import IngestStatus, WebSettings, create_app
+from tracelith.web import ProcessStatus, WebSettings, create_app
 from traces import view_of
 
 __all__ = ["Site", "login_trace", "serve"]
@@ -58,8 +58,8 @@ class Site:
         )
         return self.told.filter(here).sort("at_ns", "service")
 
-    def ingest_status(self) -> IngestStatus:
-        status = IngestCounters(accepted_spans=63_311, last_commit_at=1_772_409_540.0, commit_ms=7.98609)
+    def ingest_status(self) -> ProcessStatus:
+        status = IngestStatus(accepted_spans=63_311, last_commit_at=1_772_409_540.0, commit_ms=7.98609)
         return {"ready": self.ready, "counters": asdict(status)}
 
     def app(self, settings: WebSettings | None = None) -> FastAPI:

@@ -36,7 +36,7 @@ from tracelith.report.week import IsoWeek
 from tracelith.report.weekly import build_report
 from tracelith.store import Store
 from tracelith.web.app import create_app
-from tracelith.web.sources import IngestStatus, WebSettings
+from tracelith.web.sources import ProcessStatus, WebSettings
 
 __all__ = ["Application", "server_note"]
 
@@ -167,8 +167,8 @@ class _Answers:
         spans = self._store.read_trace(trace_hi, trace_lo)
         return observe_view(spans) if spans.spans.height else None
 
-    def ingest_status(self) -> IngestStatus:
-        return IngestStatus(ready=True, counters=asdict(self._committer.status()))
+    def ingest_status(self) -> ProcessStatus:
+        return ProcessStatus(ready=self._store.failed is None, counters=asdict(self._committer.status()))
 
 
 def server_note(db: Path) -> Path:

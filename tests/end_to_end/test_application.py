@@ -17,6 +17,7 @@ from otlp import export_request, span
 from serving import application
 from tracelith.app import server_note
 from tracelith.model.errors import ConfigurationError, StoreError
+from tracelith.store import Store
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 30.0
@@ -46,6 +47,16 @@ def test_the_dashboard_answers_on_its_address(tmp_path: Path) -> None:
 
     assert page.status_code == ready.status_code == 200
     assert app.grpc_address in page.text, "an empty dashboard says where to send spans"
+
+
+def test_a_server_whose_database_serves_nothing_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with application(tmp_path) as app:
+        monkeypatch.setattr(Store, "failed", property(lambda _: StoreError("the disk is full")))
+
+        ready = httpx.get(f"http://{app.web_address}/readyz")
+
+        monkeypatch.undo()
+    assert ready.status_code == 503
 
 
 def test_a_note_beside_the_file_names_the_running_server_and_goes_with_it(tmp_path: Path) -> None:

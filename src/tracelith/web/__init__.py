@@ -1,11 +1,11 @@
 """The dashboard and the JSON API."""
 
 from tracelith.web.app import create_app
-from tracelith.web.sources import DeploymentSource, IngestStatus, ResultsSource, StatusSource, TraceSource, WebSettings
+from tracelith.web.sources import DeploymentSource, ProcessStatus, ResultsSource, StatusSource, TraceSource, WebSettings
 
 __all__ = [
     "DeploymentSource",
-    "IngestStatus",
+    "ProcessStatus",
     "ResultsSource",
     "StatusSource",
     "TraceSource",

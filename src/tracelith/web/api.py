@@ -20,7 +20,7 @@ from tracelith.model.document import (
 from tracelith.web.deployment_body import DeploymentAnswer, DeploymentBodies, deployment_rows
 from tracelith.web.problems import Problem
 from tracelith.web.selection import Selection, select
-from tracelith.web.sources import IngestStatus, Sources
+from tracelith.web.sources import ProcessStatus, Sources
 from tracelith.web.traces import find_trace
 
 __all__ = ["api_router", "probe_router"]
@@ -153,7 +153,7 @@ def _add_evidence_endpoints(router: APIRouter, sources: Sources) -> None:
         return [EnvironmentEntry(environment=name, spans=spans) for name, spans in sources.results.environments()]
 
     @router.get("/status", summary="How receiving and analysing are going")
-    def status() -> IngestStatus:
+    def status() -> ProcessStatus:
         return sources.status.ingest_status()
 
     @router.get("/traces/{trace_id}", summary="One trace in tree order, with its critical path")

@@ -9,10 +9,18 @@ from typing_extensions import TypedDict  # pydantic reads the standard one only 
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
 
-__all__ = ["DeploymentSource", "IngestStatus", "ResultsSource", "Sources", "StatusSource", "TraceSource", "WebSettings"]
+__all__ = [
+    "DeploymentSource",
+    "ProcessStatus",
+    "ResultsSource",
+    "Sources",
+    "StatusSource",
+    "TraceSource",
+    "WebSettings",
+]
 
 
-class IngestStatus(TypedDict):
+class ProcessStatus(TypedDict):
     """How receiving and analysing are going."""
 
     ready: bool  # the receiver listens and the store can be written
@@ -58,7 +66,7 @@ class DeploymentSource(Protocol):
 class StatusSource(Protocol):
     """The process looking at itself."""
 
-    def ingest_status(self) -> IngestStatus:
+    def ingest_status(self) -> ProcessStatus:
         """How receiving and analysing are going; must be cheap, probes call it every few seconds."""
         ...
 
