@@ -71,6 +71,14 @@ def test_quality_and_method_work_before_the_first_trace(client, site):
     assert "False positives" in client.get("/method").text
 
 
+def test_a_large_share_that_is_no_slow_hop_is_explained(client, site):
+    site.answer["tail"][0] |= {"band": "normal", "slow_hop": False}
+
+    text = words(client.get("/tail").text)
+
+    assert "each visit takes about as long" in text
+
+
 def test_quality_tells_how_receiving_goes_in_words_with_units(client):
     page = client.get("/quality").text
 
