@@ -207,7 +207,7 @@ class GroupCommitter:
 
     def _next_pending(self) -> list[_Pending]:
         with self._changed:
-            # Not while a group still waits for the committer: it could only wait, too, and meanwhile a larger one gathers.
+            # Not while a group still waits for the committer: this one could only wait, too; meanwhile it grows.
             self._changed.wait_for(lambda: not self._described if self._pending else self._stopping)
             group: list[_Pending] = []
             group_bytes = 0
