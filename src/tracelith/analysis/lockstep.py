@@ -214,4 +214,4 @@ def _resampled(
     with np.errstate(invalid="ignore"):  # a draw may miss all weeks with deployments: then it has no rate
         solo = ((draws @ alone) / np.where(present, drawn_counts, 1)).sum(axis=1) / present.sum(axis=1)
     expected = expected_solo_rates(drawn_counts, hours, delta_ns).mean(axis=1)
-    return percentiles(solo), percentiles(1 - solo / np.maximum(expected, 1e-9))
+    return percentiles(solo, log.weeks), percentiles(1 - solo / np.maximum(expected, 1e-9), log.weeks)

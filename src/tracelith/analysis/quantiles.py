@@ -130,5 +130,5 @@ def widened(
     weights = block_draws(random, blocks) @ by_block
     share = np.cumsum(weights, axis=1)
     position = (share < (q - 1e-12) * share[:, -1:]).sum(axis=1)
-    low, high = percentiles(sample.values[np.minimum(position, len(sample.values) - 1)])
+    low, high = percentiles(sample.values[np.minimum(position, len(sample.values) - 1)], blocks)
     return replace(estimate, low=min(estimate.low, float(low)), high=max(estimate.high, float(high)))

@@ -154,10 +154,10 @@ def variance_shares(counts: Float64, times: Float64) -> Float64:
 def intervals(hops: HopTimes, q: float, random: np.random.Generator) -> Intervals:
     """Bootstrap intervals: whole time blocks are drawn; below ENOUGH_BLOCKS of them traces too, and the wider holds."""
     blocks = len(hops.block_counts)
-    by_block = _percentile(_block_replicates(hops, q, random), "blocks") if blocks >= 2 else None
+    by_block = _percentile(_block_replicates(hops, q, random), "blocks", blocks) if blocks >= 2 else None
     if by_block is not None and blocks >= ENOUGH_BLOCKS:
         return by_block
-    by_trace = _percentile(_trace_replicates(hops, q, random), "traces")
+    by_trace = _percentile(_trace_replicates(hops, q, random), "traces", hops.n_eff)
     if by_block is None:
         return by_trace
     wider = "blocks" if _width(by_block) > _width(by_trace) else "traces"
@@ -174,8 +174,8 @@ def _width(bounds: Intervals) -> float:
     return float(np.nansum(bounds.share_high - bounds.share_low))
 
 
-def _percentile(replicates: Attribution, method: str) -> Intervals:
-    return Intervals(*percentiles(replicates.shares), *percentiles(replicates.excess), method)
+def _percentile(replicates: Attribution, method: str, drawn: float) -> Intervals:
+    return Intervals(*percentiles(replicates.shares, drawn), *percentiles(replicates.excess, drawn), method)
 
 
 def _block_replicates(hops: HopTimes, q: float, random: np.random.Generator) -> Attribution:
