@@ -70,7 +70,7 @@ def test_a_note_beside_the_file_names_the_running_server_and_goes_with_it(tmp_pa
 
 
 def test_a_server_whose_disk_is_full_ends_and_leaves_what_was_committed_to_the_next(tmp_path: Path) -> None:
-    random_ids = random.Random(1)  # noqa: S311 - repeatable, nothing secret
+    random_ids = random.Random(1)
     spans = [span(trace=random_ids.getrandbits(120), id=random_ids.getrandbits(60)) for _ in range(5_000)]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 

@@ -19,7 +19,7 @@ SPANS_PER_REQUEST = 50
 
 def send_until_it_dies(address: str, acknowledged: set[int], stop: threading.Event) -> None:
     """Exports requests with fresh span ids one after another; remembers the ids of those acknowledged."""
-    ids = random.Random()  # noqa: S311 - nothing secret
+    ids = random.Random()
     with grpc.insecure_channel(address) as channel:
         export = channel.unary_unary(EXPORT)
         while not stop.is_set():
@@ -48,7 +48,7 @@ def test_every_acknowledged_span_is_there_after_the_process_ended(tmp_path: Path
         for sender in senders:
             sender.start()
 
-        time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - nothing secret
+        time.sleep(random.uniform(0.5, 1.5))
         server.process.send_signal(how)
         server.process.wait(30)
         stop.set()

@@ -251,7 +251,7 @@ def compare_with_recursion(traces: list[Node]) -> None:
 
 @pytest.mark.parametrize("scale", [60, 1_000, 10_000_000])
 def test_3000_random_traces_have_the_path_that_recursion_finds(scale: int) -> None:
-    source = random.Random(scale)  # noqa: S311 test data, reproducible
+    source = random.Random(scale)
     traces = [random_trace(source, f"t{number}n", scale) for number in range(1_000)]
 
     compare_with_recursion(traces)
@@ -264,7 +264,7 @@ def test_any_trace_has_the_path_that_recursion_finds(source: random.Random, scal
 
 
 def test_segments_partition_the_interval_of_every_chain() -> None:
-    source = random.Random(7)  # noqa: S311 test data, reproducible
+    source = random.Random(7)
     lines = [text_of(random_trace(source, f"t{number}n", 50_000_000)) for number in range(200)]
 
     view = view_of("\n\n".join("\n".join(trace) for trace in lines))

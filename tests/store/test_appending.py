@@ -67,7 +67,7 @@ def test_opening_again_keeps_everything_and_goes_on_numbering_commits(tmp_path: 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_grouping_into_commits_reads_the_same(seed: int) -> None:
-    rng = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
+    rng = random.Random(seed)
     rows = [
         span(rng.randrange(40), number + 1, window(rng.randrange(3)) + rng.randrange(10**9)) for number in range(300)
     ]
