@@ -50,8 +50,7 @@ def bench_analyze(*, spans: int) -> AnalyzeFigures:
         slice_ = store.read_windows(view_windows)
         forest_seconds, _ = _timed(lambda: observe_view(slice_))
         seconds, cpu = _timed(lambda: engine.analyse_stale(0.0))
-        period = store.period()
-        assert period is not None, "the bench stored spans"
+        period = store.period() or (0, 0)
         conclude_seconds, _ = _timed(lambda: engine.conclude(None, *period))
     return AnalyzeFigures(
         spans=stored,
