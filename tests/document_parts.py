@@ -74,6 +74,8 @@ def quality(traces: int, complete: int, spans: int, services: list[str]) -> dict
         "spans": spans,
         "services": len(services),
         **dict.fromkeys((*counters, *more), 0),
+        "refused_spans": 0,
+        "refusals": [],
         "defects": [],
         "service_list": [
             {

@@ -59,6 +59,19 @@ def test_a_server_whose_database_serves_nothing_is_not_ready(tmp_path: Path, mon
     assert ready.status_code == 503
 
 
+def test_refused_spans_show_in_data_quality_with_the_reason(tmp_path: Path) -> None:
+    good, bad = span(trace=1, id=1), span(trace=0, id=2)
+    with application(tmp_path) as app, grpc.insecure_channel(app.grpc_address) as channel:
+        channel.unary_unary(EXPORT)(export_request([good, bad]), timeout=10)
+        app.engine.analyse_stale()
+        quality = app.engine.conclude(None, *(app.store.period() or (0, 0)))["quality"]
+        page = httpx.get(f"http://{app.web_address}/quality").text
+
+    assert (quality["spans"], quality["refused_spans"]) == (1, 1)
+    assert "trace_id" in quality["refusals"][0]["reason"]
+    assert quality["refusals"][0]["reason"] in page
+
+
 def test_a_note_beside_the_file_names_the_running_server_and_goes_with_it(tmp_path: Path) -> None:
     with application(tmp_path) as app:
         note = json.loads(server_note(app.settings.db).read_text())

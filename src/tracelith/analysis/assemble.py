@@ -91,6 +91,8 @@ def _without_evidence(reason: str) -> dict[str, Any]:
             **dict.fromkeys(("traces", "complete_traces", "spans", "services"), 0),
             "usable_share": unknown,
             **dict.fromkeys((defect.name for defect in DEFECTS), 0),
+            "refused_spans": 0,
+            "refusals": [],
             "defects": [],
             "service_list": [],
             "environments": [],

@@ -32,6 +32,8 @@ class Evidence:
         start_ns, end_ns: half-open period of the facts.
         facts: fact tables of any analysis, merged or per window.
         deployments: DEPLOYMENT rows of this environment up to end_ns (external ones; those seen in traces are facts).
+        refusals: spans refused before they could be stored, by reason; of every environment and time still remembered,
+            as a span that cannot be read names neither.
     """
 
     environment: str
@@ -39,6 +41,7 @@ class Evidence:
     end_ns: int
     facts: FactReader
     deployments: pl.DataFrame
+    refusals: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

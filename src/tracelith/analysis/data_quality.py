@@ -47,6 +47,8 @@ def conclude(evidence: Evidence) -> Conclusion:
         "spans": counts["spans"],
         "services": len(services),
         **{defect.name: counts.get(defect.name, 0) for defect in DEFECTS},
+        "refused_spans": sum(evidence.refusals.values()),
+        "refusals": [{"reason": reason, "spans": spans} for reason, spans in evidence.refusals.items()],
         "defects": _defects(counts),
         "service_list": services,
         "environments": [evidence.environment] if counts["traces"] else [],

@@ -53,7 +53,7 @@ class Engine:
         self._now = now
         self._analysing = threading.Lock()
         self._caching = threading.Lock()
-        self._documents: OrderedDict[tuple[str, int, int, int], AnalysisDocument] = OrderedDict()
+        self._documents: OrderedDict[tuple[str, int, int, int, int], AnalysisDocument] = OrderedDict()
         store.ensure_fact_tables([table for analysis in self._analyses for table in analysis.fact_tables])
 
     def analyse_stale(self, quiet_for_s: float = 0.0, on_progress: Progress | None = None) -> int:
@@ -86,7 +86,8 @@ class Engine:
         """
         seen = self._store.environments(start_ns, end_ns)
         chosen = environment if environment is not None else (seen[0][0] if seen else "")
-        key = (chosen, start_ns, end_ns, self._store.fact_generation())
+        refusals = self._store.refusals()
+        key = (chosen, start_ns, end_ns, self._store.fact_generation(), sum(refusals.values()))
         with self._caching:
             if (cached := self._documents.get(key)) is not None:
                 self._documents.move_to_end(key)
@@ -97,6 +98,7 @@ class Engine:
             end_ns=end_ns,
             facts=self._store.facts(chosen, start_ns, end_ns),
             deployments=self._store.deployments(chosen, 0, end_ns),
+            refusals=refusals,
         )
         concluded = conclude_all(self._analyses, evidence, self.failures)
         names = [name for name, _ in seen]

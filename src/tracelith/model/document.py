@@ -74,7 +74,8 @@ class QualityDocument(TypedDict):
     kindless_spans: int
     multi_root_traces: int
     unknown_sampling_traces: int
-    refused_spans: NotRequired[int]
+    refused_spans: int  # never stored, of any environment
+    refusals: list[dict[str, Any]]  # [{reason, spans}], most first
     defects: list[DefectDocument]  # only those with count > 0, most harmful first
     service_list: list[dict[str, Any]]  # [{service, spans, traces, versions, first_seen, last_seen}]
     environments: list[str]

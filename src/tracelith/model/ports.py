@@ -97,6 +97,10 @@ class AnalysisStore(TraceReader, Protocol):
         """First window start and last window end that have facts, None without any."""
         ...
 
+    def refusals(self, since_ns: int = 0) -> dict[str, int]:
+        """Spans refused by receiver and readers since that time, by reason, most first."""
+        ...
+
     def fact_generation(self) -> int:
         """A number that grows whenever facts or deployments change; lets faces cache documents."""
         ...

@@ -64,9 +64,11 @@ def quality_sentence(quality: QualityDocument) -> str:
     if not quality["traces"]:
         return "No traces arrived in this period."
     share = compact_estimate(quality["usable_share"], "share")
+    refused = quality.get("refused_spans", 0)
+    beside = f" {text.count(refused)} spans were refused; the data quality page says why." if refused else ""
     return (
         f"{share} of {text.count(quality['traces'])} traces could be used in full: {text.count(quality['spans'])} "
-        f"spans of {text.count(quality['services'])} services."
+        f"spans of {text.count(quality['services'])} services.{beside}"
     )
 
 
