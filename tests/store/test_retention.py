@@ -108,6 +108,20 @@ def test_facts_older_than_two_weeks_are_summed_into_hours_and_merge_to_the_same(
     assert store.retain(7, 400, T0 + 20 * DAY).compacted_hours == 0
 
 
+def test_hours_of_many_weeks_are_summed_up_alike_also_those_far_apart(store: Store) -> None:
+    starts = [T0 + hour * HOUR + window * WINDOW_NS for hour in range(0, 900, 3) for window in (0, 7)]
+    store.append([batch(span(number, 1, start) for number, start in enumerate(starts))])
+    analyse(store)
+
+    retained = store.retain(7, 400, T0 + 100 * DAY)
+
+    by_window = store.facts("prod", *ALWAYS).by_window(COUNTS)
+    assert retained.compacted_hours == 300
+    assert by_window["window_ns"].to_list() == [T0 + hour * HOUR for hour in range(0, 900, 3)]
+    assert set(by_window["calls"].to_list()) == {2}
+    assert store.environments(*ALWAYS) == [("prod", 600)]
+
+
 def test_an_hour_that_may_still_change_is_not_summed_up(store: Store) -> None:
     store.append([batch([span(1, 1, window(0)), span(2, 1, window(1))])])
     analyse(store)

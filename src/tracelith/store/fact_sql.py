@@ -9,6 +9,7 @@ from tracelith.model.facts import FactTable
 
 __all__ = [
     "create",
+    "delete_hours",
     "delete_period",
     "delete_windows",
     "insert",
@@ -98,12 +99,21 @@ def merge(table: FactTable) -> str:
 
 
 def merge_to_hours(table: FactTable) -> str:
-    """All rows in [$start, $end) merged to hours: every stored column, window_ns being the hour."""
+    """All rows of the listed $hours merged to hours: every stored column, window_ns being the hour."""
     keys = ['"environment"', *_quoted(table.keys)]
     return (
         f"SELECT hour_of(window_ns) AS window_ns, {', '.join([*keys, *_aggregates(table)])} "  # noqa: S608 - checked identifiers
-        f"FROM {table_name(table)} WHERE window_ns >= $start AND window_ns < $end GROUP BY ALL ORDER BY ALL"
+        f"FROM {table_name(table)} WHERE {_IN_HOURS} GROUP BY ALL ORDER BY ALL"
     )
+
+
+def delete_hours(table: FactTable) -> str:
+    """DELETE of the listed $hours."""
+    return f"DELETE FROM {table_name(table)} WHERE {_IN_HOURS}"  # noqa: S608 - checked identifiers
+
+
+# The bounds let DuckDB pass over row groups of other times; the list alone would not.
+_IN_HOURS = "window_ns >= $start AND window_ns < $end AND hour_of(window_ns) IN (SELECT unnest($hours::BIGINT[]))"
 
 
 def _grouped(table: FactTable, keys: list[str], source: str = "window_ns") -> str:

@@ -21,6 +21,10 @@ HOUR_NS = 3_600_000_000_000
 FINE_DAYS = 14
 """Facts stay in five-minute windows this long; then they are summed into hours."""
 
+HOURS_AT_ONCE = 168
+"""Hours summed up in one transaction. An import may bring half a year of them, and each transaction costs a sync; a
+week is done in a second, so that stopping does not wait long either."""
+
 LATE = "arrived after the raw spans of their time were deleted"
 
 MARK_FROZEN = """
@@ -56,8 +60,18 @@ HOURS = """
 
 SUMMARY_BY_HOUR = """
     INSERT INTO window_summary
-    SELECT $start, $end, environment, sum(spans)::BIGINT FROM window_summary
-    WHERE window_ns >= $start AND window_ns < $end AND end_ns - window_ns < $hour GROUP BY environment
+    SELECT hour_of(window_ns) AS start_ns, start_ns + $hour, environment, sum(spans)::BIGINT FROM window_summary
+    WHERE hour_of(window_ns) IN (SELECT unnest($hours::BIGINT[])) AND end_ns - window_ns < $hour GROUP BY ALL
+"""
+
+DROP_SUMMARY = """
+    DELETE FROM window_summary
+    WHERE hour_of(window_ns) IN (SELECT unnest($hours::BIGINT[])) AND end_ns - window_ns < $hour
+"""
+
+MARK_FINAL = """
+    INSERT INTO analysed_window SELECT window_ns, 0, true FROM (SELECT unnest($windows::BIGINT[]) AS window_ns)
+    WHERE window_ns NOT IN (SELECT window_ns FROM analysed_window)
 """
 
 
@@ -86,8 +100,9 @@ def retain(
     ledger.freeze(frozen)
     fine = now_ns - FINE_DAYS * DAY_NS
     hours = _hours_to_compact(database, fine - fine % HOUR_NS)
-    for hour in hours:
-        ledger.freeze(database.write(partial(_compact, hour=hour, tables=tables)))
+    for first in range(0, len(hours), HOURS_AT_ONCE):
+        some = hours[first : first + HOURS_AT_ONCE]
+        ledger.freeze(database.write(partial(_compact, hours=some, tables=tables)))
     oldest = now_ns - int(fact_days * DAY_NS)
     oldest -= oldest % HOUR_NS
     database.write(partial(_drop_facts, tables=tables, oldest=oldest, ledger=ledger))
@@ -113,30 +128,18 @@ def _hours_to_compact(database: Database, before: int) -> list[int]:
     return [int(hour) for (hour,) in rows]
 
 
-def _compact(cursor: Cursor, hour: int, tables: list[FactTable]) -> list[int]:
-    """Sums the hour's windows into one and returns all windows of the hour, which are final now."""
-    end = hour + HOUR_NS
+def _compact(cursor: Cursor, hours: list[int], tables: list[FactTable]) -> list[int]:
+    """Sums the windows of each hour into one and returns all windows of the hours, which are final now."""
+    period = {"start": hours[0], "end": hours[-1] + HOUR_NS, "hours": hours}
     for table in tables:
-        rows = cursor.execute(fact_sql.merge_to_hours(table), {"start": hour, "end": end}).pl().cast(table.schema)
-        cursor.execute(fact_sql.delete_period(table), {"start": hour, "end": end})
+        rows = cursor.execute(fact_sql.merge_to_hours(table), period).pl().cast(table.schema)
+        cursor.execute(fact_sql.delete_hours(table), period)
         if rows.height:
             insert_frame(cursor, fact_sql.insert(table), rows)
-    bounds = {"start": hour, "end": end, "hour": HOUR_NS}
-    cursor.execute(SUMMARY_BY_HOUR, bounds)
-    cursor.execute(
-        "DELETE FROM window_summary WHERE window_ns >= $start AND window_ns < $end AND end_ns - window_ns < $hour",
-        bounds,
-    )
-    windows = list(range(hour, end, WINDOW_NS))
-    known = {
-        int(window)
-        for (window,) in cursor.execute(
-            "SELECT window_ns FROM analysed_window WHERE window_ns >= ? AND window_ns < ?", [hour, end]
-        ).fetchall()
-    }
-    for window in windows:
-        if window not in known:
-            cursor.execute("INSERT INTO analysed_window VALUES (?, 0, true)", [window])
+    cursor.execute(SUMMARY_BY_HOUR, {"hours": hours, "hour": HOUR_NS})
+    cursor.execute(DROP_SUMMARY, {"hours": hours, "hour": HOUR_NS})
+    windows = [window for hour in hours for window in range(hour, hour + HOUR_NS, WINDOW_NS)]
+    cursor.execute(MARK_FINAL, {"windows": windows})
     return windows
 
 
