@@ -24,6 +24,7 @@ import polars as pl
 from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
+from tracelith.ingest.limits import OperationLimits
 from tracelith.ingest.otlp_json import decode_json_request
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
 from tracelith.model.schema import InternedBatch, RawSpans
@@ -104,7 +105,8 @@ class SpanWriter:
 
     def __init__(self, sink: SpanSink) -> None:
         self._sink = sink
-        self._interner = Interner(sink.resources(), sink.operations())
+        self._limits = OperationLimits()
+        self._interner = Interner(sink.resources(), sink.operations(), self._limits)
 
     def write(self, groups: Sequence[DescribedSpans]) -> None:
         """Stores the groups in one transaction.
@@ -118,7 +120,7 @@ class SpanWriter:
                 self._sink.append(batches)
         except BaseException:
             # Codes handed out for rows that were rolled back must not be used again for rows never stored.
-            self._interner = Interner(self._sink.resources(), self._sink.operations())
+            self._interner = Interner(self._sink.resources(), self._sink.operations(), self._limits)
             raise
 
 
