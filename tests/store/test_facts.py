@@ -14,6 +14,7 @@ from tracelith.model.schema import WINDOW_NS
 from tracelith.store import Store
 
 ALWAYS = (0, 2**62)
+DAY = 86_400_000_000_000
 
 
 @pytest.fixture
@@ -206,3 +207,22 @@ def test_merging_in_the_database_is_merging_frames(rows: list) -> None:
     assert_frame_equal(merged, merge_facts(COUNTS, own, keys), check_exact=True)
     assert_frame_equal(by_window, merge_facts(COUNTS, own, ["window_ns", *keys]), check_exact=True)
     assert_frame_equal(merged, merge_facts(COUNTS, by_window, keys), check_exact=True)
+
+
+@pytest.mark.parametrize("garbage", [0, T0 + 40 * DAY, T0 + 60_000 * DAY], ids=["1970", "next month", "2190"])
+def test_a_host_with_a_wrong_clock_does_not_move_the_period(garbage: int) -> None:
+    with Store.open(None, clock_ns=lambda: T0 + DAY) as store:
+        store.ensure_fact_tables([COUNTS])
+        odd = garbage // WINDOW_NS * WINDOW_NS
+        for window_ns in (odd, T0):
+            store.replace_facts([window_ns], {"counts": counts((window_ns, "prod", "a", 1, 1, 1.0, 0, 0))}, 1)
+
+        assert store.period() == (T0, T0 + WINDOW_NS)
+
+
+def test_if_every_clock_seems_wrong_it_may_be_ours() -> None:
+    with Store.open(None, clock_ns=lambda: 0) as store:
+        store.ensure_fact_tables([COUNTS])
+        store.replace_facts([T0], {"counts": counts((T0, "prod", "a", 1, 1, 1.0, 0, 0))}, 1)
+
+        assert store.period() == (T0, T0 + WINDOW_NS)

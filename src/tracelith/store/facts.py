@@ -32,6 +32,15 @@ SUMMARISE = """
     ) AS counted USING (window_ns, environment)
 """
 
+DAY_NS = 86_400_000_000_000
+EARLIEST_NS = 946_684_800_000_000_000
+"""The first moment of the year 2000."""
+
+PERIOD = """
+    SELECT min(window_ns) FILTER (plausible), max(end_ns) FILTER (plausible), min(window_ns), max(end_ns)
+    FROM (SELECT *, window_ns >= $earliest AND end_ns <= $latest AS plausible FROM window_summary)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFacts:
@@ -158,8 +167,15 @@ def environments(database: Database, start_ns: int, end_ns: int) -> list[tuple[s
         return [(str(name), int(spans)) for name, spans in cursor.execute(query, [start_ns, end_ns]).fetchall()]
 
 
-def period(database: Database) -> tuple[int, int] | None:
-    """First window start and last window end that have facts."""
+def period(database: Database, now_ns: int) -> tuple[int, int] | None:
+    """First window start and last window end that have facts.
+
+    Windows that only a wrong clock can have made, before 2000 or more than a day ahead, do not count unless there are
+    no others: one such host would move the period that is shown by default away from everything else.
+    """
     with database.cursor() as cursor:
-        first, last = cursor.execute("SELECT min(window_ns), max(end_ns) FROM window_summary").fetchall()[0]
-    return None if first is None else (int(first), int(last))
+        rows = cursor.execute(PERIOD, {"earliest": EARLIEST_NS, "latest": now_ns + DAY_NS}).fetchall()
+    plausible_first, plausible_last, first, last = rows[0]
+    if first is None:
+        return None
+    return (int(first), int(last)) if plausible_first is None else (int(plausible_first), int(plausible_last))

@@ -214,8 +214,8 @@ class Store:
         return facts.environments(self._database, start_ns, end_ns)
 
     def period(self) -> tuple[int, int] | None:
-        """First window start and last window end that have facts, None without any."""
-        return facts.period(self._database)
+        """First window start and last window end that have facts, None without any; wrong clocks apart."""
+        return facts.period(self._database, self._clock_ns())
 
     def fact_generation(self) -> int:
         """A number that grows whenever facts or deployments change, also from one run to the next."""
