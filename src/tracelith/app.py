@@ -63,6 +63,7 @@ class Application:
         """
         schedule = crontab_trigger(settings.report_schedule)
         self.settings = settings
+        self._stopping = threading.Event()
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
             self.engine = Engine(self.store, registered_analyses())
@@ -73,6 +74,7 @@ class Application:
             self._listen(stack)
             stack.enter_context(ReportSchedule(schedule, self._write_report, self._lacks_report))
             stack.enter_context(_note_beside(settings.db, web=self.web_address, http=self.http_address))
+            stack.callback(self._stopping.set)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -124,9 +126,16 @@ class Application:
 
     def _analyse(self) -> None:
         started = time.monotonic()
-        windows = self.engine.analyse_stale(self.settings.quiet_s)
+        try:
+            windows = self.engine.analyse_stale(self.settings.quiet_s, on_progress=self._end_early)
+        except _Stopped:  # what is left is analysed after the next start
+            return
         if windows:
             log.info("analysed %d windows in %.2f s", windows, time.monotonic() - started)
+
+    def _end_early(self, _done: int, _total: int) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
 
     def _write_report(self, week: IsoWeek) -> None:
         if self.store.period() is None:
@@ -143,6 +152,10 @@ class Application:
 
     def _retain(self) -> None:
         self.store.retain(self.settings.span_days, self.settings.fact_days, time.time_ns())
+
+
+class _Stopped(Exception):
+    """The server is stopping in the middle of an analysis."""
 
 
 class _Answers:
