@@ -6,14 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 
-__all__ = ["CHAIN_DEPTH", "CHAIN_EXEMPLARS", "CHAIN_PATHS", "EXEMPLARS", "observe_depth", "path_of"]
-
-EXEMPLARS = 3
-"""Example traces kept per window and chain. The three slowest of all windows are among the three of each."""
+__all__ = ["CHAIN_DEPTH", "CHAIN_EXEMPLARS", "CHAIN_PATHS", "observe_depth", "path_of"]
 
 CHAIN_DEPTH = FactTable(
     "chain_depth",
@@ -37,13 +35,12 @@ CHAIN_EXEMPLARS = FactTable(
         "operation": pl.String,
         "restarted": pl.Boolean,
         "path": pl.String,
-        "trace_hi": pl.UInt64,
-        "trace_lo": pl.UInt64,
+        SLOT_KEY: pl.Int8,
     },
     sums={},
-    maxima={"duration_ns": pl.Int64},
+    maxima={"rank": pl.String},
 )
-"""The slowest traces of each path."""
+"""The slowest traces of each path, see exemplars."""
 
 _STRATUM = ["window_ns", "environment", "entry", "restarted", "sampling_known"]
 
@@ -86,15 +83,6 @@ def _paths(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _exemplars(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
-    trace = view.chains.trace
     keys = ["window_ns", "environment", "entry", "restarted", "path"]
-    ranked = rows.select(
-        *keys,
-        duration_ns="latency_ns",
-        trace_hi=pl.Series(view.forest.trace_hi[trace]),
-        trace_lo=pl.Series(view.forest.trace_lo[trace]),
-    ).sort("duration_ns", "trace_hi", "trace_lo", descending=[True, False, False])
-    # One trace may hold several chains of the same path; its slowest speaks for it.
-    return (
-        ranked.unique([*keys, "trace_hi", "trace_lo"], keep="first", maintain_order=True).group_by(keys).head(EXEMPLARS)
-    )
+    timed = rows.select(*keys, duration_ns="latency_ns", trace=pl.Series(view.chains.trace))
+    return slowest_rows(view, timed, keys)

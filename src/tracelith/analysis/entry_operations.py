@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.bootstrap import block_length_ns, generator
-from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, EXEMPLARS, path_of
+from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, path_of
 from tracelith.analysis.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.histograms import ZERO_BUCKET, coarse, representative, upper_edge
 from tracelith.analysis.quantiles import WeightedValues, block_weights, quantile, widened
 from tracelith.analysis.shares import percent
@@ -188,8 +189,9 @@ def _histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _chains(paths: pl.DataFrame, exemplars: pl.DataFrame) -> list[dict[str, Any]]:
     total = paths["weight"].sum()
-    slowest = exemplars.sort("duration_ns", "trace_hi", "trace_lo", descending=[True, False, False])
-    ids = {str(path): _trace_ids(part) for (path,), part in slowest.partition_by("path", as_dict=True).items()}
+    ids = {
+        str(path): slowest_ids(part["rank"]) for (path,), part in exemplars.partition_by("path", as_dict=True).items()
+    }
     top = paths.sort("weight", "path", descending=[True, False]).head(MOST_CHAINS)
     return [
         {
@@ -202,7 +204,3 @@ def _chains(paths: pl.DataFrame, exemplars: pl.DataFrame) -> list[dict[str, Any]
         }
         for row in top.to_dicts()
     ]
-
-
-def _trace_ids(rows: pl.DataFrame) -> list[str]:
-    return [f"{high:016x}{low:016x}" for high, low in rows.head(EXEMPLARS).select("trace_hi", "trace_lo").rows()]

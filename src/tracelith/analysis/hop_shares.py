@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.bootstrap import generator
+from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.hop_tables import (
     EntryFacts,
     EntryKey,
@@ -28,13 +29,10 @@ from tracelith.analysis.tail_attribution import (
 )
 from tracelith.analysis.tail_edges import Cells, Counted, Exceedance, Propagation, exceedance, propagation
 from tracelith.analysis.tail_facts import (
-    CALL_FACTOR,
     CALLER_REQUESTS,
     EDGE_CALLS,
     EDGE_REQUESTS,
     EDGE_TAILS,
-    EXEMPLARS,
-    LATENCY_FACTOR,
     TAIL_EXEMPLARS,
 )
 from tracelith.model.findings import State
@@ -180,7 +178,7 @@ def _edge(facts: EntryFacts, hop: dict[str, Any], q: float, table: HopTable) -> 
     )
     propagated = propagation(
         coarse_latencies(facts),
-        counted(calls, "calls", factor=CALL_FACTOR // LATENCY_FACTOR),
+        counted(calls, "calls"),
         _cells(facts.of(EDGE_TAILS).filter(**chosen)),
         q,
         design,
@@ -219,8 +217,7 @@ def _edge_document(amplified: Exceedance | None, propagated: Propagation | None)
 
 def _examples(facts: EntryFacts, hop: str) -> list[str]:
     rows = facts.of(TAIL_EXEMPLARS).filter(hop=hop)
-    slowest = rows.sort("hop_ns", "trace_hi", "trace_lo", descending=[True, False, False]).head(EXEMPLARS)
-    return [f"{high:016x}{low:016x}" for high, low in slowest.select("trace_hi", "trace_lo").rows()]
+    return slowest_ids(rows["rank"])
 
 
 def _without_data(key: EntryKey, table: HopTable) -> HopShare:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.grouping import grouped
 from tracelith.analysis.histograms import bucket_of, coarse
 from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
@@ -22,7 +23,6 @@ __all__ = [
     "EDGE_CALLS",
     "EDGE_REQUESTS",
     "EDGE_TAILS",
-    "EXEMPLARS",
     "HOP_TIMES",
     "LATENCY_FACTOR",
     "TAIL_EXEMPLARS",
@@ -33,9 +33,8 @@ LATENCY_FACTOR = 4
 """Latency buckets of hop times are four fine ones wide (8 %): finer ones would only multiply rows."""
 
 CALL_FACTOR = 8
-"""Buckets of the two-dimensional histogram are eight fine ones wide (17 %) in both directions."""
-
-EXEMPLARS = 3
+"""Buckets of calls are eight fine ones wide (17 %), in both directions of the two-dimensional histogram. Only borders
+of tails are read from them, with the share that really lies beyond; finer ones made calls two thirds of all facts."""
 
 HOP_TIMES = FactTable(
     "hop_times",
@@ -100,13 +99,12 @@ TAIL_EXEMPLARS = FactTable(
         "operation": pl.String,
         "restarted": pl.Boolean,
         "hop": pl.String,
-        "trace_hi": pl.UInt64,
-        "trace_lo": pl.UInt64,
+        SLOT_KEY: pl.Int8,
     },
     sums={},
-    maxima={"hop_ns": pl.Int64},
+    maxima={"rank": pl.String},
 )
-"""The traces in which each hop took longest."""
+"""The traces in which each hop took longest, see exemplars."""
 
 _STRATUM = ["window_ns", "environment", "entry", "restarted", "sampling_known"]
 _COUNT = (pl.len().alias("count"), pl.col("weight").sum())
@@ -220,27 +218,16 @@ def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame
 
 
 def _exemplars(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
-    stratum, trace = chains.stratum[spent.chain], view.chains.trace[spent.chain]
-    # A trace may hold several chains of a stratum. With at most m of them, its three slowest traces are among the
-    # 3 m slowest chains, so only those need sorting.
-    same = grouped({"stratum": chains.stratum, "trace": view.chains.trace}, pl.len().alias("chains"))
-    several = int(same["chains"].to_numpy().max(initial=1))
-    keys = {"stratum": stratum, "hop": spent.hop}
-    border = grouped(keys, pl.col("hop_ns").top_k(EXEMPLARS * several).min().alias("border"), hop_ns=spent.hop_ns)
-    candidates = (
-        pl.DataFrame({**keys, "hop_ns": spent.hop_ns, "trace": trace})
-        .join(border, on=list(keys), how="left")
-        .filter(pl.col("hop_ns") >= pl.col("border"))
-        .with_columns(
-            trace_hi=pl.lit(pl.Series(view.forest.trace_hi)).gather(pl.col("trace")),
-            trace_lo=pl.lit(pl.Series(view.forest.trace_lo)).gather(pl.col("trace")),
-        )
-        .sort("hop_ns", "trace_hi", "trace_lo", descending=[True, False, False])
-        .unique([*keys, "trace"], keep="first", maintain_order=True)
-        .group_by(list(keys), maintain_order=True)
-        .head(EXEMPLARS)
+    rows = pl.DataFrame(
+        {
+            "stratum": chains.stratum[spent.chain],
+            "hop": spent.hop,
+            "trace": view.chains.trace[spent.chain],
+            "duration_ns": spent.hop_ns,
+        }
     )
-    return fact_rows(TAIL_EXEMPLARS, chains.named(candidates.drop("trace", "border")), view, hop=view.path.hop_labels)
+    slowest = slowest_rows(view, rows, ["stratum", "hop"])
+    return fact_rows(TAIL_EXEMPLARS, chains.named(slowest), view, hop=view.path.hop_labels)
 
 
 def _used(view: ForestView) -> _Used:
@@ -266,13 +253,13 @@ def _caller_requests(view: ForestView, chains: _Chains) -> pl.DataFrame:
 
 
 def _edge_calls(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
-    keys = {"bucket": coarse(bucket_of(used.call_ns), LATENCY_FACTOR)}
+    keys = {"bucket": coarse(bucket_of(used.call_ns), CALL_FACTOR)}
     return _edges(view, chains, used, EDGE_CALLS, keys)
 
 
 def _edge_requests(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
     slowest = _slowest(used, used.request)
-    keys = {"bucket": coarse(bucket_of(slowest.call_ns), LATENCY_FACTOR)}
+    keys = {"bucket": coarse(bucket_of(slowest.call_ns), CALL_FACTOR)}
     return _edges(view, chains, slowest, EDGE_REQUESTS, keys)
 
 
