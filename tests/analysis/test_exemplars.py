@@ -1,0 +1,66 @@
+"""Example traces stay few however long the period, and the slowest is always among them."""
+
+import numpy as np
+import polars as pl
+
+from analysis.pipelines import PERIOD, batches, over_windows
+from tracelith.analysis.depth_facts import CHAIN_EXEMPLARS, observe_depth
+from tracelith.analysis.engine import Engine
+from tracelith.analysis.exemplars import SLOTS, slowest_ids
+from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.tail_facts import TAIL_EXEMPLARS, observe_tail
+from tracelith.store import Store
+from traces import START_NS, view_of
+
+SHOP = """
+shop SERVER GET / 0..30ms
+  shop CLIENT price 10..20ms
+    price SERVER GET /p 11..19ms
+"""
+
+
+def test_examples_of_many_windows_merge_to_a_few_per_hop_and_chain() -> None:
+    window = over_windows(SHOP, copies=10, windows=40)
+
+    with Store.open(None) as store:
+        engine = Engine(store, registered_analyses())
+        store.append(batches(window))
+        engine.analyse_stale()
+        facts = store.facts("", *PERIOD)
+        chains, hops = facts.merged(CHAIN_EXEMPLARS), facts.merged(TAIL_EXEMPLARS)
+
+    assert chains.height == SLOTS
+    assert hops.height == SLOTS * 3
+    assert len(slowest_ids(chains["rank"])) == SLOTS
+
+
+def test_the_slowest_trace_of_all_comes_first() -> None:
+    one = over_windows(SHOP, copies=20, windows=5)
+    slowest = 7 * 3
+    longer = one.spans["duration_ns"].to_numpy() + np.where(np.arange(one.spans.height) == slowest, 1_000_000, 0)
+    row = one.spans.row(slowest, named=True)
+
+    with Store.open(None) as store:
+        engine = Engine(store, registered_analyses())
+        store.append(batches(one, [one.spans.with_columns(duration_ns=pl.Series(longer))]))
+        engine.analyse_stale()
+        ids = slowest_ids(store.facts("", START_NS, PERIOD[1]).merged(CHAIN_EXEMPLARS)["rank"])
+
+    assert ids[0] == f"{row['trace_hi']:016x}{row['trace_lo']:016x}"
+    assert len(set(ids)) == SLOTS
+
+
+def test_ranks_sort_by_time_and_give_the_trace_back() -> None:
+    ranks = pl.Series([f"{took:020d}{high:020d}{low:020d}" for took, high, low in [(9, 1, 2), (10, 0, 2**64 - 1)]])
+
+    assert slowest_ids(pl.concat([ranks, ranks])) == ["0" * 16 + "f" * 16, "0" * 15 + "1" + "0" * 15 + "2"]
+
+
+def test_traces_that_are_not_complete_are_no_examples() -> None:
+    view = view_of("lost SERVER GET / 0..5ms orphan")
+
+    observed = {**observe_depth(view), **observe_tail(view)}
+
+    assert observed[CHAIN_EXEMPLARS.name].is_empty()
+    assert observed[TAIL_EXEMPLARS.name].is_empty()
+    assert slowest_ids(pl.Series([], dtype=pl.String)) == []
