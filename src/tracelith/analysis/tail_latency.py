@@ -13,8 +13,8 @@ Reading: A share below 0.3 is normal, 0.3 to 0.6 worth watching, above 0.6 domin
     or further, so that the tail of one service travels up a chain; one call away it is worth knowing, no more.
 Needs: 3,000 complete traces for the slowest 1 %, 600 for 5 %, 300 for 10 %; 1,000 requests for exceedance.
 False positives: Requests of different kinds under one name (a hop is not accused if slow requests merely visit it
-    more often); cold starts after deployments; timeouts that cut the
-    longest calls; a sampler that prefers slow traces without saying so.
+    more often); cold starts after deployments; timeouts that cut the longest calls; a sampler that prefers slow
+    traces without saying so; a period below two hours, whose interval speaks of those hours only.
 Source: Euler allocation of expected shortfall (Tasche 1999) on the critical path of Eaton et al., ACM Queue 2022;
     fan-out after Dean and Barroso, CACM 2013.
 """
