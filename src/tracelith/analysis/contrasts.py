@@ -74,12 +74,12 @@ def stratified_test(tables: ArrayLike) -> Stratified:
 
 def exponential_bucket(value: float, scale: int) -> int:
     """Index i of the exponential histogram's bucket (b^i, b^(i+1)] with b = 2^(2^-scale)."""
-    return math.ceil(math.log2(value) * 2**scale) - 1
+    return math.ceil(math.log2(value) * 2.0**scale) - 1
 
 
 def exponential_error(scale: int) -> float:
     """Largest relative error of the values that stand for an exponential histogram's buckets: (b - 1) / (b + 1)."""
-    base = 2 ** (2.0**-scale)
+    base: float = 2 ** (2.0**-scale)
     return (base - 1) / (base + 1)
 
 
