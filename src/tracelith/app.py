@@ -43,6 +43,9 @@ __all__ = ["Application", "server_note"]
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S = 3600.0
+
+FINDINGS_EVERY_S = 300.0
+"""How often findings are recorded: once per window is as often as they can change."""
 LOOK_EVERY_S = 0.5
 
 
@@ -64,12 +67,14 @@ class Application:
         schedule = crontab_trigger(settings.report_schedule)
         self.settings = settings
         self._stopping = threading.Event()
+        self._recorded_generation = -1
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
             self.engine = Engine(self.store, registered_analyses())
             self._committer = GroupCommitter(self.store, max_queued_bytes=settings.max_queued_bytes)
             stack.callback(self._committer.stop)
             stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
+            stack.enter_context(_repeating("findings", FINDINGS_EVERY_S, self._record_findings))
             stack.enter_context(_repeating("retention", RETENTION_EVERY_S, self._retain))
             self._listen(stack)
             stack.enter_context(ReportSchedule(schedule, self._write_report, self._lacks_report))
@@ -136,6 +141,12 @@ class Application:
     def _end_early(self, _done: int, _total: int) -> None:
         if self._stopping.is_set():
             raise _Stopped
+
+    def _record_findings(self) -> None:
+        generation = self.store.fact_generation()
+        if generation != self._recorded_generation:
+            self.engine.record_findings()
+            self._recorded_generation = generation
 
     def _write_report(self, week: IsoWeek) -> None:
         if self.store.period() is None:

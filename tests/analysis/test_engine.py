@@ -1,6 +1,7 @@
 """The engine: the same answer however spans arrive, and no failure that stops the others."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,9 @@ from tracelith.analysis.registry import registered_analyses
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
-from tracelith.model.schema import InternedBatch
+from tracelith.model.schema import WINDOW_NS, InternedBatch
 from tracelith.store import Store
-from traces import view_of, window_of
+from traces import START_NS, view_of, window_of
 
 SYSTEM = """
 shop SERVER GET /checkout 0..90ms environment=production
@@ -266,3 +267,32 @@ def test_every_window_is_in_exactly_one_batch_of_bounded_size(counts: dict[int, 
         spans = sum(counts[window] for window in batch.windows)
         assert spans / batch.buckets <= observing.SPANS_AT_ONCE
         assert len(batch.windows) == 1 or batch.buckets == 1
+
+
+def test_recorded_findings_tell_since_when_they_stand() -> None:
+    deep = """
+        a  SERVER GET /  0..90ms
+          a  CLIENT b  10..80ms
+            b  SERVER GET /b  12..78ms
+              b  CLIENT c  20..70ms
+                c  SERVER GET /c  22..68ms
+                  c  CLIENT d  30..60ms
+                    d  SERVER GET /d  32..58ms
+    """
+    window = over_windows(deep, copies=300, windows=2)
+    first = pl.col("start_ns") < START_NS + WINDOW_NS
+    parts = [window.spans.filter(first), window.spans.filter(~first)]
+    days = iter(range(1, 9))
+    with Store.open(None) as store:
+        engine = Engine(store, registered_analyses(), now=lambda: datetime(2026, 3, next(days), tzinfo=UTC))
+        documents = []
+        for arrival in batches(window, parts):
+            store.append([arrival])
+            engine.analyse_stale()
+            documents.append(engine.conclude(None, *PERIOD))
+            engine.record_findings()
+
+    (before, *_), (after, *_) = (document["findings"] for document in documents)
+    assert before["rule"] == after["rule"] == "deep-synchronous-chain"
+    assert "first_seen" not in before
+    assert after["first_seen"].startswith("2026-03-0")

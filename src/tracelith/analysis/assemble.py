@@ -12,7 +12,7 @@ from tracelith.analysis.groups import coupled_groups
 from tracelith.analysis.times import iso_time
 from tracelith.analysis.verdict import verdict_of
 from tracelith.model.document import SCHEMA, AnalysisDocument
-from tracelith.model.findings import Estimate, State
+from tracelith.model.findings import Estimate, Finding, State
 
 __all__ = ["SIGNIFICANT_DIGITS", "assemble_document", "rounded"]
 
@@ -25,6 +25,8 @@ def assemble_document(
     evidence: Evidence,
     concluded: Concluded,
     environments: Sequence[str],
+    *,
+    first_seen_ns: Mapping[str, int],
     generated_at: datetime,
 ) -> AnalysisDocument:
     """The document of one environment and period.
@@ -34,6 +36,7 @@ def assemble_document(
         evidence: what they looked at.
         concluded: what they said.
         environments: all that have data in the period.
+        first_seen_ns: when findings were first recorded, by their id.
         generated_at: now.
     """
     document: dict[str, Any] = {
@@ -43,7 +46,7 @@ def assemble_document(
         "window": {"start": iso_time(evidence.start_ns), "end": iso_time(evidence.end_ns)},
         **_without_evidence("the analysis failed, see analyses"),
         **concluded.document,
-        "findings": [finding.document() for finding in concluded.findings],
+        "findings": [_finding(finding, first_seen_ns.get(finding.id)) for finding in concluded.findings],
         "analyses": _analyses(analyses, concluded.failures),
     }
     document["quality"] = {**document["quality"], "environments": list(environments)}
@@ -61,6 +64,11 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
     return value
+
+
+def _finding(finding: Finding, first_seen_ns: int | None) -> dict[str, Any]:
+    seen = {} if first_seen_ns is None else {"first_seen": iso_time(first_seen_ns)}
+    return {**finding.document(), **seen}
 
 
 def _analyses(analyses: Sequence[Analysis], failures: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -22,6 +22,9 @@ __all__ = ["Engine", "EngineStore", "Progress"]
 
 CACHED_DOCUMENTS = 32
 
+REMEMBERED_NS = 26 * 7 * 86_400_000_000_000
+"""The period that recorded findings speak of: what the dashboard shows by default."""
+
 Progress = Callable[[int, int], None]
 """Called with windows done and windows to do."""
 
@@ -102,9 +105,28 @@ class Engine:
         )
         concluded = conclude_all(self._analyses, evidence, self.failures)
         names = [name for name, _ in seen]
-        document = assemble_document(self._analyses, evidence, concluded, names, self._now())
+        known = self._store.findings(chosen)
+        first_seen_ns = dict(zip(known["id"], known["first_seen_ns"], strict=True))
+        document = assemble_document(
+            self._analyses, evidence, concluded, names, first_seen_ns=first_seen_ns, generated_at=self._now()
+        )
         with self._caching:
             self._documents[key] = document
             while len(self._documents) > CACHED_DOCUMENTS:
                 self._documents.popitem(last=False)
         return document
+
+    def record_findings(self) -> None:
+        """Remembers, per environment, which findings of the latest half year stand now; documents tell since when.
+
+        Findings that are gone are resolved, unless an analysis failed: it might have made them.
+        """
+        period = self._store.period()
+        if period is None:
+            return
+        start_ns, end_ns = max(period[0], period[1] - REMEMBERED_NS), period[1]
+        for environment, _ in self._store.environments(start_ns, end_ns):
+            document = self.conclude(environment, start_ns, end_ns)
+            if not any(analysis["error"] for analysis in document["analyses"]):
+                now_ns = int(self._now().timestamp()) * 1_000_000_000
+                self._store.sync_findings(environment, now_ns, document["findings"])

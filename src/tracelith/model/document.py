@@ -232,6 +232,7 @@ class FindingDocument(TypedDict):
     metric: dict[str, Any]
     evidence: dict[str, Any]
     advice: str
+    first_seen: NotRequired[str]  # when a running server first made the claim; it may have gone and come back since
 
 
 class VerdictDocument(TypedDict):

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -99,6 +99,14 @@ class AnalysisStore(TraceReader, Protocol):
 
     def refusals(self, since_ns: int = 0) -> dict[str, int]:
         """Spans refused by receiver and readers since that time, by reason, most first."""
+        ...
+
+    def sync_findings(self, environment: str, now_ns: int, found: Sequence[Mapping[str, Any]]) -> None:
+        """Makes these FindingDocuments the open findings of the environment and resolves the others."""
+        ...
+
+    def findings(self, environment: str) -> pl.DataFrame:
+        """Findings of the environment, open and resolved: id, state, first_seen_ns, last_seen_ns and what they say."""
         ...
 
     def fact_generation(self) -> int:
