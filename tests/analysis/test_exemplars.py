@@ -10,7 +10,7 @@ from tracelith.analysis.exemplars import SLOTS, slowest_ids
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.tail_facts import TAIL_EXEMPLARS, observe_tail
 from tracelith.store import Store
-from traces import START_NS, view_of
+from traces import START_NS, view_of, window_of
 
 SHOP = """
 shop SERVER GET / 0..30ms
@@ -48,6 +48,23 @@ def test_the_slowest_trace_of_all_comes_first() -> None:
 
     assert ids[0] == f"{row['trace_hi']:016x}{row['trace_lo']:016x}"
     assert len(set(ids)) == SLOTS
+
+
+def test_examples_come_from_the_newest_week_because_older_traces_are_gone() -> None:
+    old = window_of("shop SERVER GET / 0..90ms", copies=20)
+    new = window_of("shop SERVER GET / 0..30ms", copies=20)
+    weeks_later = new.spans.with_columns(pl.col("trace_hi") + 1, pl.col("start_ns") + 30 * 86_400_000_000_000)
+
+    with Store.open(None) as store:
+        engine = Engine(store, registered_analyses())
+        store.append(batches(old, [old.spans, weeks_later.cast(old.spans.schema)]))
+        engine.analyse_stale()
+        first, end = store.period() or (0, 0)
+        (entry,) = engine.conclude(None, first, end)["entry_operations"]
+
+    recent = {f"{hi:016x}{lo:016x}" for hi, lo in weeks_later.select("trace_hi", "trace_lo").iter_rows()}
+    assert entry["traces"] == 40
+    assert set(entry["chains"][0]["trace_ids"]) <= recent
 
 
 def test_ranks_sort_by_time_and_give_the_trace_back() -> None:

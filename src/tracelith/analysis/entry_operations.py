@@ -11,7 +11,7 @@ from tracelith.analysis.base import Evidence
 from tracelith.analysis.bootstrap import block_length_ns, generator
 from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, path_of
 from tracelith.analysis.entry_latency import ENTRY_LATENCY
-from tracelith.analysis.exemplars import slowest_ids
+from tracelith.analysis.exemplars import newest, slowest_ids
 from tracelith.analysis.histograms import ZERO_BUCKET, coarse, representative, upper_edge
 from tracelith.analysis.quantiles import WeightedValues, block_weights, quantile, widened
 from tracelith.analysis.shares import percent
@@ -46,7 +46,7 @@ def entry_operations(evidence: Evidence) -> list[EntryOperation]:
     depths = _by_entry(evidence.facts.by_window(CHAIN_DEPTH, length))
     latencies = _by_entry(evidence.facts.by_window(ENTRY_LATENCY, length))
     paths = _by_entry(evidence.facts.merged(CHAIN_PATHS))
-    exemplars = _by_entry(evidence.facts.merged(CHAIN_EXEMPLARS), speaking=False)
+    exemplars = _by_entry(newest(evidence.facts, CHAIN_EXEMPLARS), speaking=False)
     orphans = orphan_shares(evidence.facts)
     operations = [
         _operation(

@@ -10,11 +10,14 @@ import numpy as np
 import polars as pl
 
 from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactReader, FactTable
 
-__all__ = ["SLOTS", "SLOT_KEY", "slowest_ids", "slowest_rows"]
+__all__ = ["SLOTS", "SLOT_KEY", "newest", "slowest_ids", "slowest_rows"]
 
 SLOTS = 3
 SLOT_KEY = "slot"
+
+_WEEK_NS = 7 * 86_400_000_000_000
 
 _DIGITS = 20
 """Of the largest 64-bit number; decimal, because that is what is padded without a loop over rows."""
@@ -42,6 +45,16 @@ def slowest_rows(view: ForestView, rows: pl.DataFrame, keys: list[str]) -> pl.Da
         rank=pl.concat_str(pl.col(name).cast(pl.String).str.zfill(_DIGITS) for name in ("duration_ns", "hi", "lo"))
     )
     return ranked.group_by(*keys, SLOT_KEY).agg(pl.col("rank").max())
+
+
+def newest(facts: FactReader, table: FactTable) -> pl.DataFrame:
+    """Exemplar rows of the newest week that has any, per combination of the table's keys.
+
+    Raw spans are kept for days and facts for a year: an older, slower example would lead to a trace that is gone.
+    """
+    keys = list(table.keys)
+    weekly = facts.by_window(table, _WEEK_NS).sort("window_ns", descending=True)
+    return weekly.unique(keys, keep="first", maintain_order=True).drop("window_ns").sort(keys)
 
 
 def slowest_ids(ranks: pl.Series) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.bootstrap import block_length_ns
 from tracelith.analysis.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.exemplars import newest
 from tracelith.analysis.histograms import coarse
 from tracelith.analysis.tail_attribution import HopTimes
 from tracelith.analysis.tail_edges import Counted
@@ -71,8 +72,9 @@ def entry_facts(evidence: Evidence) -> dict[EntryKey, EntryFacts]:
     found: dict[EntryKey, dict[str, pl.DataFrame]] = {}
     for table in (ENTRY_LATENCY, HOP_TIMES):
         _split(found, table, _speaking(table, evidence.facts.by_window(table, length), evidence))
-    for table in (CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS, TAIL_EXEMPLARS):
+    for table in (CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS):
         _split(found, table, _speaking(table, evidence.facts.merged(table), evidence))
+    _split(found, TAIL_EXEMPLARS, newest(evidence.facts, TAIL_EXEMPLARS))
     return {key: EntryFacts(found[key]) for key in sorted(found) if ENTRY_LATENCY.name in found[key]}
 
 
