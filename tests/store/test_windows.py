@@ -252,17 +252,6 @@ def test_one_trace_is_read_whole_wherever_its_spans_lie(store: Store) -> None:
     assert store.read_trace(0, 3).spans.height == 0
 
 
-def test_recent_traces_are_root_spans_slowest_first(store: Store) -> None:
-    slow, fast = span(1, 1, T0, duration_ns=900), span(2, 1, T0, duration_ns=100)
-    store.append([batch([fast, slow, span(1, 2, T0, parent=1, duration_ns=999), span(3, 1, window(5))])])
-
-    found = store.recent_traces("svc0", "GET /", T0, window(1), limit=5)
-
-    assert found["trace_lo"].to_list() == [1, 2]
-    assert store.recent_traces(None, None, T0, window(1), limit=1)["trace_lo"].to_list() == [1]
-    assert store.recent_traces("svc9", None, T0, window(1)).height == 0
-
-
 # --- the rule of ports.AnalysisStore.stale_windows, written down naively ------------------------------------------
 
 Step = list[tuple[int, int]] | int  # spans as (trace, window number), or how many stale windows to analyse

@@ -10,7 +10,7 @@ from tracelith.model.schema import WINDOW_NS
 from tracelith.store.connection import Cursor, Database
 from tracelith.store.windows import HORIZON_NS, horizon_of
 
-__all__ = ["TracesWanted", "read_trace", "read_windows", "recent_traces", "window_span_counts"]
+__all__ = ["read_trace", "read_windows", "window_span_counts"]
 
 # A trace has one bucket, so the bucket is tested on both sides before anything is joined. Each trace brings its own
 # horizon: reading two distant windows together must not give a trace more spans than reading them one by one.
@@ -39,15 +39,6 @@ LINKED_SPANS = """
     ORDER BY trace_hi, trace_lo, start_ns, span_id
 """
 
-RECENT = """
-    SELECT span.trace_hi, span.trace_lo, resource.service, operation.name AS operation,
-        span.start_ns, span.duration_ns, span.outcome
-    FROM span JOIN resource USING (resource) JOIN operation USING (operation)
-    WHERE span.parent_id = 0 AND span.start_ns >= $from AND span.start_ns < $to
-        AND ($service IS NULL OR resource.service = $service)
-        AND ($operation IS NULL OR operation.name = $operation)
-    ORDER BY span.duration_ns DESC, span.trace_hi, span.trace_lo LIMIT $limit
-"""
 
 COUNTS = """
     SELECT window_of(start_ns) AS window_ns, count(*) FROM span
@@ -64,17 +55,6 @@ class Horizon:
 
     start_ns: int
     end_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class TracesWanted:
-    """Which root spans: service and operation name (None: any), starting in [start_ns, end_ns), at most limit."""
-
-    service: str | None
-    operation: str | None
-    start_ns: int
-    end_ns: int
-    limit: int
 
 
 def read_windows(database: Database, windows: Sequence[int], bucket: int, buckets: int, upto: int) -> WindowSpans:
@@ -141,13 +121,3 @@ def window_span_counts(database: Database, windows: Sequence[int]) -> dict[int, 
     with database.cursor() as cursor:
         counts.update(cursor.execute(COUNTS, parameters).fetchall())
     return counts
-
-
-def recent_traces(database: Database, wanted: TracesWanted) -> pl.DataFrame:
-    """Root spans that start in the period, slowest first."""
-    parameters = {
-        "service": wanted.service, "operation": wanted.operation,
-        "from": wanted.start_ns, "to": wanted.end_ns, "limit": wanted.limit,
-    }  # fmt: skip
-    with database.cursor() as cursor:
-        return cursor.execute(RECENT, parameters).pl()

@@ -18,7 +18,6 @@ from tracelith.store import deployments, facts, findings, reading, refusals, ret
 from tracelith.store.connection import Cursor, Database, open_database
 from tracelith.store.ledger import WindowLedger
 from tracelith.store.migrate import migrate
-from tracelith.store.reading import TracesWanted
 from tracelith.store.refusals import RefusalCounter
 from tracelith.store.retention import Retained
 from tracelith.store.spans import SpanAppender, read_dimension
@@ -154,16 +153,6 @@ class Store:
     def read_trace(self, trace_hi: int, trace_lo: int) -> WindowSpans:
         """One trace, whole; no rows if it is unknown or past retention."""
         return reading.read_trace(self._database, trace_hi, trace_lo, self._ledger.last_commit)
-
-    def recent_traces(
-        self, service: str | None, operation: str | None, start_ns: int, end_ns: int, *, limit: int = 20
-    ) -> pl.DataFrame:
-        """Root spans starting in the half-open period, slowest first; None matches every service or operation name.
-
-        Returns:
-            trace_hi, trace_lo, service, operation (span name), start_ns, duration_ns, outcome.
-        """
-        return reading.recent_traces(self._database, TracesWanted(service, operation, start_ns, end_ns, limit))
 
     def ensure_fact_tables(self, tables: Sequence[FactTable]) -> None:
         """Creates missing fact tables and rebuilds those whose columns differ.
