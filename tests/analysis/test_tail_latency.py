@@ -123,6 +123,12 @@ def test_equal_requests_have_no_tail() -> None:
     assert {row["share"] for row in document["tail"]} == {None}
 
 
+def test_requests_without_duration_have_no_tail_and_say_so() -> None:
+    (row,) = analysed([batches(window_of("shop SERVER GET / 0..0ms", copies=700))])["tail"]
+
+    assert (row["share"], row["status"], row["reason"]) == (None, "not_identifiable", "requests take no time at all")
+
+
 def test_a_short_history_trusts_the_wider_of_blocks_and_traces() -> None:
     random = np.random.default_rng(5)
     price = np.where(random.random(4000) < 0.02, random.uniform(200, 400, 4000), random.normal(8, 1, 4000))

@@ -221,9 +221,11 @@ def _examples(facts: EntryFacts, hop: str) -> list[str]:
 
 
 def _without_data(key: EntryKey, table: HopTable) -> HopShare:
-    needed = QUANTILES[-1][1]
+    needed, state = QUANTILES[-1][1], State.INSUFFICIENT_DATA
     reason = f"{needed} complete traces are needed, {table.traces} came; analyse a longer period"
-    if table.traces >= needed:
+    if min(float(table.traces), table.times.n_eff) >= needed:
+        state, reason = State.NOT_IDENTIFIABLE, "requests take no time at all"
+    elif table.traces >= needed:
         reason = f"{needed} effective traces are needed, {table.times.n_eff:.0f} remain after weighting"
     unknown = (
         "slower_ms",
@@ -257,7 +259,7 @@ def _without_data(key: EntryKey, table: HopTable) -> HopShare:
         **_edge_document(None, None),
         "ci_method": "traces",
         "trace_ids": [],
-        "status": str(State.INSUFFICIENT_DATA),
+        "status": str(state),
         "reason": reason,
     }
     return HopShare(document, None)
