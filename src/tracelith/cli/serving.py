@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -58,13 +58,14 @@ def demo(
     """Simulate the login system, send it through the real receiver, and open the dashboard on the findings."""
     simulation = simulate("login", weeks=weeks, traces=traces)
     with (
+        _until_signalled() as stop,
         tempfile.TemporaryDirectory(prefix="tracelith-demo-") as folder,
         _demo_application(Path(folder)) as application,
     ):
-        _send(simulation, application.grpc_address)
+        _send(simulation, application.grpc_address, stop)
         _tell_deployments(simulation, application)
         with bar("analysing") as advance:
-            application.engine.analyse_stale(0.0, on_progress=advance)
+            application.engine.analyse_stale(0.0, on_progress=_stoppable(advance, stop))
         start_ns, end_ns = application.store.period() or (0, 0)
         _summarise(application.engine.conclude(None, start_ns, end_ns))
         url = f"http://{application.web_address}/"
@@ -73,8 +74,7 @@ def demo(
             webbrowser.open(url)
         if stay:
             _say("Press Ctrl-C to end.")
-            with _until_signalled() as stop:
-                application.wait(stop)
+            application.wait(stop)
 
 
 def _demo_application(folder: Path) -> Application:
@@ -97,8 +97,9 @@ def _demo_application(folder: Path) -> Application:
     raise AssertionError("the loop returns or raises")
 
 
-def _send(simulation: Simulation, address: str) -> None:
-    with grpc.insecure_channel(address) as channel, bar("simulating and sending") as advance:
+def _send(simulation: Simulation, address: str, stop: threading.Event) -> None:
+    with grpc.insecure_channel(address) as channel, bar("simulating and sending") as bar_advance:
+        advance = _stoppable(bar_advance, stop)
         grpc.channel_ready_future(channel).result(READY_TIMEOUT_S)
         export = channel.unary_unary(EXPORT)
         spans = 0
@@ -108,6 +109,20 @@ def _send(simulation: Simulation, address: str) -> None:
             spans += batch.spans
             advance(batch.traces_done, simulation.traces)
     _say(f"{spans:,} spans simulated, sent over OTLP/gRPC and stored in {time.monotonic() - started:.1f} s")
+
+
+def _stoppable(advance: Callable[[int, int], None], stop: threading.Event) -> Callable[[int, int], None]:
+    """Advances, or ends what it is called from once the event is set.
+
+    Python's own KeyboardInterrupt may be raised inside a library that swallows it.
+    """
+
+    def step(done: int, total: int) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        advance(done, total)
+
+    return step
 
 
 def _tell_deployments(simulation: Simulation, application: Application) -> None:
