@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from tracelith.analysis.times import iso_time
 from tracelith.cli.importing import DEFAULT_DB
 from tracelith.cli.options import Db, Deployments, Environment, Since, Until, parse_time_ns
 from tracelith.cli.server_client import RunningServer, find_server
@@ -50,7 +51,13 @@ def analyze(
             with open_workspace(file) as workspace:
                 document = _analyze_here(workspace, [], deployments, environment, since_ns, until_ns)
         except StoreLocked as locked:
-            document = _ask_server(find_server(file, locked), environment, since, until)
+            server = find_server(file, locked)
+            if deployments:
+                raise InputError(
+                    f"a server owns {file} and answers for it; hand it the deployments first: "
+                    f"tracelith deployments import {deployments} --db {file}"
+                ) from None
+            document = _ask_server(server, environment, since_ns, until_ns)
     else:
         with open_workspace(db) as workspace:
             document = _analyze_here(workspace, paths, deployments, environment, since_ns, until_ns)
@@ -77,9 +84,15 @@ def _analyze_here(
 
 
 def _ask_server(
-    server: RunningServer, environment: str | None, since: str | None, until: str | None
+    server: RunningServer, environment: str | None, since_ns: int | None, until_ns: int | None
 ) -> AnalysisDocument:
-    document: AnalysisDocument = server.get("/api/v1/analysis", environment=environment, since=since, until=until)
+    # As moments: the server counts an age back from the end of its data, not from now.
+    document: AnalysisDocument = server.get(
+        "/api/v1/analysis",
+        environment=environment,
+        since=None if since_ns is None else iso_time(since_ns),
+        until=None if until_ns is None else iso_time(until_ns),
+    )
     return document
 
 

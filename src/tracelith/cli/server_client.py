@@ -5,8 +5,10 @@ address; commands that find the file taken read the note and ask the server inst
 """
 
 import json
+import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +19,9 @@ from tracelith.model.errors import InputError, StoreError, StoreLocked
 __all__ = ["RunningServer", "find_server"]
 
 TIMEOUT_S = 120.0
+
+BUSY_FOR_S = 120.0
+"""How long spans wait at the door of a server whose queue is full."""
 
 
 class RunningServer:
@@ -37,10 +42,19 @@ class RunningServer:
         return self._ask(urllib.request.Request(f"http://{self._web}{path}", json.dumps(body).encode(), headers))
 
     def export(self, body: bytes) -> None:
-        """Hands spans to the receiver; returns once they are durable."""
+        """Hands spans to the receiver; returns once they are durable. Waits while the server's queue is full."""
         headers = {"Content-Type": "application/x-protobuf"}
         request = urllib.request.Request(f"http://{self._http}/v1/traces", body, headers)
-        self._ask(request, expect_json=False)
+        give_up_at = time.monotonic() + BUSY_FOR_S
+        while True:
+            try:
+                self._ask(request, expect_json=False)
+            except _Busy as busy:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(busy.retry_after_s)
+            else:
+                return
 
     def _ask(self, request: urllib.request.Request, *, expect_json: bool = True) -> Any:
         try:
@@ -48,12 +62,27 @@ class RunningServer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise _Busy(f"the server at {request.host} is busy: {detail}", _seconds(error)) from error
             raise InputError(f"the server at {request.host} answered {error.code}: {detail}") from error
         except OSError as error:
             raise StoreError(
                 f"another process owns the database, but the server it noted at {request.host} does not answer: {error}"
             ) from error
         return json.loads(content) if expect_json else None
+
+
+class _Busy(StoreError):
+    """The server asked to come again later."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+def _seconds(error: urllib.error.HTTPError) -> float:
+    stated = error.headers.get("Retry-After", "")
+    return float(stated) if stated.isdigit() else 1.0
 
 
 def find_server(db: Path, locked: StoreLocked) -> RunningServer:

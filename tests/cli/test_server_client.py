@@ -1,0 +1,59 @@
+"""Commands beside a running server: they ask it, wait for it, and say what it cannot do."""
+
+import json
+from collections import deque
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from serving import server_process
+from tracelith.cli import run
+from tracelith.cli.server_client import RunningServer
+from tracelith.http_server import HttpServer
+from tracelith.ingest.commit import Encoding, Receipt
+from tracelith.ingest.otlp_http import create_otlp_app
+from tracelith.model.errors import Overloaded
+
+LOGIN = Path(__file__).resolve().parents[2] / "sample_traces" / "login"
+
+
+def test_an_import_waits_while_the_queue_of_the_server_is_full() -> None:
+    answers = deque([Overloaded("full", retry_after_s=0.1), Overloaded("full", retry_after_s=0.1)])
+    taken: list[bytes] = []
+
+    def submit(body: bytes, _encoding: Encoding) -> "Future[Receipt]":
+        if answers:
+            raise answers.popleft()
+        taken.append(body)
+        done: Future[Receipt] = Future()
+        done.set_result(Receipt(1, 0, ""))
+        return done
+
+    server = HttpServer(create_otlp_app(submit, max_body_bytes=1 << 20), "127.0.0.1:0", option="--http")
+    try:
+        RunningServer(web="127.0.0.1:1", http=server.address).export(b"spans")
+    finally:
+        server.stop()
+
+    assert taken == [b"spans"]
+
+
+def test_files_deployments_and_questions_go_to_the_server_that_owns_the_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = str(tmp_path / "spans.duckdb")
+    csv = str(LOGIN / "deployments.csv")
+
+    with server_process(Path(db)):
+        codes = [run(["import", str(LOGIN), "--db", db]), run(["deployments", "import", csv, "--db", db])]
+        said = capsys.readouterr().out
+        codes.append(run(["analyze", "--db", db, "--format", "json", "--since", "2000-01-01"]))
+        document = json.loads(capsys.readouterr().out)
+        refused = run(["analyze", "--db", db, "--deployments", csv])
+
+    assert codes == [0, 0, 0]
+    assert "deployments of" in said
+    assert document["window"]["start"] == "2000-01-01T00:00:00Z"
+    assert refused == 2
+    assert f"deployments import {csv}" in capsys.readouterr().err
