@@ -53,3 +53,17 @@ def test_a_broken_settings_file_is_an_error_that_names_it(tmp_path: Path) -> Non
 
     with pytest.raises(ConfigurationError, match=r"broken\.toml"):
         load_settings({}, file)
+
+
+def test_what_an_orchestrator_tells_about_a_service_of_our_name_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "TRACELITH_SERVICE_HOST": "10.0.0.7",
+        "TRACELITH_SERVICE_PORT": "4317",
+        "TRACELITH_SERVICE_PORT_OTLP": "4317",
+        "TRACELITH_PORT": "tcp://10.0.0.7:4317",
+        "TRACELITH_PORT_4317_TCP_ADDR": "10.0.0.7",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings({}).web == "127.0.0.1:8080"

@@ -6,6 +6,7 @@ errors do not say which of them a bad value came from.)
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ from tracelith.model.errors import ConfigurationError
 __all__ = ["ENVIRONMENT_PREFIX", "Settings", "load_settings", "split_address"]
 
 ENVIRONMENT_PREFIX = "TRACELITH_"
+
+SERVICE_LINK = re.compile(ENVIRONMENT_PREFIX + r"(SERVICE_HOST|(SERVICE_)?PORT(_.*)?)")
+"""What Kubernetes tells every container about a service named tracelith; nobody's settings."""
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -83,7 +87,7 @@ def load_settings(overrides: Mapping[str, Any], file: Path | None = None) -> Set
     from_environment: dict[str, Any] = {
         name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
         for name, value in os.environ.items()
-        if name.startswith(ENVIRONMENT_PREFIX) and name != "TRACELITH_CONFIG"
+        if name.startswith(ENVIRONMENT_PREFIX) and name != "TRACELITH_CONFIG" and not SERVICE_LINK.fullmatch(name)
     }
     if "allowed_hosts" in from_environment:
         from_environment["allowed_hosts"] = tuple(filter(None, from_environment["allowed_hosts"].split(",")))
