@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.coincidence import DeploymentLog
+from tracelith.analysis.deployments.coincidence import DeploymentLog
 from tracelith.model.schema import DEPLOYMENT
 
 __all__ = ["HOUR_NS", "MONDAY_NS", "WEEK_HOURS", "cluster", "independent", "log_of", "told_of", "train"]

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Self
 
 from tracelith import __version__
-from tracelith.analysis.engine import Engine
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.config import Settings
 from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView

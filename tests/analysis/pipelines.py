@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from tracelith.analysis.base import Analysis
-from tracelith.analysis.engine import Engine
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import WINDOW_NS, InternedBatch
 from tracelith.store import Store

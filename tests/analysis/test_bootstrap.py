@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tracelith.analysis.bootstrap import block_draws, generator, percentiles
+from tracelith.analysis.statistics.bootstrap import block_draws, generator, percentiles
 
 
 def coverage(blocks: int, repetitions: int = 500) -> float:

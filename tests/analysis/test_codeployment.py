@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from deployment_logs import MONDAY_NS, WEEK_HOURS, cluster, independent, log_of, told_of, train
 from tracelith.analysis.base import SECTIONS, Conclusion, Evidence
 from tracelith.analysis.codeployment import ANALYSIS, conclude
-from tracelith.analysis.coincidence import WEEK_NS, DeploymentLog
-from tracelith.analysis.version_sightings import SERVICE_VERSIONS
+from tracelith.analysis.deployments.coincidence import WEEK_NS, DeploymentLog
+from tracelith.analysis.deployments.version_sightings import SERVICE_VERSIONS
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.model.document import CodeploymentDocument, PairDocument
 from tracelith.model.facts import FactTable, merge_facts

@@ -5,12 +5,12 @@ import pytest
 from scipy import stats
 
 from deployment_logs import HOUR_NS, log_of
-from tracelith.analysis.cochange import co_change
-from tracelith.analysis.coincidence import calendar_base, coincidence_hits, pair_tests
-from tracelith.analysis.intervals import wilson
-from tracelith.analysis.lead_lag import lead_lag, matched, sign_flip_p, summarise_lags
-from tracelith.analysis.lockstep import expected_solo_rates
-from tracelith.analysis.multiplicity import adjusted_p_values, minimum_coincidences
+from tracelith.analysis.deployments.cochange import co_change
+from tracelith.analysis.deployments.coincidence import calendar_base, coincidence_hits, pair_tests
+from tracelith.analysis.deployments.lead_lag import lead_lag, matched, sign_flip_p, summarise_lags
+from tracelith.analysis.deployments.lockstep import expected_solo_rates
+from tracelith.analysis.statistics.intervals import wilson
+from tracelith.analysis.statistics.multiplicity import adjusted_p_values, minimum_coincidences
 
 WEEKLY = log_of((10, 178, 346), (10.2, 178.2, 514.1), weeks=4)
 COUPLED = log_of((10, 60, 205, 300, 420, 500), (10.2, 60.3, 205.1, 300.4, 420.2, 650), weeks=4)

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from deployment_logs import WEEK_HOURS, cluster, independent, log_of, train
-from tracelith.analysis.cochange import find_sessions
-from tracelith.analysis.coincidence import DELTA_NS, DeploymentLog, pair_tests
-from tracelith.analysis.curveball import curveball_p_values, trade
-from tracelith.analysis.lockstep import lockstep, release_train
-from tracelith.analysis.pair_search import search_pairs
+from tracelith.analysis.deployments.cochange import find_sessions
+from tracelith.analysis.deployments.coincidence import DELTA_NS, DeploymentLog, pair_tests
+from tracelith.analysis.deployments.curveball import curveball_p_values, trade
+from tracelith.analysis.deployments.lockstep import lockstep, release_train
+from tracelith.analysis.deployments.pair_search import search_pairs
 
 WEEKS = 26
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tracelith.analysis.contrasts import (
+from tracelith.analysis.deployments.lead_lag import sign_flip_p
+from tracelith.analysis.statistics.contrasts import (
     exponential_bucket,
     exponential_error,
     exponential_scale,
@@ -13,10 +14,9 @@ from tracelith.analysis.contrasts import (
     poisson_coincidence_p,
     stratified_test,
 )
-from tracelith.analysis.histograms import ACCURACY, GAMMA, bucket_of, representative
-from tracelith.analysis.lead_lag import sign_flip_p
-from tracelith.analysis.tail_edges import fan_out_probability
-from tracelith.analysis.tail_facts import CALL_FACTOR, LATENCY_FACTOR
+from tracelith.analysis.statistics.histograms import ACCURACY, GAMMA, bucket_of, representative
+from tracelith.analysis.tail.edges import fan_out_probability
+from tracelith.analysis.tail.facts import CALL_FACTOR, LATENCY_FACTOR
 
 
 def test_3_exponential_histogram_oracle() -> None:

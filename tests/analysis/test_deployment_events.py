@@ -6,8 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployment_logs import HOUR_NS, MONDAY_NS
-from tracelith.analysis.deployment_events import DeploymentEvents, deployment_events
-from tracelith.analysis.version_sightings import SERVICE_VERSIONS, Ignored, detection_delay_ns, observe_versions
+from tracelith.analysis.deployments.events import DeploymentEvents, deployment_events
+from tracelith.analysis.deployments.version_sightings import (
+    SERVICE_VERSIONS,
+    Ignored,
+    detection_delay_ns,
+    observe_versions,
+)
 from tracelith.model.facts import merge_facts
 from tracelith.model.schema import DEPLOYMENT, WINDOW_NS
 from traces import START_NS, view_of

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.pipelines import PERIOD, analysed, batches, document_of, over_windows
-from tracelith.analysis import observing
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
-from tracelith.analysis.engine import CACHED_DOCUMENTS, Engine
-from tracelith.analysis.observing import batches_of
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running import observing
+from tracelith.analysis.running.engine import CACHED_DOCUMENTS, Engine
+from tracelith.analysis.running.observing import batches_of
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 
 from analysis.pipelines import PERIOD, batches, over_windows
-from tracelith.analysis.depth_facts import CHAIN_EXEMPLARS, observe_depth
-from tracelith.analysis.engine import Engine
+from tracelith.analysis.chains.facts import CHAIN_EXEMPLARS, observe_depth
 from tracelith.analysis.exemplars import SLOTS, slowest_ids
 from tracelith.analysis.registry import registered_analyses
-from tracelith.analysis.tail_facts import TAIL_EXEMPLARS, observe_tail
+from tracelith.analysis.running.engine import Engine
+from tracelith.analysis.tail.facts import TAIL_EXEMPLARS, observe_tail
 from tracelith.store import Store
 from traces import START_NS, view_of, window_of
 

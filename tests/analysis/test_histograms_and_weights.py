@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracelith.analysis.histograms import GAMMA, ZERO_BUCKET, bucket_of, coarse, representative, upper_edge
-from tracelith.analysis.weights import (
+from tracelith.analysis.statistics.histograms import GAMMA, ZERO_BUCKET, bucket_of, coarse, representative, upper_edge
+from tracelith.analysis.statistics.weights import (
     effective_size,
     hajek_ratio,
     horvitz_thompson_total,

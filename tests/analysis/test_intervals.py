@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracelith.analysis.intervals import clopper_pearson, jeffreys, proportion, proportion_interval, wilson
+from tracelith.analysis.statistics.intervals import clopper_pearson, jeffreys, proportion, proportion_interval, wilson
 from tracelith.model.findings import State
 
 

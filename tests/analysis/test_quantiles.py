@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracelith.analysis.bootstrap import generator
-from tracelith.analysis.quantiles import (
+from tracelith.analysis.statistics.bootstrap import generator
+from tracelith.analysis.statistics.quantiles import (
     WeightedValues,
     block_weights,
     minimum_observations,

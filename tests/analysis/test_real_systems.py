@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tracelith.analysis.engine import Engine
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.ingest.commit import SpanWriter
 from tracelith.ingest.describe import describe
 from tracelith.ingest.importing import import_paths

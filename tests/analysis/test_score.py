@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracelith.analysis.score import COMPONENTS, Component, component, score_of
+from tracelith.analysis.judgement.score import COMPONENTS, Component, component, score_of
 
 ORACLE = {
     "deploy": 0.34,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracelith.analysis.bootstrap import generator
-from tracelith.analysis.tail_attribution import HopTimes, attribute, intervals, slower_visits, variance_shares
+from tracelith.analysis.statistics.bootstrap import generator
+from tracelith.analysis.tail.attribution import HopTimes, attribute, intervals, slower_visits, variance_shares
 
 ORACLE = np.array(
     [

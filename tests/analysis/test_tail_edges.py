@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tracelith.analysis.histograms import bucket_of
-from tracelith.analysis.tail_edges import (
+from tracelith.analysis.statistics.histograms import bucket_of
+from tracelith.analysis.tail.edges import (
     Cells,
     Counted,
     effective_fan_out,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from documents import empty_document, healthy_document, login_document
-from tracelith.analysis.groups import coupled_groups
-from tracelith.analysis.verdict import verdict_of
+from tracelith.analysis.judgement.groups import coupled_groups
+from tracelith.analysis.judgement.verdict import verdict_of
 
 GROUPS = [
     {

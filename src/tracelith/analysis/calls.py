@@ -20,7 +20,7 @@ import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.call_facts import CALL_EDGES, observe_edges
-from tracelith.analysis.intervals import proportion
+from tracelith.analysis.statistics.intervals import proportion
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import Estimate, State
 

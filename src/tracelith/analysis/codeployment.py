@@ -31,14 +31,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
-from tracelith.analysis.cochange import find_sessions
-from tracelith.analysis.codeployment_document import Codeployment, codeployment_document
-from tracelith.analysis.codeployment_findings import codeployment_findings
-from tracelith.analysis.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
-from tracelith.analysis.deployment_events import DeploymentEvents, deployment_events
-from tracelith.analysis.lockstep import lockstep, release_train
-from tracelith.analysis.pair_search import search_pairs
-from tracelith.analysis.version_sightings import SERVICE_VERSIONS, observe_versions
+from tracelith.analysis.deployments.cochange import find_sessions
+from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
+from tracelith.analysis.deployments.document import Codeployment, codeployment_document
+from tracelith.analysis.deployments.events import DeploymentEvents, deployment_events
+from tracelith.analysis.deployments.findings import codeployment_findings
+from tracelith.analysis.deployments.lockstep import lockstep, release_train
+from tracelith.analysis.deployments.pair_search import search_pairs
+from tracelith.analysis.deployments.version_sightings import SERVICE_VERSIONS, observe_versions
 from tracelith.forest.view import ForestView
 
 __all__ = ["ANALYSIS", "conclude", "deployment_log", "observe", "study"]

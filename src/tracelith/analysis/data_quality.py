@@ -18,11 +18,11 @@ from typing import Any
 import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
-from tracelith.analysis.defects import DEFECTS, Defect
-from tracelith.analysis.intervals import proportion
+from tracelith.analysis.deployments.version_sightings import SERVICE_VERSIONS
+from tracelith.analysis.quality.defects import DEFECTS, Defect
+from tracelith.analysis.quality.trace_quality import SERVICE_ACTIVITY, TRACE_DEFECTS, TRACE_QUALITY, observe_quality
+from tracelith.analysis.statistics.intervals import proportion
 from tracelith.analysis.times import iso_time
-from tracelith.analysis.trace_quality import SERVICE_ACTIVITY, TRACE_DEFECTS, TRACE_QUALITY, observe_quality
-from tracelith.analysis.version_sightings import SERVICE_VERSIONS
 from tracelith.forest.view import ForestView
 
 __all__ = ["ANALYSIS"]

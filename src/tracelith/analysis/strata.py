@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from tracelith.analysis.histograms import bucket_of
-from tracelith.analysis.weights import SAMPLING_KEY, known_sampling
+from tracelith.analysis.statistics.histograms import bucket_of
+from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 

@@ -19,9 +19,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
-from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, observe_depth
-from tracelith.analysis.entry_latency import ENTRY_LATENCY, observe_entry_latency
-from tracelith.analysis.entry_operations import EntryOperation, entry_operations
+from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY, observe_entry_latency
+from tracelith.analysis.chains.entry_operations import EntryOperation, entry_operations
+from tracelith.analysis.chains.facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, observe_depth
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import Finding, Severity
 

@@ -24,9 +24,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
-from tracelith.analysis.hop_shares import HopShare, hop_shares
 from tracelith.analysis.shares import percent
-from tracelith.analysis.tail_facts import (
+from tracelith.analysis.tail.facts import (
     CALLER_REQUESTS,
     EDGE_CALLS,
     EDGE_REQUESTS,
@@ -35,6 +34,7 @@ from tracelith.analysis.tail_facts import (
     TAIL_EXEMPLARS,
     observe_tail,
 )
+from tracelith.analysis.tail.hop_shares import HopShare, hop_shares
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import Finding, Severity
 

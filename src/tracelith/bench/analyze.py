@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from tracelith.analysis.engine import Engine
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.bench.payloads import build_template, payloads
 from tracelith.forest import observe_view
 from tracelith.ingest.commit import SpanWriter

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tracelith.analysis.engine import Engine
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.ingest.commit import SpanWriter
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.ingest.describe import describe

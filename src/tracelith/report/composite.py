@@ -6,9 +6,9 @@ A week has thousands of requests but a handful of deployments, and the pair test
 
 from typing import Any, Protocol, cast
 
-from tracelith.analysis.assemble import rounded
-from tracelith.analysis.groups import coupled_groups
-from tracelith.analysis.verdict import verdict_of
+from tracelith.analysis.judgement.groups import coupled_groups
+from tracelith.analysis.judgement.verdict import verdict_of
+from tracelith.analysis.running.assemble import rounded
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.findings import Severity
 from tracelith.present.answers import topic_of

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tracelith.analysis.score import COMPONENTS, Component, component, score_of
-from tracelith.analysis.verdict_sentence import sentence_of
+from tracelith.analysis.judgement.score import COMPONENTS, Component, component, score_of
+from tracelith.analysis.judgement.verdict_sentence import sentence_of
 from tracelith.model.findings import State
 
 __all__ = ["components_of", "verdict_of"]

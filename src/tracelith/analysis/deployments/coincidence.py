@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tracelith.analysis.intervals import wilson
-from tracelith.analysis.multiplicity import minimum_coincidences
+from tracelith.analysis.statistics.intervals import wilson
+from tracelith.analysis.statistics.multiplicity import minimum_coincidences
 
 __all__ = [
     "ALPHA",

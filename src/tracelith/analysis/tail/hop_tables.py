@@ -8,13 +8,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
-from tracelith.analysis.bootstrap import block_length_ns
-from tracelith.analysis.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY
 from tracelith.analysis.exemplars import newest
-from tracelith.analysis.histograms import coarse
-from tracelith.analysis.tail_attribution import HopTimes
-from tracelith.analysis.tail_edges import Counted
-from tracelith.analysis.tail_facts import (
+from tracelith.analysis.statistics.bootstrap import block_length_ns
+from tracelith.analysis.statistics.histograms import coarse
+from tracelith.analysis.statistics.weights import effective_size, speaking_rows
+from tracelith.analysis.tail.attribution import HopTimes
+from tracelith.analysis.tail.edges import Counted
+from tracelith.analysis.tail.facts import (
     CALL_FACTOR,
     CALLER_REQUESTS,
     EDGE_CALLS,
@@ -24,7 +25,6 @@ from tracelith.analysis.tail_facts import (
     LATENCY_FACTOR,
     TAIL_EXEMPLARS,
 )
-from tracelith.analysis.weights import effective_size, speaking_rows
 from tracelith.model.facts import FactTable
 
 __all__ = ["EntryFacts", "EntryKey", "HopTable", "counted", "entry_facts", "hop_table"]

@@ -8,18 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
-from tracelith.analysis.bootstrap import generator
 from tracelith.analysis.exemplars import slowest_ids
-from tracelith.analysis.hop_tables import (
-    EntryFacts,
-    EntryKey,
-    HopTable,
-    coarse_latencies,
-    counted,
-    entry_facts,
-    hop_table,
-)
-from tracelith.analysis.tail_attribution import (
+from tracelith.analysis.statistics.bootstrap import generator
+from tracelith.analysis.tail.attribution import (
     Attribution,
     Intervals,
     attribute,
@@ -27,13 +18,22 @@ from tracelith.analysis.tail_attribution import (
     slower_visits,
     variance_shares,
 )
-from tracelith.analysis.tail_edges import Cells, Counted, Exceedance, Propagation, exceedance, propagation
-from tracelith.analysis.tail_facts import (
+from tracelith.analysis.tail.edges import Cells, Counted, Exceedance, Propagation, exceedance, propagation
+from tracelith.analysis.tail.facts import (
     CALLER_REQUESTS,
     EDGE_CALLS,
     EDGE_REQUESTS,
     EDGE_TAILS,
     TAIL_EXEMPLARS,
+)
+from tracelith.analysis.tail.hop_tables import (
+    EntryFacts,
+    EntryKey,
+    HopTable,
+    coarse_latencies,
+    counted,
+    entry_facts,
+    hop_table,
 )
 from tracelith.model.findings import State
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.analysis.bootstrap import ENOUGH_BLOCKS, REPLICATES, block_draws, count_draws, percentiles
+from tracelith.analysis.statistics.bootstrap import ENOUGH_BLOCKS, REPLICATES, block_draws, count_draws, percentiles
 
 __all__ = [
     "MIDDLE",

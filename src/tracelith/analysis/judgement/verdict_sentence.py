@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tracelith.analysis.score import Component
+from tracelith.analysis.judgement.score import Component
 from tracelith.model.findings import Severity
 
 __all__ = ["LONGEST", "sentence_of"]

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, cast
 
 from tracelith.analysis.base import Analysis, Evidence
-from tracelith.analysis.concluding import Concluded
-from tracelith.analysis.defects import DEFECTS
-from tracelith.analysis.groups import coupled_groups
+from tracelith.analysis.judgement.groups import coupled_groups
+from tracelith.analysis.judgement.verdict import verdict_of
+from tracelith.analysis.quality.defects import DEFECTS
+from tracelith.analysis.running.concluding import Concluded
 from tracelith.analysis.times import iso_time
-from tracelith.analysis.verdict import verdict_of
 from tracelith.model.document import SCHEMA, AnalysisDocument
 from tracelith.model.findings import Estimate, Finding, State
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.analysis.intervals import proportion
+from tracelith.analysis.statistics.intervals import proportion
 from tracelith.model.findings import Estimate, State
 
 __all__ = [

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tracelith.analysis.coincidence import DELTA_NS, DeploymentLog
-from tracelith.analysis.quantiles import order_statistic_ranks
+from tracelith.analysis.deployments.coincidence import DELTA_NS, DeploymentLog
+from tracelith.analysis.statistics.quantiles import order_statistic_ranks
 from tracelith.model.findings import Estimate, State
 
 __all__ = ["FEWEST_FOR_DIRECTION", "LeadLag", "lead_lag", "matched", "sign_flip_p", "summarise_lags"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from tracelith.analysis.coincidence import (
+from tracelith.analysis.deployments.coincidence import (
     ALPHA,
     DELTA_NS,
     WEEK_NS,
@@ -27,7 +27,7 @@ from tracelith.analysis.coincidence import (
     PairTests,
     pair_tests,
 )
-from tracelith.analysis.multiplicity import adjusted_p_values
+from tracelith.analysis.statistics.multiplicity import adjusted_p_values
 
 __all__ = ["MINIMUM_PER_SERVICE", "MINIMUM_WEEKS", "WINDOWS_NS", "PairSearch", "search_pairs", "widest_windows"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tracelith.analysis.score import COMPONENTS, component
+from tracelith.analysis.judgement.score import COMPONENTS, component
 from tracelith.model.findings import State
 
 __all__ = ["coupled_groups"]

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from tracelith.analysis.codeployment_document import Codeployment, hour_of_week, iso_time, lone_pairs
-from tracelith.analysis.coincidence import DELTA_NS
-from tracelith.analysis.intervals import wilson
-from tracelith.analysis.lead_lag import matched
-from tracelith.analysis.pair_search import MINIMUM_PER_SERVICE
+from tracelith.analysis.deployments.coincidence import DELTA_NS
+from tracelith.analysis.deployments.document import Codeployment, hour_of_week, iso_time, lone_pairs
+from tracelith.analysis.deployments.lead_lag import matched
+from tracelith.analysis.deployments.pair_search import MINIMUM_PER_SERVICE
 from tracelith.analysis.shares import percent
+from tracelith.analysis.statistics.intervals import wilson
 from tracelith.model.findings import Finding, Severity, State
 
 __all__ = ["codeployment_findings"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelith.analysis.version_sightings import (
+from tracelith.analysis.deployments.version_sightings import (
     DEBOUNCE_NS,
     Ignored,
     appearances,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from tracelith.analysis.grouping import grouped
+from tracelith.analysis.statistics.grouping import grouped
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactReader, FactTable

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from tracelith.analysis.assemble import assemble_document
 from tracelith.analysis.base import Analysis, Evidence
-from tracelith.analysis.concluding import conclude_all
-from tracelith.analysis.observing import BuildView, batches_of, observe_batch
+from tracelith.analysis.running.assemble import assemble_document
+from tracelith.analysis.running.concluding import conclude_all
+from tracelith.analysis.running.observing import BuildView, batches_of, observe_batch
 from tracelith.forest import observe_view
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.ports import AnalysisStore, DeploymentStore

@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.bootstrap import generator
-from tracelith.analysis.cochange import Sessions, co_change
-from tracelith.analysis.coincidence import ALPHA, DELTA_NS, DeploymentLog
-from tracelith.analysis.curveball import curveball_p_values
-from tracelith.analysis.deployment_events import DeploymentEvents
-from tracelith.analysis.intervals import proportion
-from tracelith.analysis.lead_lag import LeadLag, lead_lag, matched
-from tracelith.analysis.lockstep import Lockstep, Train
-from tracelith.analysis.pair_search import MINIMUM_PER_SERVICE, MINIMUM_WEEKS, PairSearch, widest_windows
+from tracelith.analysis.deployments.cochange import Sessions, co_change
+from tracelith.analysis.deployments.coincidence import ALPHA, DELTA_NS, DeploymentLog
+from tracelith.analysis.deployments.curveball import curveball_p_values
+from tracelith.analysis.deployments.events import DeploymentEvents
+from tracelith.analysis.deployments.lead_lag import LeadLag, lead_lag, matched
+from tracelith.analysis.deployments.lockstep import Lockstep, Train
+from tracelith.analysis.deployments.pair_search import MINIMUM_PER_SERVICE, MINIMUM_WEEKS, PairSearch, widest_windows
+from tracelith.analysis.statistics.bootstrap import generator
+from tracelith.analysis.statistics.intervals import proportion
 from tracelith.model.document import CodeploymentDocument, PairDocument
 
 __all__ = ["MOST_PAIRS", "Codeployment", "codeployment_document", "hour_of_week", "iso_time", "lone_pairs"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.analysis.coincidence import DeploymentLog
+from tracelith.analysis.deployments.coincidence import DeploymentLog
 
 __all__ = ["CoChange", "Sessions", "co_change", "find_sessions"]
 

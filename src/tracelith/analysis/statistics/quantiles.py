@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from tracelith.analysis.bootstrap import block_draws, percentiles
-from tracelith.analysis.intervals import wilson
-from tracelith.analysis.weights import effective_size
+from tracelith.analysis.statistics.bootstrap import block_draws, percentiles
+from tracelith.analysis.statistics.intervals import wilson
+from tracelith.analysis.statistics.weights import effective_size
 from tracelith.model.findings import Estimate, State
 
 __all__ = ["WeightedValues", "block_weights", "minimum_observations", "order_statistic_ranks", "quantile", "widened"]

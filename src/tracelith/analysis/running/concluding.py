@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracelith.analysis.base import Analysis, Evidence
-from tracelith.analysis.observing import describe_failure
+from tracelith.analysis.running.observing import describe_failure
 from tracelith.model.findings import Finding
 
 __all__ = ["Concluded", "conclude_all"]

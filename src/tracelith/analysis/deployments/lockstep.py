@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.analysis.bootstrap import block_draws, generator, percentiles
-from tracelith.analysis.cochange import Sessions
-from tracelith.analysis.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
-from tracelith.analysis.intervals import wilson
+from tracelith.analysis.deployments.cochange import Sessions
+from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
+from tracelith.analysis.statistics.bootstrap import block_draws, generator, percentiles
+from tracelith.analysis.statistics.intervals import wilson
 from tracelith.model.findings import Estimate, State
 
 __all__ = [

@@ -8,15 +8,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
-from tracelith.analysis.bootstrap import block_length_ns, generator
-from tracelith.analysis.depth_facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, path_of
-from tracelith.analysis.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.chains.facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, path_of
 from tracelith.analysis.exemplars import newest, slowest_ids
-from tracelith.analysis.histograms import ZERO_BUCKET, coarse, representative, upper_edge
-from tracelith.analysis.quantiles import WeightedValues, block_weights, quantile, widened
+from tracelith.analysis.quality.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
 from tracelith.analysis.shares import percent
-from tracelith.analysis.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
-from tracelith.analysis.weights import speaking_rows
+from tracelith.analysis.statistics.bootstrap import block_length_ns, generator
+from tracelith.analysis.statistics.histograms import ZERO_BUCKET, coarse, representative, upper_edge
+from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, quantile, widened
+from tracelith.analysis.statistics.weights import speaking_rows
 from tracelith.model.findings import Estimate, State
 
 __all__ = ["EntryOperation", "entry_operations"]

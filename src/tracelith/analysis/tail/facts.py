@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
-from tracelith.analysis.grouping import grouped
-from tracelith.analysis.histograms import bucket_of, coarse
+from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable

@@ -1,0 +1,1 @@
+"""What the depth analysis observes per chain, and how it describes entry operations."""

@@ -1,0 +1,1 @@
+"""Which defects traces can have, and how they are counted."""

@@ -1,0 +1,1 @@
+"""The engine: observes windows into facts, concludes documents from facts, isolates failures."""

@@ -1,0 +1,1 @@
+"""Estimators, intervals and tests that analyses share; nothing here knows what a trace is."""

@@ -1,0 +1,1 @@
+"""What the tail analysis observes per hop and edge, and how it splits the tail's excess among hops."""
