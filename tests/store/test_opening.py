@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from store.rows import T0, batch, dimensions, span
-from tracelith.analysis.engine import Engine
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.model.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
 from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, WINDOW_NS
 from tracelith.store import Store
