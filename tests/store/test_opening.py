@@ -1,5 +1,6 @@
 """Opening a database file: migrations, and every way a file can be unusable."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,20 @@ def test_a_file_from_whose_end_the_database_gave_space_back_is_opened_again(tmp_
         sizes.append(path.stat().st_size)
 
     assert min(sizes[1:]) < max(sizes[:-1]), "nothing was given back, so this proves nothing"
+
+
+def test_a_database_that_could_not_be_begun_leaves_no_file_that_looks_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "new.duckdb"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # as a full disk
+    try:
+        with pytest.raises(StoreError):
+            Store.open(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    Store.open(path).close()
 
 
 def test_a_file_with_a_damaged_header_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

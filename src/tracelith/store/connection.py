@@ -157,8 +157,9 @@ def open_database(path: Path | None, *, read_only: bool) -> Database:
         if path in _open_paths:
             raise StoreLocked(f"{path}: this process has the database open already")
         _open_paths.add(path)
+    existed = path.exists()
     try:
-        if path.exists():
+        if existed:
             _examine(path)
         elif read_only:
             raise StoreError(f"{path}: there is no database here; `tracelith import` or `tracelith serve` makes one")
@@ -166,6 +167,8 @@ def open_database(path: Path | None, *, read_only: bool) -> Database:
     except BaseException as error:
         with _open_paths_guard:
             _open_paths.discard(path)
+        if not existed and path.exists() and path.stat().st_size == 0:
+            path.unlink()  # what a full disk left of our attempt; it would be refused as damaged next time
         if isinstance(error, duckdb.Error):
             raise store_error(error, path) from error
         raise
