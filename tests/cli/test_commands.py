@@ -185,3 +185,15 @@ def test_bench_analyze_prints_its_figures_as_json(capsys: pytest.CaptureFixture[
     figures = json.loads(capsys.readouterr().out)
     assert code == 0
     assert figures["spans_per_second"] > 0
+
+
+def test_a_place_that_cannot_be_written_to_is_exit_code_2_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file, not a folder")
+
+    code = run(["simulate", "login", "--out", str(taken), "--traces", "100", "--weeks", "1"])
+
+    assert code == 2
+    assert capsys.readouterr().err.startswith(f"tracelith: {taken}")

@@ -45,6 +45,11 @@ def run(arguments: Sequence[str]) -> int:
     except TracelithError as error:
         sys.stderr.write(f"tracelith: {error}\n")
         return 2
+    except OSError as error:
+        if error.filename is None:  # not about a file that was named: a defect of ours
+            raise
+        sys.stderr.write(f"tracelith: {error.filename}: {error.strerror}\n")
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0
