@@ -52,6 +52,18 @@ def test_the_login_system_is_told_in_one_plain_sentence() -> None:
     assert len(sentence) <= 200
 
 
+def test_each_question_is_answered_before_a_second_answer_to_any() -> None:
+    document = with_tail_flags(login_document())
+    lockstep = {**document["findings"][0], "rule": "system-lockstep", "subjects": ["system"]}
+
+    sentence = verdict_of({**document, "findings": [document["findings"][0], lockstep, *document["findings"][1:]]})[
+        "sentence"
+    ]
+
+    for answer in ("deploy together", "waits for 4 services", "permissions makes"):
+        assert answer in sentence
+
+
 def test_claims_that_do_not_fit_a_glance_are_counted() -> None:
     document = with_tail_flags(login_document())
     long = "permissions-and-entitlements-of-the-organisation"

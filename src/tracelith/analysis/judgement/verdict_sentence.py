@@ -114,8 +114,8 @@ def _short(name: str) -> str:
 _CLAUSES: Mapping[str, Callable[[Document, Document, Sequence[str]], str]] = {
     "codeployment-group": _together,
     "codeployment-pair": _together,
-    "system-lockstep": _lockstep,
     "deep-synchronous-chain": _deep,
     "remote-tail-hop": _tail,
+    "system-lockstep": _lockstep,
 }
-"""In the order in which they are said: first what binds most."""
+"""In the order in which they are said: an answer to each of the three questions before a second one to any."""
