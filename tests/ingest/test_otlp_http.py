@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otlp import export_request, span
-from tracelith.http_server import HttpServer
+from tracelith.http_server import STOP_TIMEOUT_S, HttpServer
 from tracelith.ingest.commit import GroupCommitter
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.errors import ConfigurationError, Overloaded, StoreError
@@ -202,3 +203,23 @@ def test_a_taken_address_is_a_configuration_error_that_names_the_option() -> Non
 
         with pytest.raises(ConfigurationError, match="--http"):
             HttpServer(create_otlp_app(lambda *_: None, max_body_bytes=1), address, option="--http")
+
+
+def test_a_sender_that_never_finishes_does_not_keep_the_server_and_is_no_error(
+    committer: GroupCommitter, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = HttpServer(
+        create_otlp_app(committer.submit, max_body_bytes=MAX_BODY_BYTES), "127.0.0.1:0", option="--http"
+    )
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as slow:
+        head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        slow.sendall(head)
+        httpx.post(f"http://{server.address}/v1/traces", json=JSON_REQUEST)
+
+        started = time.monotonic()
+        server.stop()
+
+    assert time.monotonic() - started < STOP_TIMEOUT_S
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]

@@ -48,9 +48,12 @@ def create_otlp_app(submit: Submit, *, max_body_bytes: int) -> Starlette:
     """
 
     async def export(request: Request) -> Response:
-        answer = await _receive(request, submit, max_body_bytes)
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            await _discard_rest(request, DISCARDED_BODIES * max_body_bytes)
+        try:
+            answer = await _receive(request, submit, max_body_bytes)
+            if answer.status_code >= HTTPStatus.BAD_REQUEST:
+                await _discard_rest(request, DISCARDED_BODIES * max_body_bytes)
+        except asyncio.CancelledError:  # the server ends, and this sender is too slow to wait for
+            return Response(status_code=503)
         return answer
 
     return Starlette(routes=[Route("/v1/traces", export, methods=["POST"])])
