@@ -69,7 +69,7 @@ _WORDS = {
     "b_first": "second before first",
     "undetermined": "no clear order",
     # how an interval was found
-    "blocks": "resampled in blocks of five minutes",
+    "blocks": "resampled in blocks of time",
     "traces": "resampled trace by trace",
 }
 
