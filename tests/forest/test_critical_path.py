@@ -173,6 +173,7 @@ def test_a_producer_that_names_no_destination_is_its_services_own_time() -> None
 def random_trace(source: random.Random, prefix: str, scale: int) -> Node:
     """A trace with children that overflow, overlap, touch, have no duration, and run on hosts with their own clock."""
     numbers = iter(range(1, 1_000))
+    constant_skew = source.randint(-scale, scale)
 
     def node(low: int, high: int, depth: int, host: str) -> Node:
         made = Node(f"{prefix}{next(numbers):03d}", low, high, host)
@@ -189,8 +190,11 @@ def random_trace(source: random.Random, prefix: str, scale: int) -> Node:
 
     def call(client: Node, depth: int) -> None:
         duration = client.end - client.start
-        begin = client.start + source.choice((0, duration // 3, source.randint(-scale, scale)))
-        server = node(begin, begin + source.randint(0, duration), depth + 1, f"host{next(numbers)}")
+        skew = source.choice((0, constant_skew, source.randint(-scale, scale)))
+        begin = client.start + duration // 3 + skew
+        # Few hosts, so that several calls run between two of them; some on hosts that no other call goes to.
+        host = source.choice([host for host in ("north", "south", f"host{next(numbers)}") if host != client.host])
+        server = node(begin, begin + source.randint(0, duration), depth + 1, host)
         client.client, client.children = True, [server]
 
     return node(0, scale, 0, "here")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracelith.forest.awaiting import decide_awaited
+from tracelith.forest.clock_offset import CLOCK_GRAIN_NS
 from tracelith.forest.links import join_links
 from tracelith.forest.peers import Peers, name_peers
 from tracelith.forest.placement import Placement, place_spans
@@ -14,9 +15,6 @@ from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import Outcome
 
 __all__ = ["CallGraph", "find_calls"]
-
-_CLOCK_GRAIN_NS = 1_000
-"""Jaeger and Zipkin round to microseconds; less is rounding, not skew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,9 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
 
 def _sticks_out(forest: TraceForest, placement: Placement, sides: Sides) -> Bool:
     client, server = sides.client, sides.server
-    early = forest.start_ns[server] < forest.start_ns[client] - _CLOCK_GRAIN_NS
+    early = forest.start_ns[server] < forest.start_ns[client] - CLOCK_GRAIN_NS
     ends = forest.start_ns + forest.duration_ns
-    late = ends[server] > ends[client] + _CLOCK_GRAIN_NS
+    late = ends[server] > ends[client] + CLOCK_GRAIN_NS
     two_clocks: Bool = placement.clock[client] != placement.clock[server]
     return two_clocks & (early | late)
 

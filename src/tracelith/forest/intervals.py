@@ -8,7 +8,9 @@ from tracelith.forest.arrays import fold_ancestors
 from tracelith.forest.awaiting import tolerance_ns
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
-from tracelith.forest.view import Bool, Int64, TraceForest
+from tracelith.forest.clock_offset import HostCalls, clock_offsets
+from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.model.schema import Outcome
 
 __all__ = ["Intervals", "waiting_intervals"]
 
@@ -25,9 +27,11 @@ class Intervals:
 def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Intervals:
     """Intervals of all spans, each inside those of its ancestors in the chain.
 
-    A server on another host that sticks out of the client which awaited it, but is not longer, is centred in it and
-    takes its subtree along; nothing else is moved. What then sticks out of an ancestor is cut off; what lies outside
-    does not count, nor does anything below it.
+    Where a trace shows that the clocks of two hosts disagree, the servers of all its calls between the two are moved
+    by one offset that suits all of them, so that they keep their order. Where no offset does, a server that sticks
+    out of the client which awaited it, but is not longer, is centred in it. Either takes its subtree along; nothing
+    else is moved. What then sticks out of an ancestor is cut off; what lies outside does not count, nor does
+    anything below it.
 
     Source: metrics.md §1.4, §5.2.
     """
@@ -45,12 +49,41 @@ def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) ->
 def _shifts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
     """By how much each span is moved, its ancestors' moves included."""
     shift = np.zeros(forest.parent.size, np.int64)
-    calls, clock = graph.calls, graph.placement.clock
-    rows = np.flatnonzero(graph.skewed)
-    rows = rows[tree.arrives[calls.server[rows]]]
-    client, server = calls.client[rows], calls.server[rows]
+    rows = _calls_between_hosts(forest, graph, tree)
+    if not rows.size:
+        return shift
+    client, server = graph.calls.client[rows], graph.calls.server[rows]
+    offsets = clock_offsets(_host_calls(forest, graph, client, server))
     client_ns, server_ns = forest.duration_ns[client], forest.duration_ns[server]
-    fits = (server_ns <= client_ns + tolerance_ns(client_ns)) & (clock[client] != clock[server])
+    fits = server_ns <= client_ns + tolerance_ns(client_ns)
     centred = forest.start_ns[client] + np.maximum(client_ns - server_ns, 0) // 2 - forest.start_ns[server]
-    shift[server[fits]] = centred[fits]
-    return fold_ancestors(tree.parent, shift, np.add) if fits.any() else shift
+    alone = np.where(graph.skewed[rows] & fits, centred, 0)
+    shift[server] = np.where(offsets.confident, offsets.offset_ns, alone)
+    return fold_ancestors(tree.parent, shift, np.add)
+
+
+def _calls_between_hosts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
+    """Rows of awaited calls between two clocks with both sides, in traces where any such server sticks out."""
+    calls, clock = graph.calls, graph.placement.clock
+    disagrees = np.zeros(forest.trace_root.size, np.bool_)
+    disagrees[forest.trace[calls.server[graph.skewed]]] = True
+    rows = np.flatnonzero((calls.network_ns >= 0) & disagrees[forest.trace[calls.server]])
+    client, server = calls.client[rows], calls.server[rows]
+    between: Int64 = rows[tree.arrives[server] & (clock[client] != clock[server])]
+    return between
+
+
+def _host_calls(forest: TraceForest, graph: CallGraph, client: Int32, server: Int32) -> HostCalls:
+    trace = forest.trace[client]
+    outcome = forest.outcome[client]
+    return HostCalls(
+        trace=trace,
+        caller_clock=graph.placement.clock[client],
+        callee_clock=graph.placement.clock[server],
+        since_ns=forest.start_ns[client] - forest.start_ns[forest.trace_first[trace]],
+        client_start_ns=forest.start_ns[client],
+        client_ns=forest.duration_ns[client],
+        server_start_ns=forest.start_ns[server],
+        server_ns=forest.duration_ns[server],
+        answered=(outcome != Outcome.FAILED) & (outcome != Outcome.CANCELLED),
+    )
