@@ -20,12 +20,12 @@ class Node:
     children: list["Node"] = field(default_factory=list)
 
 
-def walk(root: Node) -> list[Segment]:
-    """Segments of the root's interval, sorted by start."""
+def walk(root: Node, *, in_flight: bool = False) -> list[Segment]:
+    """Segments of the root's interval, sorted by start; ``in_flight`` is the clip variant."""
     _align(root, 0, _offsets(root))
     _truncate(root)
     segments: list[Segment] = []
-    _visit(root, root.end, segments)
+    _visit(root, root.end, segments, in_flight)
     return sorted(segments, key=lambda segment: segment[1])
 
 
@@ -76,16 +76,16 @@ def _truncate(node: Node) -> None:
     node.children = kept
 
 
-def _visit(node: Node, end: int, segments: list[Segment]) -> None:
+def _visit(node: Node, end: int, segments: list[Segment], in_flight: bool) -> None:
     """Charges [node.start, end) to node and the children it waited for."""
     tolerance = (node.end - node.start) // 100
     cursor, begun = end, node.end
     for child in sorted(node.children, key=lambda child: (-child.end, -child.start, child.name)):
-        if child.end <= begun + tolerance:
+        if child.start < begun if in_flight else child.end <= begun + tolerance:
             child_end = min(child.end, cursor)
             if child_end < cursor:
                 segments.append((node.name, child_end, cursor))
-            _visit(child, child_end, segments)
+            _visit(child, child_end, segments, in_flight)
             begun = child.start
             cursor = min(cursor, max(child.start, node.start))
     if node.start < cursor:

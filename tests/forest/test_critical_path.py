@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import strategies as st
 
 from forest.recursive_path import Node, walk
 from forest.told import hop_times, segments
+from tracelith.forest import build_forest, observe_view
+from tracelith.forest.calls import find_calls
+from tracelith.forest.chain_tree import cut_chains
+from tracelith.forest.critical_path import find_critical_path
 from tracelith.forest.view import ForestView
-from traces import START_NS, view_of
+from traces import START_NS, view_of, window_of
 
 
 def own_times(view: ForestView) -> dict[str, float]:
@@ -19,6 +24,15 @@ def own_times(view: ForestView) -> dict[str, float]:
     for name, low, high in segments(view):
         times[name] += high - low
     return dict(times)
+
+
+def in_flight(text: str) -> ForestView:
+    """The traces with the path of the clip variant."""
+    window = window_of(text)
+    forest = build_forest(window)
+    graph = find_calls(forest, window)
+    path = find_critical_path(forest, graph, cut_chains(forest, graph), in_flight=True)
+    return replace(observe_view(window), path=path)
 
 
 def test_5_2_overlapping_siblings_oracle() -> None:
@@ -40,6 +54,30 @@ def test_5_2_overlapping_siblings_oracle() -> None:
         ("E", 85, 95),
         ("A", 95, 100),
     ]
+
+
+def test_5_2_clip_variant_oracle() -> None:
+    view = in_flight("""
+        s A  0..100ms
+          s B  10..40ms
+          s C  30..80ms
+            s D  50..70ms
+          s E  85..95ms
+    """)
+
+    assert own_times(view) == {"A": 20, "B": 20, "C": 30, "D": 20, "E": 10}
+
+
+def test_5_2_clip_variant_waits_for_calls_that_nobody_waited_for() -> None:
+    parallel = """
+        s A  0..100ms
+          s B  0..90ms
+          s C  1..91ms
+          s D  2..92ms
+    """
+
+    assert own_times(view_of(parallel)) == {"A": 10, "D": 90}
+    assert own_times(in_flight(parallel)) == {"A": 8, "B": 1, "C": 1, "D": 90}
 
 
 def test_5_2_touching_siblings_oracle() -> None:
@@ -234,8 +272,9 @@ def joined(parts: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
     return told
 
 
-def compare_with_recursion(traces: list[Node]) -> None:
-    view = view_of("\n\n".join("\n".join(text_of(trace)) for trace in traces))
+def compare_with_recursion(traces: list[Node], *, clip: bool = False) -> None:
+    text = "\n\n".join("\n".join(text_of(trace)) for trace in traces)
+    view = in_flight(text) if clip else view_of(text)
     names = view.forest.operations["name"].to_list()
     chain_of = view.chains.span_chain
     parent = view.forest.parent
@@ -248,7 +287,7 @@ def compare_with_recursion(traces: list[Node]) -> None:
 
     for number, trace in enumerate(traces):
         begin, end = trace.start, trace.end
-        expected = walk(without_unawaited(trace, in_chain))
+        expected = walk(without_unawaited(trace, in_chain), in_flight=clip)
         assert joined(told[number]) == joined(expected)
         assert sum(high - low for _, low, high in told[number]) == end - begin
 
@@ -259,6 +298,13 @@ def test_3000_random_traces_have_the_path_that_recursion_finds(scale: int) -> No
     traces = [random_trace(source, f"t{number}n", scale) for number in range(1_000)]
 
     compare_with_recursion(traces)
+
+
+def test_5_2_clip_variant_is_what_recursion_finds_and_adds_up() -> None:
+    source = random.Random(5)
+    traces = [random_trace(source, f"t{number}n", 10_000) for number in range(1_000)]
+
+    compare_with_recursion(traces, clip=True)
 
 
 @settings(max_examples=150, deadline=None)

@@ -32,7 +32,9 @@ class Siblings:
     before: Int32
 
 
-def find_critical_path(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> CriticalPath:
+def find_critical_path(
+    forest: TraceForest, graph: CallGraph, tree: ChainTree, *, in_flight: bool = False
+) -> CriticalPath:
     """Segments that partition the interval of every chain's head.
 
     From the end of a span backwards: its last-finishing child was waited for, then the last sibling that had ended
@@ -42,13 +44,21 @@ def find_critical_path(forest: TraceForest, graph: CallGraph, tree: ChainTree) -
     "Waited for" is a property of a span among its siblings, so it is found for all spans at once by following
     each sibling to the one before; a span is on the path if that holds for it and all its ancestors.
 
+    Args:
+        forest, graph, tree: the traces, their calls, and the chains they are cut into.
+        in_flight: count a sibling that was still running when the later one began as waited for until then ("clip
+            variant"). The road not taken: the parent began the later one without its answer, so it was not waiting
+            for it, and a parent that starts many calls at once would wait for nearly all of them. Kept to measure
+            how much a result depends on this choice.
+
     Source: metrics.md §5.2 (a combination of the rules of CRISP and the Jaeger UI); vectorisation: own.
     """
     intervals = waiting_intervals(forest, graph, tree)
     siblings = order_siblings(forest, tree, intervals)
     waited = np.zeros(forest.parent.size, np.bool_)
     waited[tree.head] = True
-    waited[siblings.span[reach(siblings.before, siblings.first)]] = True
+    counted = _in_flight(siblings, intervals) if in_flight else reach(siblings.before, siblings.first)
+    waited[siblings.span[counted]] = True
     on_path = fold_ancestors(tree.parent, waited, np.logical_and)
     span, start, end = _segments(tree, intervals, siblings, on_path)
     chain = tree.chain[span]
@@ -92,6 +102,13 @@ def order_siblings(forest: TraceForest, tree: ChainTree, intervals: Intervals) -
     return Siblings(span, parent, first, np.where(same, before, -1).astype(np.int32))
 
 
+def _in_flight(siblings: Siblings, intervals: Intervals) -> Bool:
+    """Siblings that had begun before all those that end later."""
+    start = intervals.start_ns[siblings.span]
+    before_later: Bool = start < _begun_after(siblings.parent, start, intervals.end_ns[siblings.parent])
+    return before_later
+
+
 def _small(ended: Int64, may_end: Int64, room: int) -> tuple[Int64, Int64]:
     """Both as numbers of at most ``room`` bits that compare alike: as they are, or their ranks."""
     latest = int(ended.max(initial=0))
@@ -126,7 +143,7 @@ def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path
 
 
 def _begun_after(parent: Int32, start: Int64, end: Int64) -> Int64:
-    """For each child on the path, when the earliest-starting sibling on the path after it began.
+    """For each of these children, when the earliest-starting of its siblings among them that come after it began.
 
     Siblings come latest first. A child that lies wholly inside the tolerance may start after the one that follows
     it; only then the running minimum is more than the neighbour's start.
