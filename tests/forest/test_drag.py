@@ -1,22 +1,11 @@
 """Drag: what a span on the critical path can save at most."""
 
-from tracelith.forest import build_forest
-from tracelith.forest.calls import find_calls
-from tracelith.forest.chain_tree import cut_chains
-from tracelith.forest.critical_path import find_critical_path, order_siblings
-from tracelith.forest.drag import drag_ns
-from tracelith.forest.intervals import waiting_intervals
-from traces import window_of
+from traces import view_of
 
 
 def drags(text: str) -> dict[str, float]:
-    window = window_of(text)
-    forest = build_forest(window)
-    graph = find_calls(forest, window)
-    tree = cut_chains(forest, graph)
-    intervals = waiting_intervals(forest, graph, tree)
-    path = find_critical_path(forest, graph, tree)
-    drag = drag_ns(path, order_siblings(forest, tree, intervals), intervals)
+    view = view_of(text)
+    forest, drag = view.forest, view.path.drag_ns
     names = forest.operations["name"].to_list()
     return {names[forest.operation[span]]: float(drag[span]) / 1e6 for span in range(drag.size)}
 
@@ -40,3 +29,25 @@ def test_an_only_child_and_the_first_to_finish_can_save_all_their_own_time() -> 
     """)
 
     assert told == {"root": 10, "P": 20, "inner": 20, "Q": 50}
+
+
+def test_a_span_saves_no_more_than_the_spans_above_it_could() -> None:
+    told = drags("""
+        s root  0..100ms
+          s P  0..60ms
+          s Q  0..90ms
+            s inner  5..90ms
+              s inmost  10..90ms
+    """)
+
+    assert told == {"root": 10, "P": 0, "Q": 5, "inner": 5, "inmost": 30}
+
+
+def test_of_two_that_finish_together_neither_saves_anything_alone() -> None:
+    told = drags("""
+        s root  0..100ms
+          s P  0..90ms
+          s Q  0..90ms
+    """)
+
+    assert told == {"root": 10, "P": 0, "Q": 0}

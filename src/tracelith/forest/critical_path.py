@@ -1,35 +1,17 @@
 """The critical path: which span kept its chain waiting at each instant, without recursion."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tracelith.forest.arrays import fold_ancestors, grouped_order, reach
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
+from tracelith.forest.drag import drag_ns
 from tracelith.forest.hops import label_hops
 from tracelith.forest.intervals import Intervals, waiting_intervals
+from tracelith.forest.siblings import Siblings, order_siblings
 from tracelith.forest.view import Bool, CriticalPath, Int32, Int64, TraceForest
 
-__all__ = ["Siblings", "find_critical_path", "order_siblings"]
-
-_TOUCHING = 100
-"""Siblings that overlap by up to one hundredth of their parent still count as one after the other (metrics.md §5.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Siblings:
-    """Children that count, sorted by (parent, end descending, start descending, span id).
-
-    Attributes:
-        span, parent: int32[k]. first: bool[k], the last-finishing child of its parent.
-        before: int32[k], position of the sibling that was waited for before this one began; -1 if none.
-    """
-
-    span: Int32
-    parent: Int32
-    first: Bool
-    before: Int32
+__all__ = ["find_critical_path"]
 
 
 def find_critical_path(
@@ -61,6 +43,8 @@ def find_critical_path(
     waited[siblings.span[counted]] = True
     on_path = fold_ancestors(tree.parent, waited, np.logical_and)
     span, start, end = _segments(tree, intervals, siblings, on_path)
+    own_ns = np.zeros(forest.parent.size, np.int64)
+    np.add.at(own_ns, span, end - start)
     chain = tree.chain[span]
     order = grouped_order(chain, start - intervals.start_ns[tree.head][chain])
     span = span[order]
@@ -75,31 +59,8 @@ def find_critical_path(
         hop_kinds=hops.kinds,
         hop_callers=hops.callers,
         hop_callees=hops.callees,
+        drag_ns=drag_ns(tree, siblings, intervals, own_ns),
     )
-
-
-def order_siblings(forest: TraceForest, tree: ChainTree, intervals: Intervals) -> Siblings:
-    """Children that count, each with the sibling before it."""
-    span = np.flatnonzero(intervals.counts & (tree.parent >= 0)).astype(np.int32)
-    parent = tree.parent[span]
-    start, end = intervals.start_ns[span], intervals.end_ns[span]
-    # Times count backwards from the end of the chain, so that sorting upwards sorts ends downwards.
-    chain_end = intervals.end_ns[tree.head][tree.chain[span]]
-    tolerance = (intervals.end_ns[parent] - intervals.start_ns[parent]) // _TOUCHING
-    may_end = np.maximum(chain_end - start - tolerance, 0)
-    ended, may_end = _small(chain_end - end, may_end, room=62 - int(parent.max(initial=0)).bit_length())
-    order = grouped_order(parent, ended, -start, forest.span_id[span], span)
-    span, parent, ended, may_end = span[order], parent[order], ended[order], may_end[order]
-
-    bits = int(max(ended.max(initial=0), may_end.max(initial=0))).bit_length()
-    group = parent.astype(np.int64) << bits
-    before = np.searchsorted(group | ended, group | may_end)
-    before = np.maximum(before, np.arange(1, span.size + 1))
-    same = before < span.size
-    same[same] = parent[before[same]] == parent[same]
-    first = np.ones(span.size, np.bool_)
-    first[1:] = parent[1:] != parent[:-1]
-    return Siblings(span, parent, first, np.where(same, before, -1).astype(np.int32))
 
 
 def _in_flight(siblings: Siblings, intervals: Intervals) -> Bool:
@@ -107,16 +68,6 @@ def _in_flight(siblings: Siblings, intervals: Intervals) -> Bool:
     start = intervals.start_ns[siblings.span]
     before_later: Bool = start < _begun_after(siblings.parent, start, intervals.end_ns[siblings.parent])
     return before_later
-
-
-def _small(ended: Int64, may_end: Int64, room: int) -> tuple[Int64, Int64]:
-    """Both as numbers of at most ``room`` bits that compare alike: as they are, or their ranks."""
-    latest = int(ended.max(initial=0))
-    if (latest + 1).bit_length() <= room:
-        # Nothing ends later than the latest: a cap changes no comparison and bounds the number of bits.
-        return ended, np.minimum(may_end, latest + 1)
-    distinct = np.unique(ended)
-    return np.searchsorted(distinct, ended), np.searchsorted(distinct, may_end)
 
 
 def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path: Bool) -> tuple[Int32, Int64, Int64]:

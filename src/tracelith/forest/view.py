@@ -165,6 +165,8 @@ class CriticalPath:
         hop_labels, hop_kinds: "permissions" (service: its own time), "billing → permissions" (network: time between
             the two sides of a call), "billing → postgresql users" (peer: waiting for something without spans).
         hop_callers, hop_callees: names of the two ends; both the service itself for kind service.
+        drag_ns: int64[n], by how much the chain would be shorter at most if the span took no time of its own; 0 off
+            the path. What two spans save does not add up.
     """
 
     chain: Int32
@@ -176,6 +178,7 @@ class CriticalPath:
     hop_kinds: tuple[str, ...]
     hop_callers: tuple[str, ...]
     hop_callees: tuple[str, ...]
+    drag_ns: Int64
 
 
 @dataclass(frozen=True, slots=True)
