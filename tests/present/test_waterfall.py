@@ -26,6 +26,31 @@ def test_waiting_times_add_up_to_the_length_of_the_trace():
     assert sum(row.critical_ms for row in trace.rows) == pytest.approx(trace.length_ms) == pytest.approx(620)
 
 
+def test_a_span_could_save_what_no_other_span_would_be_waited_for_instead() -> None:
+    view = view_of("""
+        shop SERVER GET /page 0..100ms
+          shop CLIENT price 0..60ms
+          shop CLIENT stock 0..90ms
+          shop CLIENT log 90.5..91ms
+        """)
+
+    rows = {row.name: row for row in waterfall(view).rows}
+
+    assert {name: row.critical_ms for name, row in rows.items()} == {
+        "GET /page": 9.5,
+        "price": 0,
+        "stock": 90,
+        "log": 0.5,
+    }
+    assert {name: row.saving_ms for name, row in rows.items()} == {
+        "GET /page": 9.5,
+        "price": 0,
+        "stock": 30,
+        "log": 0.5,
+    }
+    assert [name for name, row in rows.items() if row.worthwhile] == ["GET /page", "stock"]
+
+
 def test_work_that_was_handed_over_is_not_what_the_request_waited_for() -> None:
     view = view_of("""
         shop SERVER POST /order 0..50ms

@@ -63,6 +63,7 @@ def test_a_trace_comes_in_tree_order_with_what_was_waited_for(client):
     assert trace["trace_id"] == TRACE_IDS[0]
     assert [row["service"] for row in trace["rows"]][:3] == ["gateway", "gateway", "auth"]
     assert sum(row["critical_ms"] for row in trace["rows"]) == pytest.approx(620)
+    assert max(trace["rows"], key=lambda row: row["saving_ms"])["name"] == "GET /permissions"
 
 
 @pytest.mark.parametrize(("trace_id", "status"), [("xyz", 400), ("0" * 32, 404), ("a" * 31, 400)])

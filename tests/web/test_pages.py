@@ -185,6 +185,14 @@ def test_what_does_not_exist_is_explained_on_a_page(client, path):
     assert "Back to the overview" in answer.text
 
 
+def test_a_trace_says_what_each_span_saves_at_most_and_what_that_means(client):
+    text = client.get(f"/traces/{TRACE_IDS[0]}").text
+
+    assert "Saves at most</th>" in text
+    assert "<strong>Saves at most</strong>: by how much the whole would be shorter" in text
+    assert '<span class="only-narrow">saves at most </span>414' in text
+
+
 def test_a_trace_can_be_found_by_its_id(client):
     page = client.get("/traces", params={"trace_id": f" {TRACE_IDS[0]} "}).text
 

@@ -15,6 +15,9 @@ __all__ = ["MOST_ROWS", "Segment", "Waterfall", "WaterfallRow", "waterfall"]
 MOST_ROWS = 1_500
 """Rows drawn; the largest traces in the wild have more than a hundred thousand spans, which no browser enjoys."""
 
+_WORTHWHILE = 20
+"""Savings below one twentieth of the trace are no place to start, and would fill a narrow page."""
+
 _KIND_WORDS: dict[int, str] = {
     Kind.SERVER: "serves",
     Kind.CLIENT: "calls",
@@ -42,6 +45,8 @@ class WaterfallRow:
         role: what the span does (serves, calls, ...), empty for internal work. outcome: empty if fine.
         offset_ms: start after the earliest span; duration_ms.
         bar: where the span lies. critical: pieces of the critical path charged to it; critical_ms their sum.
+        saving_ms: by how much its chain would be shorter at most if the span took no time of its own (drag).
+        worthwhile: that is at least a twentieth of the trace: worth a line where room is short.
         handed_over: part of deferred work, which has a critical path of its own: the request did not wait for it.
         orphan: its parent never arrived.
     """
@@ -56,6 +61,8 @@ class WaterfallRow:
     bar: Segment
     critical: tuple[Segment, ...]
     critical_ms: float
+    saving_ms: float
+    worthwhile: bool
     handed_over: bool
     orphan: bool
 
@@ -99,6 +106,7 @@ def _row(
     forest = view.forest
     operation = forest.operations.row(int(forest.operation[span]), named=True)
     chain = int(view.chains.span_chain[span])
+    saving_ns = int(view.path.drag_ns[span])
     begins, lasts = int(forest.start_ns[span]) - start_ns, int(forest.duration_ns[span])
     return WaterfallRow(
         indent=int(forest.depth_in_tree[span]),
@@ -111,6 +119,8 @@ def _row(
         bar=_segment(begins, begins + lasts, length_ns),
         critical=tuple(_segment(low - start_ns, high - start_ns, length_ns) for low, high in critical[:MOST_ROWS]),
         critical_ms=sum(high - low for low, high in critical) / 1e6,
+        saving_ms=saving_ns / 1e6,
+        worthwhile=saving_ns * _WORTHWHILE >= length_ns,
         handed_over=bool(chain >= 0 and view.chains.restarted[chain]),
         orphan=bool(forest.orphan[span]),
     )
