@@ -203,3 +203,18 @@ def _kept(row: int, attributes: Sequence[KeyValue], known: frozenset[str]) -> li
 def attribute_rows(frame: pl.DataFrame) -> list[tuple[int, str, str]]:
     """ATTRIBUTE rows in a fixed order."""
     return sorted(frame.rows())
+
+
+def readable_rows(rows: list[tuple[int, str, Scalar]]) -> list[tuple[int, str, str]]:
+    """Rows with values as Tracelith writes them; doubles are compared by value, for their digits are free."""
+    return sorted((row, key, _written(value)) for row, key, value in rows)
+
+
+def _written(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        written_as_double = isinstance(value, float) or set(value) & set(".e")
+        return repr(float(value)).removesuffix(".0") if written_as_double else value  # Arrow writes 2.0 as 2
+    except (TypeError, ValueError):
+        return str(value)

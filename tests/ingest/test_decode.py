@@ -17,6 +17,7 @@ from ingest.otlp_requests import (
     attribute_rows,
     make_request,
     make_span,
+    readable_rows,
     reference_rows,
     requests,
 )
@@ -37,27 +38,12 @@ def test_decoded_rows_equal_those_of_the_generated_classes(messages: list[Export
 
     raw = decoded.raw
     assert raw.spans.rows() == expected["spans"]
-    assert _readable(attribute_rows(raw.span_attributes)) == _readable(expected["attributes"])
-    assert _readable(attribute_rows(raw.resource_attributes)) == _readable(expected["resources"])
+    assert readable_rows(attribute_rows(raw.span_attributes)) == readable_rows(expected["attributes"])
+    assert readable_rows(attribute_rows(raw.resource_attributes)) == readable_rows(expected["resources"])
     assert raw.links.rows() == expected["links"]
     assert raw.resource_count == sum(len(message.resource_spans) for message in messages)
     assert [(verdict.accepted, verdict.rejected) for verdict in decoded.verdicts] == expected["taken"]
     assert sum(rejection.spans for rejection in raw.rejections) == sum(refused for _, refused in expected["taken"])
-
-
-def _readable(rows: list[tuple[int, str, Scalar]]) -> list[tuple[int, str, str]]:
-    """Rows with values as Tracelith writes them; doubles are compared by value, for their digits are free."""
-    return sorted((row, key, _written(value)) for row, key, value in rows)
-
-
-def _written(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    try:
-        written_as_double = isinstance(value, float) or set(value) & set(".e")
-        return repr(float(value)).removesuffix(".0") if written_as_double else value  # Arrow writes 2.0 as 2
-    except (TypeError, ValueError):
-        return str(value)
 
 
 @settings(max_examples=50, deadline=None)
@@ -240,6 +226,16 @@ def test_broken_requests_cost_only_themselves() -> None:
         True,
         True,
     ]
+    assert decoded.raw.spans["name"].to_list() == ["kept", "kept"]
+
+
+def test_a_length_past_all_memory_costs_its_request_only() -> None:
+    good = make_request(make_span(name="kept"))
+    endless = b"\x0a" + b"\xff" * 9 + b"\x01"  # resource_spans of 2**64 - 1 bytes
+
+    decoded = decode_requests([good, endless, good])
+
+    assert [isinstance(verdict.error, InvalidRequest) for verdict in decoded.verdicts] == [False, True, False]
     assert decoded.raw.spans["name"].to_list() == ["kept", "kept"]
 
 
