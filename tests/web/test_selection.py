@@ -24,6 +24,23 @@ def test_a_length_counts_back_from_the_end_and_stays_in_links():
     assert selection.link("/tail", service="a/b") == "/tail?service=a%2Fb&environment=pro+duction%26x&since=7d"
 
 
+def test_all_begins_where_the_data_begins_and_stays_in_links():
+    beyond_the_default = (KNOWN[1] - 300 * DAY_NS, KNOWN[1])
+
+    selection = select({"since": "all"}, beyond_the_default)
+
+    assert (selection.start_ns, selection.end_ns) == beyond_the_default
+    assert selection.link("/tail") == "/tail?since=all"
+
+
+def test_all_can_end_early_and_is_a_period_before_the_first_trace_too():
+    until_day_20_010 = select({"since": "all", "until": "2024-10-14"}, KNOWN)
+    of_nothing = select({"since": "all"}, None)
+
+    assert (until_day_20_010.start_ns, until_day_20_010.end_ns) == (KNOWN[0], 20_010 * DAY_NS)
+    assert of_nothing.end_ns - of_nothing.start_ns >= 26 * 7 * DAY_NS
+
+
 def test_times_are_rounded_outwards_to_whole_windows():
     selection = select({"since": "2026-01-05T10:01:00", "until": "2026-01-05T12:03:00+01:00"}, KNOWN)
 
@@ -41,6 +58,8 @@ def test_the_environment_without_a_name_can_be_chosen():
         {"since": "yesterday"},
         {"since": "0d"},
         {"until": "7d"},
+        {"until": "all"},
+        {"since": "all", "until": "2024-01-01"},
         {"since": "2026-02-01", "until": "2026-01-01"},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"until": "9999-12-31T23:59:59-14:00"},

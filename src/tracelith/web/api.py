@@ -30,7 +30,13 @@ _MESSAGES: dict[int | str, dict[str, Any]] = {
 }
 
 Environment = Annotated[str | None, Query(description="deployment environment; the one with most spans if absent")]
-Since = Annotated[str, Query(description="ISO 8601 time, or a length before until such as 24h, 7d, 4w; 26w if absent")]
+Since = Annotated[
+    str,
+    Query(
+        description="ISO 8601 time, a length before until such as 24h, 7d, 4w, or all for the start of the data; "
+        "26w if absent"
+    ),
+]
 Until = Annotated[str, Query(description="ISO 8601 time; the end of the data if absent")]
 
 

@@ -12,8 +12,10 @@ from tracelith.model.schema import WINDOW_NS
 
 __all__ = ["PERIODS", "BadSelection", "Selection", "parse_time", "select"]
 
-PERIODS = {"24h": "24 hours", "7d": "7 days", "4w": "4 weeks", "26w": "26 weeks", "400d": "all"}
-"""Lengths offered in the period selector. 400 days is how long facts are kept."""
+_EVERYTHING = "all"
+
+PERIODS = {"24h": "24 hours", "7d": "7 days", "4w": "4 weeks", "26w": "26 weeks", _EVERYTHING: "all"}
+"""What the period selector offers."""
 
 _DEFAULT_LENGTH = "26w"  # what the pair test of deployments was calibrated on (metrics.md §7)
 _LENGTH = re.compile(r"([1-9][0-9]{0,4})([hdw])")
@@ -33,7 +35,7 @@ class Selection:
     Attributes:
         environment: None picks the one with most spans.
         start_ns, end_ns: multiples of the window length.
-        since, until: as asked for; since may be a length such as 7d, until may be empty.
+        since, until: as asked for; since may be a length such as 7d or ``all``, until may be empty.
     """
 
     environment: str | None
@@ -59,8 +61,8 @@ def select(parameters: Mapping[str, str], known: tuple[int, int] | None) -> Sele
     """The selection a request asks for; by default the 26 weeks before the end of the data.
 
     Args:
-        parameters: environment, since (ISO 8601, or a length such as 24h, 7d, 4w counted back from until) and
-            until (ISO 8601; by default the end of the data).
+        parameters: environment, since (ISO 8601, a length such as 24h, 7d, 4w counted back from until, or all
+            for the start of the data) and until (ISO 8601; by default the end of the data).
         known: the period that has data, None before the first trace.
 
     Raises:
@@ -69,12 +71,19 @@ def select(parameters: Mapping[str, str], known: tuple[int, int] | None) -> Sele
     since, until = parameters.get("since", "").strip(), parameters.get("until", "").strip()
     end_ns = parse_time("until", until) if until else (known[1] if known else time.time_ns())
     since = since or _DEFAULT_LENGTH
-    length = _LENGTH.fullmatch(since)
-    start_ns = end_ns - int(length[1]) * _SECONDS[length[2]] * 10**9 if length else parse_time("since", since)
+    start_ns = _start_ns(since, end_ns, known)
     start_ns, end_ns = max(0, start_ns // WINDOW_NS * WINDOW_NS), -(-end_ns // WINDOW_NS) * WINDOW_NS
     if start_ns >= end_ns:
         raise BadSelection("since must lie before until; the period they name is empty")
     return Selection(parameters.get("environment"), start_ns, end_ns, since, until)
+
+
+def _start_ns(since: str, end_ns: int, known: tuple[int, int] | None) -> int:
+    if since == _EVERYTHING and known:
+        return known[0]
+    # All of nothing is as long as what is shown by default.
+    length = _LENGTH.fullmatch(_DEFAULT_LENGTH if since == _EVERYTHING else since)
+    return end_ns - int(length[1]) * _SECONDS[length[2]] * 10**9 if length else parse_time("since", since)
 
 
 def parse_time(name: str, value: str) -> int:
@@ -87,7 +96,7 @@ def parse_time(name: str, value: str) -> int:
         at = datetime.fromisoformat(value)
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        hint = ", or a length such as 24h, 7d or 4w" if name == "since" else ""
+        hint = ", a length such as 24h, 7d or 4w, or all" if name == "since" else ""
         raise BadSelection(f"{name} must be an ISO 8601 time such as 2026-03-02T06:00:00Z{hint}") from error
     if not _EARLIEST <= at < _LATEST:
         raise BadSelection(f"{name} must lie between the years 2000 and 2199")
