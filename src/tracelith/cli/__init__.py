@@ -8,32 +8,16 @@ import logging
 import sys
 from collections.abc import Sequence
 
-import typer
-
-from tracelith.cli.analysing import analyze
-from tracelith.cli.benchmarks import bench
-from tracelith.cli.importing import deployments, import_traces
-from tracelith.cli.reporting import report
-from tracelith.cli.serving import demo, serve
-from tracelith.cli.simulating import simulate
 from tracelith.model.errors import TracelithError
 
 __all__ = ["app", "main", "run"]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Tells from OpenTelemetry traces whether your microservices are a distributed monolith.",
-)
-app.command("demo")(demo)
-app.command("serve")(serve)
-app.command("import")(import_traces)
-app.add_typer(deployments, name="deployments")
-app.command("analyze")(analyze)
-app.command("report")(report)
-app.command("simulate")(simulate)
-app.add_typer(bench, name="bench")
+INTERRUPTED = 130
+
+try:
+    from tracelith.cli.commands import app
+except KeyboardInterrupt:  # Ctrl-C while the command line itself is loading
+    raise SystemExit(INTERRUPTED) from None
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -51,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"tracelith: {error.filename}: {error.strerror}\n")
         return 2
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
 
 

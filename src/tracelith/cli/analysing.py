@@ -3,14 +3,12 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
 from rich.console import Console
 
 from tracelith.analysis.times import iso_time
-from tracelith.cli.importing import DEFAULT_DB
-from tracelith.cli.options import Db, Deployments, Environment, Since, Until, parse_time_ns
+from tracelith.cli.options import DEFAULT_DB, Format, parse_time_ns
 from tracelith.cli.server_client import RunningServer, find_server
 from tracelith.cli.workspace import Workspace, open_workspace
 from tracelith.model.document import AnalysisDocument
@@ -18,7 +16,7 @@ from tracelith.model.errors import InputError, StoreLocked
 from tracelith.model.findings import Severity
 from tracelith.present.terminal import render_analysis
 
-__all__ = ["analyze"]
+__all__ = ["analyse"]
 
 FINDINGS, ANALYSIS_FAILED = 1, 3
 
@@ -26,21 +24,18 @@ PLAIN_WIDTH = 100
 """Columns when the output is no terminal: wide enough for the tables, narrow enough for a log."""
 
 
-def analyze(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Trace files or folders; none to analyse --db alone.")
-    ] = None,
-    db: Db = None,
-    deployments: Deployments = None,
-    since: Since = None,
-    until: Until = None,
-    environment: Environment = None,
-    output: Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")] = "text",
-    fail_on: Annotated[
-        Literal["warning", "critical"] | None, typer.Option(help="Exit with 1 on findings at or above this.")
-    ] = None,
-) -> None:
-    """Analyse traces: how deep, which hop makes the tail, what deploys together."""
+def analyse(
+    paths: list[Path],
+    db: Path | None,
+    deployments: Path | None,
+    *,
+    environment: str | None,
+    since: str | None,
+    until: str | None,
+    output: Format,
+    fail_on: Literal["warning", "critical"] | None,
+) -> int:
+    """Prints the answers about the paths, or without any about the database, and returns the exit code."""
     since_ns = None if since is None else parse_time_ns(since, option="--since")
     until_ns = None if until is None else parse_time_ns(until, option="--until")
     if since_ns is not None and until_ns is not None and since_ns >= until_ns:
@@ -62,7 +57,7 @@ def analyze(
         with open_workspace(db) as workspace:
             document = _analyze_here(workspace, paths, deployments, environment, since_ns, until_ns)
     _show(document, output)
-    raise typer.Exit(_exit_code(document, fail_on))
+    return _exit_code(document, fail_on)
 
 
 def _analyze_here(
@@ -102,7 +97,7 @@ def _existing(db: Path) -> Path:
     return db
 
 
-def _show(document: AnalysisDocument, output: str) -> None:
+def _show(document: AnalysisDocument, output: Format) -> None:
     if output == "json":
         json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")

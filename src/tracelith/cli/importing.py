@@ -1,36 +1,26 @@
 """``tracelith import`` and ``tracelith deployments import``: files into a database, or into a running server."""
 
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
 import typer
 
-from tracelith.cli.options import Environment
 from tracelith.cli.server_client import RunningServer, find_server
 from tracelith.cli.workspace import bar, open_workspace, show_import, show_problems
-from tracelith.config import Settings
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.ingest.encode import encode_request
 from tracelith.ingest.importing import ImportSummary, import_paths
 from tracelith.model.errors import InputError, StoreLocked
 from tracelith.model.schema import RawSpans
 
-__all__ = ["deployments", "import_traces"]
-
-DEFAULT_DB = Settings.model_fields["db"].default
+__all__ = ["import_deployment_file", "import_trace_files"]
 
 POSTED_AT_ONCE = 1000
 """Deployments in one request: well below the server's limit for a body."""
 
-deployments = typer.Typer(no_args_is_help=True, help="Deployments told by people and pipelines.")
 
-
-def import_traces(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders; the format is detected from the content.")],
-    db: Annotated[Path, typer.Option(help="DuckDB file; a server that owns it receives the spans.")] = DEFAULT_DB,
-) -> None:
-    """Import OTLP (JSON, JSON lines, protobuf), Jaeger and Zipkin files, also gzipped."""
+def import_trace_files(paths: list[Path], db: Path) -> None:
+    """Stores the traces in the database, through the server that owns it if there is one, and says how many."""
     try:
         with open_workspace(db) as workspace:
             summary = workspace.import_traces(paths)
@@ -40,13 +30,8 @@ def import_traces(
     typer.echo(_sentence(summary))
 
 
-@deployments.command("import")
-def import_deployments(
-    file: Annotated[Path, typer.Argument(help="CSV with columns timestamp, service, version.")],
-    db: Annotated[Path, typer.Option(help="DuckDB file; a server that owns it receives the rows.")] = DEFAULT_DB,
-    environment: Environment = None,
-) -> None:
-    """Import deployments from a CSV file. Times without a zone are UTC."""
+def import_deployment_file(file: Path, db: Path, environment: str | None) -> None:
+    """Stores the deployments in the database, through the server that owns it if there is one, and says how many."""
     read = read_deployments_csv(file)
     show_problems(read.problems)
     for note in read.notes:

@@ -1,15 +1,38 @@
-"""Options that several commands share, and the values they parse to."""
+"""Options that several commands share, their defaults and choices, and the values they parse to."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from tracelith.model.errors import InputError
 
-__all__ = ["Db", "Deployments", "Environment", "Since", "Until", "parse_time_ns"]
+__all__ = [
+    "DEFAULT_DB",
+    "DEFAULT_TRACES",
+    "DEFAULT_WEEKS",
+    "Db",
+    "Deployments",
+    "Environment",
+    "Format",
+    "ReportFormat",
+    "Since",
+    "Spans",
+    "SystemName",
+    "Until",
+    "parse_time_ns",
+]
+
+# Repeated from the packages that own them, which take long to import; a test compares.
+DEFAULT_DB = Path("tracelith.duckdb")
+DEFAULT_WEEKS, DEFAULT_TRACES = 12, 20_000
+SystemName = Literal["login", "healthy"]
+ReportFormat = Literal["html", "markdown", "json"]
+
+Format = Literal["text", "json"]
+Spans = Annotated[int, typer.Option(min=1000, help="About how many spans.")]
 
 Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file.", show_default=False)]
 Deployments = Annotated[

@@ -3,45 +3,30 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from tracelith.analysis.times import iso_time
-from tracelith.cli.importing import DEFAULT_DB
-from tracelith.cli.options import Db, Environment
+from tracelith.cli.options import ReportFormat
 from tracelith.cli.server_client import RunningServer, find_server
 from tracelith.cli.workspace import open_workspace
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import InputError, StoreLocked
 from tracelith.report.composite import Documents
-from tracelith.report.delivery import FORMATS, Format, file_name, write_atomically
+from tracelith.report.delivery import FORMATS, file_name, write_atomically
 from tracelith.report.week import IsoWeek
 from tracelith.report.weekly import WeeklyReport, build_report
 
-__all__ = ["report"]
+__all__ = ["report_week"]
 
 ANALYSIS_FAILED = 3
 
 
-def report(
-    db: Db = None,
-    week: Annotated[
-        str | None, typer.Option(help="ISO week such as 2026-W47; by default the last full one.", show_default=False)
-    ] = None,
-    output: Annotated[Format, typer.Option("--format", help="What to write.")] = "html",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="File or folder to write to; by default HTML goes to a file here, the rest to standard output.",
-            show_default=False,
-        ),
-    ] = None,
-    environment: Environment = None,
-) -> None:
-    """Report on a week: what was found, what changed since the week before, and how good the evidence is."""
+def report_week(
+    file: Path, week: str | None, environment: str | None, *, output: ReportFormat, out: Path | None
+) -> int:
+    """Writes the report on the week from the database or from the server that owns it, and returns the exit code."""
     chosen = IsoWeek.parse(week) if week else IsoWeek.last_full(datetime.now(UTC))
-    file = db or DEFAULT_DB
     if not file.exists():
         raise InputError(f"{file} does not exist; name the database with --db")
     try:
@@ -52,7 +37,8 @@ def report(
         built = build_report(_documents_of(find_server(file, locked)), chosen, environment=environment)
     _write(built, output, out)
     if any(analysis["error"] for analysis in built.document["analyses"]):
-        raise typer.Exit(ANALYSIS_FAILED)
+        return ANALYSIS_FAILED
+    return 0
 
 
 def _documents_of(server: RunningServer) -> Documents:
@@ -65,7 +51,7 @@ def _documents_of(server: RunningServer) -> Documents:
     return documents
 
 
-def _write(built: WeeklyReport, output: Format, out: Path | None) -> None:
+def _write(built: WeeklyReport, output: ReportFormat, out: Path | None) -> None:
     content = FORMATS[output](built)
     if out is None and output != "html":
         sys.stdout.write(content)

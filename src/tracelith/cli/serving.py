@@ -6,10 +6,10 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import grpc
 import typer
@@ -20,42 +20,26 @@ from tracelith.cli.workspace import bar
 from tracelith.config import Settings, load_settings
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import ConfigurationError
-from tracelith.simulate import DEFAULT_TRACES, DEFAULT_WEEKS, Simulation, simulate
+from tracelith.simulate import Simulation, simulate
 
-__all__ = ["demo", "serve"]
+__all__ = ["run_demo", "run_server"]
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 EXPORT_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 15.0
 
 
-def serve(
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.", show_default=False)] = None,
-    db: Annotated[Path | None, typer.Option(help="DuckDB file.", show_default=False)] = None,
-    grpc: Annotated[str | None, typer.Option(help="OTLP/gRPC address.", show_default="127.0.0.1:4317")] = None,
-    http: Annotated[str | None, typer.Option(help="OTLP/HTTP address.", show_default="127.0.0.1:4318")] = None,
-    web: Annotated[str | None, typer.Option(help="Dashboard address.", show_default="127.0.0.1:8080")] = None,
-    reports: Annotated[Path | None, typer.Option(help="Folder of weekly reports.", show_default="reports")] = None,
-) -> None:
-    """Run receiver, engine, dashboard and weekly report until interrupted.
-
-    Every setting can also come from a TOML file or from the environment (TRACELITH_DB, TRACELITH_GRPC, ...).
-    """
-    settings = load_settings({"db": db, "grpc": grpc, "http": http, "web": web, "reports": reports}, config)
-    with Application(settings) as application, _until_signalled() as stop:
+def run_server(given: Mapping[str, Any], config: Path | None) -> None:
+    """Runs the whole program until signalled, with the settings given, None for not given, and those of the file."""
+    with Application(load_settings(given, config)) as application, _until_signalled() as stop:
         _say(f"receiving OTLP/gRPC on {application.grpc_address}, OTLP/HTTP on {application.http_address}")
         _say(f"dashboard on http://{application.web_address}")
         application.wait(stop)
         _say("stopping: committing what was received")
 
 
-def demo(
-    traces: Annotated[int, typer.Option(min=100, help="Requests to simulate.")] = DEFAULT_TRACES,
-    weeks: Annotated[int, typer.Option(min=1, help="Weeks to simulate.")] = DEFAULT_WEEKS,
-    browser: Annotated[bool, typer.Option(help="Open the dashboard in the browser.")] = True,
-    stay: Annotated[bool, typer.Option(help="Keep serving until interrupted.")] = True,
-) -> None:
-    """Simulate the login system, send it through the real receiver, and open the dashboard on the findings."""
+def run_demo(*, traces: int, weeks: int, browser: bool, stay: bool) -> None:
+    """Sends the simulated login system through the real receiver and summarises what is found."""
     simulation = simulate("login", weeks=weeks, traces=traces)
     with (
         _until_signalled() as stop,

@@ -1,0 +1,194 @@
+"""Every command with its options: the contract that scripts rely on, and nothing that takes long to import.
+
+What a command does is imported when it runs. The libraries for numbers, charts and servers take more than a second to
+import, which nobody should wait for to read a line of help or to be told of a typing error.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tracelith.cli.options import (
+    DEFAULT_DB,
+    DEFAULT_TRACES,
+    DEFAULT_WEEKS,
+    Db,
+    Deployments,
+    Environment,
+    Format,
+    ReportFormat,
+    Since,
+    Spans,
+    SystemName,
+    Until,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Tells from OpenTelemetry traces whether your microservices are a distributed monolith.",
+)
+deployments_app = typer.Typer(no_args_is_help=True, help="Deployments told by people and pipelines.")
+bench_app = typer.Typer(no_args_is_help=True, help="Figures on this machine, with CPU seconds per million spans.")
+
+
+@app.command()
+def demo(
+    traces: Annotated[int, typer.Option(min=100, help="Requests to simulate.")] = DEFAULT_TRACES,
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks to simulate.")] = DEFAULT_WEEKS,
+    browser: Annotated[bool, typer.Option(help="Open the dashboard in the browser.")] = True,
+    stay: Annotated[bool, typer.Option(help="Keep serving until interrupted.")] = True,
+) -> None:
+    """Simulate the login system, send it through the real receiver, and open the dashboard on the findings."""
+    from tracelith.cli.serving import run_demo
+
+    run_demo(traces=traces, weeks=weeks, browser=browser, stay=stay)
+
+
+@app.command()
+def serve(
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.", show_default=False)] = None,
+    db: Db = None,
+    grpc: Annotated[str | None, typer.Option(help="OTLP/gRPC address.", show_default="127.0.0.1:4317")] = None,
+    http: Annotated[str | None, typer.Option(help="OTLP/HTTP address.", show_default="127.0.0.1:4318")] = None,
+    web: Annotated[str | None, typer.Option(help="Dashboard address.", show_default="127.0.0.1:8080")] = None,
+    reports: Annotated[Path | None, typer.Option(help="Folder of weekly reports.", show_default="reports")] = None,
+) -> None:
+    """Run receiver, engine, dashboard and weekly report until interrupted.
+
+    Every setting can also come from a TOML file or from the environment (TRACELITH_DB, TRACELITH_GRPC, ...).
+    """
+    from tracelith.cli.serving import run_server
+
+    run_server({"db": db, "grpc": grpc, "http": http, "web": web, "reports": reports}, config)
+
+
+@app.command("import")
+def import_traces(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders; the format is detected from the content.")],
+    db: Annotated[Path, typer.Option(help="DuckDB file; a server that owns it receives the spans.")] = DEFAULT_DB,
+) -> None:
+    """Import OTLP (JSON, JSON lines, protobuf), Jaeger and Zipkin files, also gzipped."""
+    from tracelith.cli.importing import import_trace_files
+
+    import_trace_files(paths, db)
+
+
+app.add_typer(deployments_app, name="deployments")
+
+
+@deployments_app.command("import")
+def import_deployments(
+    file: Annotated[Path, typer.Argument(help="CSV with columns timestamp, service, version.")],
+    db: Annotated[Path, typer.Option(help="DuckDB file; a server that owns it receives the rows.")] = DEFAULT_DB,
+    environment: Environment = None,
+) -> None:
+    """Import deployments from a CSV file. Times without a zone are UTC."""
+    from tracelith.cli.importing import import_deployment_file
+
+    import_deployment_file(file, db, environment)
+
+
+@app.command()
+def analyze(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Trace files or folders; none to analyse --db alone.")
+    ] = None,
+    db: Db = None,
+    deployments: Deployments = None,
+    since: Since = None,
+    until: Until = None,
+    environment: Environment = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = "text",
+    fail_on: Annotated[
+        Literal["warning", "critical"] | None, typer.Option(help="Exit with 1 on findings at or above this.")
+    ] = None,
+) -> None:
+    """Analyse traces: how deep, which hop makes the tail, what deploys together."""
+    from tracelith.cli.analysing import analyse
+
+    raise typer.Exit(
+        analyse(
+            paths or [],
+            db,
+            deployments,
+            environment=environment,
+            since=since,
+            until=until,
+            output=output,
+            fail_on=fail_on,
+        )
+    )
+
+
+@app.command()
+def report(
+    db: Db = None,
+    week: Annotated[
+        str | None, typer.Option(help="ISO week such as 2026-W47; by default the last full one.", show_default=False)
+    ] = None,
+    output: Annotated[ReportFormat, typer.Option("--format", help="What to write.")] = "html",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File or folder to write to; by default HTML goes to a file here, the rest to standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    environment: Environment = None,
+) -> None:
+    """Report on a week: what was found, what changed since the week before, and how good the evidence is."""
+    from tracelith.cli.reporting import report_week
+
+    raise typer.Exit(report_week(db or DEFAULT_DB, week, environment, output=output, out=out))
+
+
+@app.command()
+def simulate(
+    system: Annotated[SystemName, typer.Argument(help="Which system.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; created if need be.")],
+    seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
+    weeks: Annotated[int, typer.Option(min=1, help="Length of the period.")] = DEFAULT_WEEKS,
+    traces: Annotated[int, typer.Option(min=1, help="Requests from outside.")] = DEFAULT_TRACES,
+    until: Annotated[str | None, typer.Option(help="End of the period, ISO time (UTC); now by default.")] = None,
+) -> None:
+    """Write a simulated system as OTLP, with deployments.csv and the planted truth beside it."""
+    from tracelith.cli.simulating import write_system
+
+    write_system(system, out, seed=seed, weeks=weeks, traces=traces, until=until)
+
+
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    spans: Spans = 3_000_000,
+    batch: Annotated[int, typer.Option(min=8, help="Spans per request.")] = 8192,
+    in_flight: Annotated[int, typer.Option(min=1, help="Requests under way at once.")] = 16,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the requests.")] = False,
+    against: Annotated[str | None, typer.Option(help="host:port of any other OTLP/gRPC receiver.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the database goes; a temporary folder by default.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print the figures.")] = "text",
+) -> None:
+    """Spans acknowledged per second, end to end, generator and server on this machine."""
+    from tracelith.cli.benchmarks import measure_ingest
+
+    measure_ingest(
+        spans=spans, batch=batch, in_flight=in_flight, gzip=gzip, against=against, folder=folder, output=output
+    )
+
+
+@bench_app.command("analyze")
+def bench_analyze(
+    spans: Spans = 2_000_000,
+    output: Annotated[Format, typer.Option("--format", help="How to print the figures.")] = "text",
+) -> None:
+    """Spans per second through the forest and through all analyses."""
+    from tracelith.cli.benchmarks import measure_analyses
+
+    measure_analyses(spans=spans, output=output)
