@@ -57,3 +57,24 @@ def test_files_deployments_and_questions_go_to_the_server_that_owns_the_database
     assert document["window"]["start"] == "2000-01-01T00:00:00Z"
     assert refused == 2
     assert f"deployments import {csv}" in capsys.readouterr().err
+
+
+def test_without_a_period_a_server_answers_for_everything_as_the_file_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = str(tmp_path / "spans.duckdb")
+    run(["import", str(LOGIN), "--db", db])
+    question = ["analyze", "--db", db, "--format", "json"]
+    capsys.readouterr()
+
+    codes = [run(question)]
+    of_file = json.loads(capsys.readouterr().out)
+    with server_process(Path(db)):
+        codes.append(run(question))
+    of_server = json.loads(capsys.readouterr().out)
+
+    # Days, as a server keeps old facts by the hour.
+    days_of_file, days_of_server = ([at[:10] for at in one["window"].values()] for one in (of_file, of_server))
+    assert codes == [0, 0]
+    assert days_of_server == days_of_file
+    assert of_server["quality"]["traces"] == of_file["quality"]["traces"] > 0

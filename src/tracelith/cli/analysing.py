@@ -85,7 +85,7 @@ def _ask_server(
     document: AnalysisDocument = server.get(
         "/api/v1/analysis",
         environment=environment,
-        since=None if since_ns is None else iso_time(since_ns),
+        since="all" if since_ns is None else iso_time(since_ns),  # as on a file, not what the dashboard shows first
         until=None if until_ns is None else iso_time(until_ns),
     )
     return document
