@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-pings")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+LENGTHS = ("TRACELITH_KILL_ROUNDS", "TRACELITH_FUZZ_CASES")
+
+
+def pytest_collection_finish() -> None:
+    """Forgets how long the long runs are, which is read by now: servers refuse settings they do not know."""
+    for name in LENGTHS:
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

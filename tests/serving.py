@@ -11,7 +11,7 @@ from pathlib import Path
 from tracelith.app import Application
 from tracelith.config import Settings
 
-__all__ = ["ServerProcess", "application", "server_process"]
+__all__ = ["ServerProcess", "application", "server_command", "server_process"]
 
 ANY_PORT = "127.0.0.1:0"
 STARTUP_LINES = 20
@@ -43,12 +43,16 @@ class ServerProcess:
     web: str
 
 
+def server_command(db: Path) -> list[str]:
+    """The command line of ``tracelith serve`` on the file, on free loopback ports."""
+    command = [sys.executable, "-m", "tracelith", "serve", "--db", str(db), "--reports", str(db.parent / "reports")]
+    return [*command, "--grpc", ANY_PORT, "--http", ANY_PORT, "--web", ANY_PORT]
+
+
 @contextmanager
 def server_process(db: Path) -> Iterator[ServerProcess]:
     """Starts ``tracelith serve`` on the file and waits until it listens; kills it in the end if it still runs."""
-    command = [sys.executable, "-m", "tracelith", "serve", "--db", str(db), "--reports", str(db.parent / "reports")]
-    command += ["--grpc", ANY_PORT, "--http", ANY_PORT, "--web", ANY_PORT]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(server_command(db), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield ServerProcess(process, *_addresses(process))
     finally:
