@@ -192,6 +192,16 @@ def test_a_span_whose_text_is_not_utf8_is_refused_alone(field: bytes) -> None:
     assert decoded.raw.spans["name"].to_list() == ["before", "after"]
 
 
+def test_a_large_span_whose_text_is_not_utf8_is_refused_alone_too() -> None:
+    odd = make_span({"db.query.text": "x" * (4 * MAX_PART_BYTES)}, name="SPANNAME")
+    payload = make_request(make_span(name="before"), odd, make_span(name="after")).replace(b"SPANNAME", b"\xff" * 8)
+
+    decoded = decode_requests([payload])
+
+    assert decoded.verdicts[0].reason == "1 span refused: text must be UTF-8 (1)"
+    assert decoded.raw.spans["name"].to_list() == ["before", "after"]
+
+
 def test_text_nobody_reads_may_be_badly_encoded() -> None:
     payload = make_request(make_span({"user.note": "NOTE"})).replace(b"NOTE", b"\xff" * 4)
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracelith.ingest.flatten import REFUSALS, FlatSpans, flatten
-from tracelith.ingest.projection import ENVELOPE, REQUESTS
+from tracelith.ingest.projection import ENVELOPE, PROJECTED, REQUESTS
 from tracelith.model.errors import InvalidRequest
 from tracelith.model.schema import RawSpans, Rejection
 
@@ -119,7 +118,7 @@ def _check_nesting(payload: bytes) -> InvalidRequest | None:
         return None
     try:
         if _largest_part(payload) > MAX_PART_BYTES:
-            ExportTraceServiceRequest.FromString(payload)
+            PROJECTED.FromString(payload)  # not the generated class, which refuses all of it for one bad text
     except DecodeError as error:
         return _invalid(str(error))
     return None

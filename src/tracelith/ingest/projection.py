@@ -17,7 +17,7 @@ from typing import Any
 import ptars
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-__all__ = ["ENVELOPE", "REQUESTS"]
+__all__ = ["ENVELOPE", "PROJECTED", "REQUESTS"]
 
 _PACKAGE = "tracelith.projection"
 _SCALARS = {
@@ -96,19 +96,22 @@ def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, 
         field.oneof_index = 0
 
 
-def _build() -> tuple[Any, Any]:
+def _build() -> tuple[Any, Any, Any]:
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(_file_descriptor().SerializeToString())
     request = pool.FindMessageTypeByName(f"{_PACKAGE}.Request")
     envelope = pool.FindMessageTypeByName(f"{_PACKAGE}.RequestEnvelope")
     handler = ptars.HandlerPool([request.file]).get_for_message(request)
-    return handler, message_factory.GetMessageClass(envelope)
+    return handler, message_factory.GetMessageClass(request), message_factory.GetMessageClass(envelope)
 
 
 REQUESTS: Any
 """ptars handler: ``list_to_record_batch(payloads)`` gives one row per request, nested as above, or ValueError."""
 
+PROJECTED: Any
+"""Protobuf class of the same messages: it reads what ptars reads, but slower and never deeper than 100 groups."""
+
 ENVELOPE: Any
 """Protobuf class of a request whose resources, scopes and spans are still bytes."""
 
-REQUESTS, ENVELOPE = _build()
+REQUESTS, PROJECTED, ENVELOPE = _build()
