@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from otlp import export_request, span
+from tracelith.ingest import commit
 from tracelith.ingest.commit import GroupCommitter, Receipt
+from tracelith.ingest.decode import DecodedRequests
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
 from tracelith.model.schema import InternedBatch
 from tracelith.store import Store
@@ -162,3 +164,48 @@ def test_stopping_commits_what_was_admitted_and_admits_no_more(store: Store) -> 
     assert all(promise.result(0).accepted == 1 for promise in promises)
     with pytest.raises(Overloaded, match="shutting down"):
         committer.submit(export_request([span(trace=1, id=99)]), "protobuf")
+
+
+class Panic(BaseException):
+    """What native code raises when it panics: no Exception."""
+
+
+def test_a_panic_of_native_code_costs_its_request_only(
+    committer: GroupCommitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = export_request([span(trace=1, id=66)])
+    decode = commit.decode_requests
+
+    def decode_or_panic(bodies: list[bytes]) -> DecodedRequests:
+        if poison in bodies:
+            raise Panic("a defect of a library")
+        return decode(bodies)
+
+    monkeypatch.setattr(commit, "decode_requests", decode_or_panic)
+    bodies = [b"{", export_request([span(trace=1, id=1)]), poison, export_request([span(trace=1, id=2)])]
+    promises = [committer.submit(body, "json" if body == b"{" else "protobuf") for body in bodies]
+    wait(promises, TIMEOUT_S)
+
+    assert isinstance(promises[0].exception(0), InvalidRequest)
+    assert isinstance(promises[2].exception(0), RuntimeError)
+    assert promises[1].result(0).accepted == promises[3].result(0).accepted == 1
+
+
+def test_a_panic_while_storing_is_a_failed_commit_and_not_the_end(store: Store) -> None:
+    class PanickingOnce(GatedSink):
+        panicked = False
+
+        def append(self, batches: Sequence[InternedBatch]) -> int:
+            if not self.panicked:
+                self.panicked = True
+                raise Panic("a defect of a library")
+            return self.store.append(batches)
+
+    committer = GroupCommitter(PanickingOnce(store))
+
+    first = committer.submit(export_request([span(trace=1, id=1)]), "protobuf").exception(TIMEOUT_S)
+    second = committer.submit(export_request([span(trace=1, id=1)]), "protobuf").result(TIMEOUT_S)
+    committer.stop()
+
+    assert isinstance(first, RuntimeError)
+    assert second.accepted == 1

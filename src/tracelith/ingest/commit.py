@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -201,7 +201,9 @@ class GroupCommitter:
 
     def _decode_forever(self) -> None:
         while group := self._next_pending():
-            described = _describe_group(group, self._settle_failure)
+            described, failed = _describe_group(group)
+            for pending, error in failed:
+                self._settle_failure(pending, error)
             with self._changed:
                 self._described.extend(described)
                 self._decoding = False
@@ -229,14 +231,14 @@ class GroupCommitter:
                 refusals = sum((Counter(group.refusals) for group in groups), Counter[str]())
                 if refusals:
                     self._sink.record_refusals(refusals)
-            except Exception as error:
+            except BaseException as error:  # also a panic of native code: this thread must live on
                 # A StoreError says itself what happened and what to do; anything else is a defect of ours.
                 log.error("commit failed: %s", error, exc_info=not isinstance(error, StoreError))
                 with self._changed:
                     self._count(failed_commits=1)
                 for group in groups:
                     for pending, _ in group.settled:
-                        self._settle_failure(pending, error)
+                        self._settle_failure(pending, _as_exception(error))
             else:
                 self._settle(groups, started)
 
@@ -282,49 +284,56 @@ class GroupCommitter:
         self._status = replace(self._status, **values)
 
 
-Fail = Callable[[_Pending, Exception], None]
+Failed = tuple[_Pending, Exception]
 
 
-def _describe_group(group: Sequence[_Pending], fail: Fail) -> list[_Described]:
-    """The group's spans, described; a request that cannot be decoded fails alone."""
+def _describe_group(group: Sequence[_Pending]) -> tuple[list[_Described], list[Failed]]:
+    """The group's spans, described, and the requests that could not be; each of those fails alone."""
     try:
-        return _describe(group, fail)
-    except Exception as error:
+        return _describe(group)
+    except BaseException as error:  # also a panic of native code: the thread that decodes must live on
         if len(group) > 1:
-            return [described for pending in group for described in _describe_group([pending], fail)]
+            alone = [_describe_group([pending]) for pending in group]
+            return [one for described, _ in alone for one in described], [one for _, failed in alone for one in failed]
         log.exception("decoding failed", extra={"bytes": len(group[0].body), "encoding": group[0].encoding})
-        fail(group[0], error)
-        return []
+        return [], [(group[0], _as_exception(error))]
 
 
-def _describe(group: Sequence[_Pending], fail: Fail) -> list[_Described]:
-    described = [_describe_json(pending, fail) for pending in group if pending.encoding == "json"]
-    binary = [pending for pending in group if pending.encoding == "protobuf"]
-    if binary:
-        described.append(_describe_protobuf(binary, fail))
-    return [group for group in described if group is not None]
+def _describe(group: Sequence[_Pending]) -> tuple[list[_Described], list[Failed]]:
+    described, failed = list[_Described](), list[Failed]()
+    for pending in group:
+        if pending.encoding == "json":
+            _describe_json(pending, described, failed)
+    if binary := [pending for pending in group if pending.encoding == "protobuf"]:
+        described.append(_describe_protobuf(binary, failed))
+    return described, failed
 
 
-def _describe_protobuf(group: Sequence[_Pending], fail: Fail) -> _Described:
+def _describe_protobuf(group: Sequence[_Pending], failed: list[Failed]) -> _Described:
     decoded = decode_requests([pending.body for pending in group])
     spans = describe(decoded.raw)
     settled = []
     for pending, verdict in zip(group, decoded.verdicts, strict=True):
         if verdict.error is not None:
-            fail(pending, verdict.error)
+            failed.append((pending, verdict.error))
         else:
             settled.append((pending, Receipt(verdict.accepted, verdict.rejected, verdict.reason)))
     return _Described(spans, tuple(settled), _refusals(decoded.raw))
 
 
-def _describe_json(pending: _Pending, fail: Fail) -> _Described | None:
+def _describe_json(pending: _Pending, described: list[_Described], failed: list[Failed]) -> None:
     try:
         decoded = decode_json_request(pending.body)
     except InvalidRequest as error:
-        fail(pending, error)
-        return None
-    receipt = Receipt(decoded.accepted, decoded.rejected, decoded.reason)
-    return _Described(describe(decoded.raw), ((pending, receipt),), _refusals(decoded.raw))
+        failed.append((pending, error))
+    else:
+        receipt = Receipt(decoded.accepted, decoded.rejected, decoded.reason)
+        described.append(_Described(describe(decoded.raw), ((pending, receipt),), _refusals(decoded.raw)))
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """The error as one that handlers of exceptions see; native code that panics raises no Exception."""
+    return error if isinstance(error, Exception) else RuntimeError(f"native code panicked: {error}")
 
 
 def _refusals(raw: RawSpans) -> Counter[str]:
