@@ -28,9 +28,7 @@ SENDERS = 8
 SPANS_PER_REQUEST = 256
 SPANS_PER_TRACE = 8
 IDENTITY = ["trace_hi", "trace_lo", "span_id"]
-LONGEST_LOAD_S = 2.0
-LONGEST_START_S = 2.0
-"""Longer than a start takes, so that a kill during the start may hit any moment of it."""
+LONGEST_LOAD_S = 1.5
 
 
 @dataclass
@@ -81,8 +79,11 @@ def send_until_it_dies(address: str, traffic: Traffic) -> None:
             traffic.acknowledged.append(number)
 
 
-def kill_under_load(db: Path, traffic: Traffic) -> None:
+def kill_under_load(db: Path, traffic: Traffic) -> float:
+    """Returns how many seconds the server took to start."""
+    began = time.monotonic()
     with server_process(db) as server:
+        start_s = time.monotonic() - began
         senders = [threading.Thread(target=send_until_it_dies, args=(server.grpc, traffic)) for _ in range(SENDERS)]
         for sender in senders:
             sender.start()
@@ -92,12 +93,13 @@ def kill_under_load(db: Path, traffic: Traffic) -> None:
         for sender in senders:
             sender.join(60)
             assert not sender.is_alive()
+    return start_s
 
 
-def kill_during_start(db: Path) -> None:
-    """Also taking up what a killed server left may be cut short."""
+def kill_during_start(db: Path, start_s: float) -> None:
+    """Also taking up what a killed server left may be cut short, at any moment of a start of that length."""
     starting = subprocess.Popen(server_command(db), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(random.uniform(0, LONGEST_START_S))
+    time.sleep(random.uniform(0, start_s))
     starting.kill()
     starting.wait(30)
 
@@ -109,9 +111,9 @@ def test_what_was_acknowledged_survives_round_after_round_of_kills_and_nothing_i
     began = time.monotonic()
 
     for done in range(1, ROUNDS + 1):
-        kill_under_load(db, traffic)
+        start_s = kill_under_load(db, traffic)
         if done % 3 == 0:
-            kill_during_start(db)
+            kill_during_start(db, start_s)
 
         stored = stored_identities(db)
         sent, acknowledged = identities(traffic.sent), identities(traffic.acknowledged)
