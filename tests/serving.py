@@ -1,5 +1,6 @@
 """A running server for tests: in this process on free ports, or as a process of its own that can be killed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -52,7 +53,11 @@ def server_command(db: Path) -> list[str]:
 @contextmanager
 def server_process(db: Path) -> Iterator[ServerProcess]:
     """Starts ``tracelith serve`` on the file and waits until it listens; kills it in the end if it still runs."""
-    process = subprocess.Popen(server_command(db), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # Traces of tests lie months back: with the usual retention, whether they are still there would be a race.
+    environment = {**os.environ, "TRACELITH_SPAN_DAYS": "4000", "TRACELITH_FACT_DAYS": "4000"}
+    process = subprocess.Popen(
+        server_command(db), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     try:
         yield ServerProcess(process, *_addresses(process))
     finally:

@@ -210,3 +210,13 @@ def test_the_registry_finds_the_headline_analyses_in_reading_order() -> None:
     names = [analysis.name for analysis in registered_analyses()]
 
     assert names[:5] == ["data_quality", "synchronous_depth", "tail_latency", "codeployment", "calls"]
+
+
+def test_latencies_are_not_told_more_exactly_than_their_buckets() -> None:
+    document = document_of("shop SERVER GET / 0..64ms", copies=1_000)
+
+    p50 = document["entry_operations"][0]["latency_ms"]["p50"]
+
+    low, high = p50["ci"]
+    assert low <= 64 <= high
+    assert high / low > 1.01

@@ -1,6 +1,6 @@
 """What is known of each entry operation, from merged facts: depth and latency distributions and the chains taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tracelith.analysis.exemplars import newest, slowest_ids
 from tracelith.analysis.quality.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
 from tracelith.analysis.shares import percent
 from tracelith.analysis.statistics.bootstrap import block_length_ns, generator
-from tracelith.analysis.statistics.histograms import ZERO_BUCKET, coarse, representative, upper_edge
+from tracelith.analysis.statistics.histograms import ACCURACY, ZERO_BUCKET, coarse, representative, upper_edge
 from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, quantile, widened
 from tracelith.analysis.statistics.weights import speaking_rows
 from tracelith.model.findings import Estimate, State
@@ -172,7 +172,14 @@ def _hop_histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
 def _latency(key: tuple[str, str, bool], rows: pl.DataFrame) -> dict[str, Any]:
     values = representative(rows["bucket"].to_numpy()) / 1e6
     estimates = _estimates(key, rows, values, {"p50": 0.5, "p95": 0.95, "p99": 0.99}, "latency")
-    return {name: estimate.document() for name, estimate in estimates.items()}
+    return {name: _within_buckets(estimate).document() for name, estimate in estimates.items()}
+
+
+def _within_buckets(estimate: Estimate) -> Estimate:
+    """The estimate with its interval wide enough for what buckets do not tell: no bound is known better than 1 %."""
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    return replace(estimate, low=estimate.low / (1 + ACCURACY), high=estimate.high / (1 - ACCURACY))
 
 
 def _histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
