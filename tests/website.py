@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from tracelith.forest.view import ForestView
-from tracelith.ingest.commit import IngestStatus
+from tracelith.ingest.status import IngestStatus
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.schema import DEPLOYMENT
 from tracelith.web import ProcessStatus, WebSettings, create_app

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from tracelith.ingest.commit import IngestStatus
+from tracelith.ingest.status import IngestStatus
 from tracelith.present.receiving import counters_in_words
 
 

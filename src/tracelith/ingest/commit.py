@@ -16,7 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import polars as pl
@@ -26,10 +26,11 @@ from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
 from tracelith.ingest.limits import OperationLimits
 from tracelith.ingest.otlp_json import decode_json_request
+from tracelith.ingest.status import IngestMeter, IngestStatus
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
 from tracelith.model.schema import InternedBatch, RawSpans
 
-__all__ = ["Encoding", "GroupCommitter", "IngestStatus", "Receipt", "SpanSink", "SpanWriter"]
+__all__ = ["Encoding", "GroupCommitter", "Receipt", "SpanSink", "SpanWriter"]
 
 log = logging.getLogger(__name__)
 
@@ -78,28 +79,6 @@ class Receipt:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class IngestStatus:
-    """Counters since the process started.
-
-    Attributes:
-        commit_ms: duration of the last transaction. acknowledge_ms: admission to acknowledgement of the slowest
-            request of the last commit.
-    """
-
-    requests: int = 0
-    accepted_spans: int = 0
-    rejected_spans: int = 0
-    invalid_requests: int = 0
-    overloaded_requests: int = 0
-    failed_commits: int = 0
-    commits: int = 0
-    queued_bytes: int = 0
-    last_commit_at: float | None = None
-    commit_ms: float = 0.0
-    acknowledge_ms: float = 0.0
-
-
 class SpanWriter:
     """Interns and stores described spans; keeps the code tables in step with the store. Not thread safe."""
 
@@ -140,16 +119,21 @@ class _Described:
 
 
 class GroupCommitter:
-    """Takes OTLP bodies from any thread and promises a Receipt that is kept only after the commit."""
+    """Takes OTLP bodies from any thread and promises a Receipt that is kept only after the commit.
+
+    Attributes:
+        meter: what was received lately and how fast.
+    """
 
     def __init__(self, sink: SpanSink, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
+        self.meter = IngestMeter()
         self._sink = sink
         self._writer = SpanWriter(sink)
         self._max_queued_bytes = max_queued_bytes
         self._changed = threading.Condition()
         self._pending: deque[_Pending] = deque()
         self._described: deque[_Described] = deque()
-        self._status = IngestStatus()
+        self._queued_bytes = 0
         self._stopping = False
         self._decoding = False
         self._threads = [
@@ -168,24 +152,24 @@ class GroupCommitter:
             Overloaded: the queue is full, or the committer is stopping. Nothing was taken.
         """
         with self._changed:
-            queued = self._status.queued_bytes
+            queued = self._queued_bytes
             # A body larger than the whole queue is still taken when the queue is empty: it would never fit otherwise.
             if self._stopping or (queued and queued + len(body) > self._max_queued_bytes):
-                self._count(overloaded_requests=1)
+                self.meter.overloaded()
                 why = "shutting down" if self._stopping else f"{queued:,} bytes wait for their commit"
                 raise Overloaded(f"{why}; send again later", retry_after_s=RETRY_AFTER_S)
             pending = _Pending(body, encoding, Future(), time.monotonic())
             # From here on a sender that goes away cannot cancel the work, only stop listening.
             pending.future.set_running_or_notify_cancel()
             self._pending.append(pending)
-            self._count(requests=1, queued_bytes=len(body))
+            self._queued_bytes += len(body)
+            self.meter.admitted()
             self._changed.notify_all()
         return pending.future
 
     def status(self) -> IngestStatus:
         """Counters as of now."""
-        with self._changed:
-            return self._status
+        return self.meter.status(queued_bytes=self._queued_bytes, max_queued_bytes=self._max_queued_bytes)
 
     def stop(self, timeout_s: float = 30.0) -> bool:
         """Commits and acknowledges everything admitted, then ends; False if that took longer than timeout_s."""
@@ -226,21 +210,20 @@ class GroupCommitter:
     def _commit_forever(self) -> None:
         while groups := self._next_described():
             started = time.monotonic()
+            refusals = sum((Counter(group.refusals) for group in groups), Counter[str]())
             try:
                 self._writer.write([group.spans for group in groups])
-                refusals = sum((Counter(group.refusals) for group in groups), Counter[str]())
                 if refusals:
                     self._sink.record_refusals(refusals)
             except BaseException as error:  # also a panic of native code: this thread must live on
                 # A StoreError says itself what happened and what to do; anything else is a defect of ours.
                 log.error("commit failed: %s", error, exc_info=not isinstance(error, StoreError))
-                with self._changed:
-                    self._count(failed_commits=1)
+                self.meter.failed_commit()
                 for group in groups:
                     for pending, _ in group.settled:
                         self._settle_failure(pending, _as_exception(error))
             else:
-                self._settle(groups, started)
+                self._settle(groups, started, refusals)
 
     def _next_described(self) -> list[_Described]:
         with self._changed:
@@ -253,35 +236,29 @@ class GroupCommitter:
     def _finished(self) -> bool:
         return self._stopping and not self._pending and not self._decoding
 
-    def _settle(self, groups: Sequence[_Described], started: float) -> None:
+    def _settle(self, groups: Sequence[_Described], started: float, refusals: Mapping[str, int]) -> None:
         now = time.monotonic()
         settled = [pair for group in groups for pair in group.settled]
         with self._changed:
-            self._count(
-                commits=1,
-                accepted_spans=sum(receipt.accepted for _, receipt in settled),
-                rejected_spans=sum(receipt.rejected for _, receipt in settled),
-                queued_bytes=-sum(len(pending.body) for pending, _ in settled),
-            )
-            self._status = replace(
-                self._status,
-                last_commit_at=time.time(),
-                commit_ms=(now - started) * 1e3,
-                acknowledge_ms=max(((now - pending.admitted_at) * 1e3 for pending, _ in settled), default=0.0),
-            )
+            self._queued_bytes -= sum(len(pending.body) for pending, _ in settled)
+        self.meter.committed(
+            accepted=sum(receipt.accepted for _, receipt in settled),
+            rejected=sum(receipt.rejected for _, receipt in settled),
+            commit_s=now - started,
+            latencies_s=[now - pending.admitted_at for pending, _ in settled],
+            refusals=refusals,
+        )
         for pending, receipt in settled:
             pending.future.set_result(receipt)
 
     def _settle_failure(self, pending: _Pending, error: Exception) -> None:
         with self._changed:
-            invalid = isinstance(error, InvalidRequest)
-            self._count(queued_bytes=-len(pending.body), invalid_requests=int(invalid))
+            self._queued_bytes -= len(pending.body)
+        if isinstance(error, InvalidRequest):
+            self.meter.invalid_request()
+        else:
+            self.meter.failed_request()
         pending.future.set_exception(error)
-
-    def _count(self, **increments: int) -> None:
-        """Adds to counters; the caller holds the lock."""
-        values = {name: getattr(self._status, name) + by for name, by in increments.items()}
-        self._status = replace(self._status, **values)
 
 
 Failed = tuple[_Pending, Exception]
