@@ -4,11 +4,10 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
-from tracelith.bench.payloads import build_template, payloads
+from tracelith.bench.payloads import BatchMaker, build_template
 from tracelith.forest import observe_view
 from tracelith.ingest.commit import SpanWriter
 from tracelith.ingest.decode import decode_requests
@@ -19,6 +18,7 @@ __all__ = ["AnalyzeFigures", "bench_analyze"]
 
 BATCH = 8192
 BATCHES_PER_GROUP = 16
+BATCH_SPACING_NS = 130_000_000_000
 FOREST_SPANS = 1_000_000
 
 
@@ -65,13 +65,15 @@ def bench_analyze(*, spans: int) -> AnalyzeFigures:
 def _fill(store: Store, spans: int) -> int:
     """Batches a little over two minutes apart, so that windows hold about 20,000 spans."""
     writer = SpanWriter(store)
+    maker = BatchMaker(build_template(BATCH, start_ns=time.time_ns()))
     base_ns = time.time_ns() - 86_400_000_000_000
     stored = 0
     while stored < spans:
-        templates = [
-            build_template(BATCH, start_ns=base_ns + (stored // BATCH + i) * 130_000_000_000) for i in range(4)
+        first = stored // BATCH
+        # Four batches of the same time, then four of the next.
+        bodies = [
+            maker.make(base_ns + (first + number // 4) * BATCH_SPACING_NS).body for number in range(BATCHES_PER_GROUP)
         ]
-        bodies = [body for template in templates for body in islice(payloads(template), BATCHES_PER_GROUP // 4)]
         writer.write([describe(decode_requests(bodies).raw)])
         stored += len(bodies) * BATCH
     return stored

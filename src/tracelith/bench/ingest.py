@@ -1,85 +1,264 @@
-"""What receiving costs: the real receiver, committer and database file under load from another process."""
+"""What receiving costs: the whole server under load, and whether everything acknowledged is in its file afterwards."""
 
 import json
-import resource
-import subprocess
-import sys
+import shutil
 import tempfile
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from tracelith.bench.load import send_load
-from tracelith.ingest.commit import GroupCommitter
-from tracelith.ingest.otlp_grpc import GrpcReceiver
+import numpy as np
+
+from tracelith.bench.latencies import LatencyFigures
+from tracelith.bench.load import LoadFigures, LoadMeter, LoadPlan, send_load
+from tracelith.bench.server import ServerProcess, running_server, server_settings
+from tracelith.config import Settings
 from tracelith.store import Store
 
-__all__ = ["IngestFigures", "bench_against", "bench_ingest"]
+__all__ = ["IngestFigures", "OverTime", "Sample", "Stored", "Watch", "bench_against", "bench_ingest"]
 
-LOAD_TIMEOUT_S = 1800.0
+MIB = 1 << 20
+DAY_S = 86_400.0
+PROGRESS_EVERY_S = 0.5
+LEAST_SAMPLES = 8
 
-MAX_MESSAGE_BYTES = 64 << 20
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The run at one moment; latencies are those since the sample before, everything else is since the begin.
+
+    Attributes:
+        database_mib, wal_mib: sizes of the database file and of its write-ahead log.
+    """
+
+    at: float
+    elapsed_s: float
+    sent_spans: int
+    acknowledged_spans: int
+    refused_requests: int
+    acknowledge_ms: LatencyFigures
+    memory_mib: float
+    cpu_seconds: float
+    database_mib: float
+    wal_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """How a long run developed: medians of the first and the last quarter of the samples.
+
+    Attributes:
+        memory_mib_per_hour: slope of a straight line through the samples after the first quarter.
+    """
+
+    first_memory_mib: float
+    last_memory_mib: float
+    memory_mib_per_hour: float
+    largest_database_mib: float
+    largest_wal_mib: float
+    first_p99_ms: float
+    last_p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the file holds after the server ended, compared by window of five minutes with what was acknowledged.
+
+    Attributes:
+        missing_spans: acknowledged and not there. deleted_spans: of windows that retention may have deleted.
+        unacknowledged_spans: there, but the sender never learned of it (it gave up waiting, say).
+        bytes_per_span: size of the closed file per span in it; None if retention deleted some, whose space is kept.
+    """
+
+    spans: int
+    missing_spans: int
+    deleted_spans: int
+    unacknowledged_spans: int
+    database_mib: float
+    bytes_per_span: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class IngestFigures:
-    """One run of the load.
+    """One run of the load on a server of its own.
 
     Attributes:
-        load: what the generator saw (tracelith.bench.load.send_load).
         cpu_seconds_per_million: user and system time of the server's process per million acknowledged spans.
-        peak_memory_mib: largest resident set of the server's process so far.
-        bytes_per_span: size of the database file per stored span after a checkpoint.
+        peak_memory_mib: the largest resident set of the server's process.
+        over_time: None of a run with too few samples.
     """
 
-    load: dict[str, Any]
+    load: LoadFigures
     cpu_seconds_per_million: float
     peak_memory_mib: float
-    bytes_per_span: float
+    stored: Stored
+    over_time: OverTime | None
 
 
-def bench_ingest(*, spans: int, batch: int, in_flight: int, gzip: bool, folder: Path | None = None) -> IngestFigures:
-    """Figures of one run on this machine, generator and server sharing it.
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a run is looked at while it lasts.
+
+    Attributes:
+        samples: file that gets a Sample per line, as JSON. sample_every_s: how often.
+        on_progress: called with done and total.
+    """
+
+    samples: Path | None = None
+    sample_every_s: float = 10.0
+    on_progress: Advance = lambda _done, _total: None
+
+
+def bench_ingest(plan: LoadPlan, *, folder: Path | None, options: Mapping[str, str], watch: Watch) -> IngestFigures:
+    """Figures of one run on this machine, sender and server sharing it.
 
     Args:
-        folder: where the database file goes; a temporary folder without it.
+        folder: where a temporary folder for the database goes. options: settings of the server.
+
+    Raises:
+        ConfigurationError: the server cannot have these settings.
+        ServerFailed: it did not start, or ended too early or wrongly.
     """
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        file = Path(temporary) / "bench.duckdb"
-        with Store.open(file) as store:
-            committer = GroupCommitter(store)
-            receiver = GrpcReceiver(committer.submit, "127.0.0.1:0", max_message_bytes=MAX_MESSAGE_BYTES)
-            before = _cpu_seconds()
-            load = _run_generator(receiver.address, spans=spans, batch=batch, in_flight=in_flight, gzip=gzip)
-            cpu = _cpu_seconds() - before
-            receiver.stop()
-            committer.stop()
-        stored = load["acknowledged_spans"]
+    with _temporary(folder) as place:
+        settings = server_settings(place, options)
+        with running_server(settings, options) as server:
+            meter = LoadMeter()
+            cpu_seconds = server.cpu_seconds()
+            with _watching(meter, plan, server, watch) as samples:
+                load = send_load(server.grpc, plan, meter)
+            if server.ended():
+                raise server.failure("the server ended under the load")
+            cpu_seconds = server.cpu_seconds() - cpu_seconds
+            peak_memory_mib = server.peak_memory_mib()
+            server.stop()
         return IngestFigures(
             load=load,
-            cpu_seconds_per_million=round(cpu / stored * 1e6, 2),
-            peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            bytes_per_span=round(file.stat().st_size / stored, 1),
+            cpu_seconds_per_million=round(cpu_seconds / max(1, load.acknowledged_spans) * 1e6, 2),
+            peak_memory_mib=peak_memory_mib,
+            stored=_compare(settings, meter.acknowledged_by_window(), load.seconds),
+            over_time=_over_time(samples),
         )
 
 
-def bench_against(address: str, *, spans: int, batch: int, in_flight: int, gzip: bool) -> dict[str, Any]:
+def bench_against(address: str, plan: LoadPlan, watch: Watch) -> LoadFigures:
     """The same load on any other OTLP/gRPC receiver; only what the sender can see."""
-    return send_load(address, spans=spans, batch=batch, in_flight=in_flight, gzip=gzip)
+    meter = LoadMeter()
+    with _watching(meter, plan, None, watch):
+        return send_load(address, plan, meter)
 
 
-def _run_generator(address: str, *, spans: int, batch: int, in_flight: int, gzip: bool) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tracelith.bench.load", address]
-    command += ["--spans", str(spans), "--batch", str(batch), "--in-flight", str(in_flight)]
-    finished = subprocess.run(  # noqa: S603 - our own module with numbers for arguments
-        [*command, *(["--gzip"] if gzip else [])], capture_output=True, text=True, timeout=LOAD_TIMEOUT_S, check=False
+@contextmanager
+def _temporary(folder: Path | None) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix="tracelith-bench-", dir=folder))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _watching(meter: LoadMeter, plan: LoadPlan, server: ServerProcess | None, watch: Watch) -> Iterator[list[Sample]]:
+    """Shows progress, takes samples of the server, and stops the load if the server ends."""
+    samples: list[Sample] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        due = time.monotonic() + watch.sample_every_s
+        while not ended.wait(PROGRESS_EVERY_S):
+            watch.on_progress(*_done(meter, plan))
+            if server is not None and server.ended():
+                meter.stop()
+                return
+            if server is not None and time.monotonic() >= due:
+                due += watch.sample_every_s
+                samples.append(_sample(meter, server))
+                _write(watch.samples, samples[-1])
+
+    looking = threading.Thread(target=look, name="bench-watch", daemon=True)
+    looking.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        looking.join()
+
+
+def _done(meter: LoadMeter, plan: LoadPlan) -> tuple[int, int]:
+    progress = meter.progress()
+    if plan.rate is None:
+        return min(progress.sent_spans, plan.spans), plan.spans
+    return round(min(progress.elapsed_s, plan.duration_s)), round(plan.duration_s)
+
+
+def _sample(meter: LoadMeter, server: ServerProcess) -> Sample:
+    progress = meter.progress()
+    database_mib, wal_mib = server.database_mib()
+    return Sample(
+        at=round(time.time(), 3),
+        elapsed_s=round(progress.elapsed_s, 3),
+        sent_spans=progress.sent_spans,
+        acknowledged_spans=progress.acknowledged_spans,
+        refused_requests=progress.refused_requests,
+        acknowledge_ms=meter.recent_latencies(),
+        memory_mib=server.memory_mib(),
+        cpu_seconds=round(server.cpu_seconds(), 2),
+        database_mib=database_mib,
+        wal_mib=wal_mib,
     )
-    if finished.returncode:
-        raise RuntimeError(f"the load generator failed: {finished.stderr.strip()[-2000:]}")
-    result: dict[str, Any] = json.loads(finished.stdout)
-    return result
 
 
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def _write(file: Path | None, sample: Sample) -> None:
+    if file is not None:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(sample)) + "\n")
+
+
+def _over_time(samples: list[Sample]) -> OverTime | None:
+    if len(samples) < LEAST_SAMPLES:
+        return None
+    quarter = len(samples) // 4
+    first, last, settled = samples[:quarter], samples[-quarter:], samples[quarter:]
+    slope = np.polyfit([one.elapsed_s / 3600 for one in settled], [one.memory_mib for one in settled], 1)[0]
+    return OverTime(
+        first_memory_mib=_median([one.memory_mib for one in first]),
+        last_memory_mib=_median([one.memory_mib for one in last]),
+        memory_mib_per_hour=round(float(slope), 2),
+        largest_database_mib=max(one.database_mib for one in samples),
+        largest_wal_mib=max(one.wal_mib for one in samples),
+        first_p99_ms=_median([one.acknowledge_ms.p99 for one in first]),
+        last_p99_ms=_median([one.acknowledge_ms.p99 for one in last]),
+    )
+
+
+def _median(values: list[float] | list[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return round(float(np.median(known)), 2) if known else float("nan")
+
+
+def _compare(settings: Settings, acknowledged: Mapping[int, int], seconds: float) -> Stored:
+    """What was acknowledged against the file of the ended server.
+
+    Retention deletes whole windows, the oldest first; so only windows without a single span, at the beginning, count
+    as deleted, and only if these settings let anything be deleted during the run.
+    """
+    with Store.open(settings.db, read_only=True) as store:
+        stored = store.window_span_counts(sorted(acknowledged))
+        spans = store.size().spans
+    windows = sorted(acknowledged)
+    may_delete = settings.span_days * DAY_S < seconds + 600 or getattr(settings, "max_db_bytes", None) is not None
+    kept = next((at for at, window in enumerate(windows) if stored[window] or not may_delete), len(windows))
+    deleted = sum(acknowledged[window] for window in windows[:kept])
+    size = settings.db.stat().st_size
+    return Stored(
+        spans=spans,
+        missing_spans=sum(max(0, acknowledged[window] - stored[window]) for window in windows[kept:]),
+        deleted_spans=deleted,
+        unacknowledged_spans=sum(max(0, stored[window] - acknowledged[window]) for window in windows[kept:]),
+        database_mib=round(size / MIB, 2),
+        bytes_per_span=round(size / spans, 1) if spans and not deleted else None,
+    )

@@ -1,11 +1,12 @@
-"""OTLP request bodies for load: realistic in shape, distinct in ids, cheap to make.
+"""OTLP request bodies for load: realistic in shape, distinct in ids, of the present time, cheap to make.
 
-One template batch is built span by span; every further batch is the same bytes with its trace and span ids
-exclusive-ored with random masks, which keeps parents and children together.
+One template batch is built span by span. Every further batch is the same bytes with its trace and span ids
+exclusive-ored with random masks, which keeps parents and children together, and with its times moved. That costs a
+tenth of a microsecond a span, and nothing has to be kept: no id comes twice, however long the load lasts.
 """
 
 import secrets
-from collections.abc import Iterator
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ["PayloadShape", "Template", "build_template", "payloads"]
+from tracelith.model.schema import WINDOW_NS
+
+__all__ = ["Batch", "BatchMaker", "PayloadShape", "Template", "build_template"]
 
 SPANS_PER_TRACE = 8
 SERVICES = ("gateway", "auth", "user", "billing")
+TRACE_SPACING_NS = 1_000_000
+WORD_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +36,71 @@ class PayloadShape:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A serialised batch and where its ids are.
+    """A serialised batch and where in it ids and times are, as positions of little-endian words of eight bytes.
 
     Attributes:
-        trace_id_at: int64[spans, 16], positions of the bytes of trace ids.
-        span_id_at: int64[k, 8], positions of the bytes of span and parent ids.
+        trace_ids, span_ids, times: int64 positions; a trace id is two words, span_ids has parents, too, and times has
+            starts and ends.
+        starts_ns: int64[spans], sorted; when the spans start in the template itself.
     """
 
-    body: NDArray[np.uint8]
-    trace_id_at: NDArray[np.int64]
-    span_id_at: NDArray[np.int64]
+    body: bytes
+    trace_ids: NDArray[np.int64]
+    span_ids: NDArray[np.int64]
+    times: NDArray[np.int64]
+    starts_ns: NDArray[np.int64]
     shape: PayloadShape
 
 
-def build_template(spans: int, *, start_ns: int) -> Template:
-    """A batch of about that many spans (whole traces of eight) starting at start_ns."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A request body, and how many of its spans start in each window of analysis (by the start of the window)."""
+
+    body: bytes
+    spans_by_window: tuple[tuple[int, int], ...]
+
+
+class BatchMaker:
+    """Makes distinct batches of a template's shape, one after the other. Not thread safe.
+
+    Attributes:
+        spread_ns: from the start of a batch's first span to the start of its last.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self.shape = template.shape
+        self.spread_ns = int(template.starts_ns[-1] - template.starts_ns[0])
+        self._starts_ns = template.starts_ns
+        self._at = (template.trace_ids[:, 0], template.trace_ids[:, 1], template.span_ids, template.times)
+        self._body = np.frombuffer(template.body, np.uint8).copy()
+        # Every position begins a word: the words of ids and times lie at odd positions of the body.
+        self._words = np.ndarray((self._body.size - WORD_BYTES + 1,), "<u8", self._body, strides=(1,))
+        self._originals = tuple(self._words[at] for at in self._at)
+
+    def make(self, start_ns: int) -> Batch:
+        """A batch whose first span starts at that time."""
+        masks = np.frombuffer(secrets.token_bytes(3 * WORD_BYTES), "<u8")
+        for at, original, mask in zip(self._at, self._originals, masks, strict=False):
+            self._words[at] = original ^ mask
+        moved_ns = start_ns - int(self._starts_ns[0])
+        self._words[self._at[-1]] = self._originals[-1] + np.int64(moved_ns).astype(np.uint64)  # wraps as it must
+        return Batch(self._body.tobytes(), self._windows(moved_ns))
+
+    def _windows(self, moved_ns: int) -> tuple[tuple[int, int], ...]:
+        first = (int(self._starts_ns[0]) + moved_ns) // WINDOW_NS * WINDOW_NS
+        last = (int(self._starts_ns[-1]) + moved_ns) // WINDOW_NS * WINDOW_NS
+        windows = range(first, last + 1, WINDOW_NS)
+        ends = [window + WINDOW_NS - moved_ns for window in windows]
+        counts = np.diff(np.searchsorted(self._starts_ns, ends), prepend=0)
+        return tuple(zip(windows, counts.tolist(), strict=True))
+
+
+def build_template(spans: int, *, start_ns: int, trace_spacing_ns: int = TRACE_SPACING_NS) -> Template:
+    """A batch of about that many spans (whole traces of eight) starting at start_ns.
+
+    Args:
+        trace_spacing_ns: time from the start of one trace to that of the next.
+    """
     request = ExportTraceServiceRequest()
     groups = []
     for service in SERVICES:
@@ -66,23 +121,15 @@ def build_template(spans: int, *, start_ns: int) -> Template:
         trace_id, parent = secrets.token_bytes(16), b""
         for hop in range(SPANS_PER_TRACE):
             span = groups[hop // 2].spans.add()
-            _fill(span, trace_id, parent, hop, start_ns + trace * 1_000_000)
+            _fill(span, trace_id, parent, hop, start_ns + trace * trace_spacing_ns)
             parent = span.span_id
     body = request.SerializeToString()
     count = traces * SPANS_PER_TRACE
     attributes = sum(len(span.attributes) for group in groups for span in group.spans) / count
     shape = PayloadShape(count, round(len(body) / count, 1), round(attributes, 2))
     ordered = [span for group in groups for span in group.spans]
-    return Template(np.frombuffer(body, np.uint8), *_find_ids(body, ordered), shape)
-
-
-def payloads(template: Template) -> Iterator[bytes]:
-    """Endless distinct batches of the template's shape."""
-    while True:
-        body = template.body.copy()
-        body[template.trace_id_at] ^= np.frombuffer(secrets.token_bytes(16), np.uint8)
-        body[template.span_id_at] ^= np.frombuffer(secrets.token_bytes(8), np.uint8)
-        yield body.tobytes()
+    starts_ns = np.sort(np.array([span.start_time_unix_nano for span in ordered], np.int64))
+    return Template(body, *_positions(body, ordered), starts_ns, shape)
 
 
 def _fill(span: Span, trace_id: bytes, parent: bytes, hop: int, start_ns: int) -> None:
@@ -112,14 +159,18 @@ def _text(attribute: KeyValue, key: str, value: str) -> None:
     attribute.value.string_value = value
 
 
-def _find_ids(body: bytes, spans: list[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    traces, ids, at = [], [], 0
+def _positions(body: bytes, spans: list[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where trace ids, span ids and times are: searched in the order in which fields are serialised."""
+    trace_ids, span_ids, times, at = [], [], [], 0
     for span in spans:
         at = body.index(span.trace_id, at)
-        traces.append(at)
-        at = body.index(span.span_id, at + 16)
-        ids.append(at)
+        trace_ids.append((at, at + WORD_BYTES))
+        at = body.index(span.span_id, at + 2 * WORD_BYTES)
+        span_ids.append(at)
         if span.parent_span_id:
-            at = body.index(span.parent_span_id, at + 8)
-            ids.append(at)
-    return np.array(traces)[:, None] + np.arange(16), np.array(ids)[:, None] + np.arange(8)
+            at = body.index(span.parent_span_id, at + WORD_BYTES)
+            span_ids.append(at)
+        for time_ns in (span.start_time_unix_nano, span.end_time_unix_nano):
+            at = body.index(struct.pack("<Q", time_ns), at + WORD_BYTES)
+            times.append(at)
+    return np.array(trace_ids), np.array(span_ids), np.array(times)

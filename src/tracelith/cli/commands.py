@@ -57,6 +57,10 @@ def serve(
     http: Annotated[str | None, typer.Option(help="OTLP/HTTP address.", show_default="127.0.0.1:4318")] = None,
     web: Annotated[str | None, typer.Option(help="Dashboard address.", show_default="127.0.0.1:8080")] = None,
     reports: Annotated[Path | None, typer.Option(help="Folder of weekly reports.", show_default="reports")] = None,
+    max_db_bytes: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Stay below this size, for example 20GB.", show_default="no limit"),
+    ] = None,
 ) -> None:
     """Run receiver, engine, dashboard and weekly report until interrupted.
 
@@ -64,7 +68,8 @@ def serve(
     """
     from tracelith.cli.serving import run_server
 
-    run_server({"db": db, "grpc": grpc, "http": http, "web": web, "reports": reports}, config)
+    addresses = {"grpc": grpc, "http": http, "web": web}
+    run_server({"db": db, **addresses, "reports": reports, "max_db_bytes": max_db_bytes}, config)
 
 
 @app.command("import")
@@ -171,15 +176,35 @@ def bench_ingest(
     batch: Annotated[int, typer.Option(min=8, help="Spans per request.")] = 8192,
     in_flight: Annotated[int, typer.Option(min=1, help="Requests under way at once.")] = 16,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the requests.")] = False,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steady load of so many spans a second, instead of as fast as it goes."),
+    ] = None,
+    duration: Annotated[float, typer.Option(min=1, help="Seconds of steady load.")] = 60.0,
     against: Annotated[str | None, typer.Option(help="host:port of any other OTLP/gRPC receiver.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the database goes; a temporary folder by default.")] = None,
+    serve_option: Annotated[
+        list[str] | None, typer.Option(help="Setting of the server, such as span_days=1; may be repeated.")
+    ] = None,
+    samples: Annotated[Path | None, typer.Option(help="File that gets a line of JSON every few seconds.")] = None,
+    sample_every: Annotated[float, typer.Option(min=0.5, help="Seconds between two samples.")] = 10.0,
     output: Annotated[Format, typer.Option("--format", help="How to print the figures.")] = "text",
 ) -> None:
     """Spans acknowledged per second, end to end, generator and server on this machine."""
+    from tracelith.bench.load import LoadPlan
     from tracelith.cli.benchmarks import measure_ingest
 
-    measure_ingest(
-        spans=spans, batch=batch, in_flight=in_flight, gzip=gzip, against=against, folder=folder, output=output
+    plan = LoadPlan(batch=batch, in_flight=in_flight, gzip=gzip, spans=spans, rate=rate, duration_s=duration)
+    raise typer.Exit(
+        measure_ingest(
+            plan,
+            against=against,
+            folder=folder,
+            options=serve_option or [],
+            samples=samples,
+            sample_every_s=sample_every,
+            output=output,
+        )
     )
 
 

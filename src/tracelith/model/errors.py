@@ -9,7 +9,8 @@
     │   ├── StoreLocked       another process owns it
     │   ├── StoreCorrupt      it exists but is not a sound Tracelith database
     │   └── StoreTooNew       a later Tracelith wrote it
-    └── Overloaded            a bounded queue is full; the sender should retry later
+    ├── Overloaded            a bounded queue is full; the sender should retry later
+    └── ServerFailed          a server that a benchmark started did not start, or did not end as it should
 
 A message says what was expected, what came, and what to do next. The command line turns
 InputError, ConfigurationError and StoreError into exit code 2.
@@ -20,6 +21,7 @@ __all__ = [
     "InputError",
     "InvalidRequest",
     "Overloaded",
+    "ServerFailed",
     "StoreCorrupt",
     "StoreError",
     "StoreLocked",
@@ -86,3 +88,7 @@ class Overloaded(TracelithError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ServerFailed(TracelithError):
+    """A server that a benchmark started did not start, or did not end as it should."""
