@@ -21,6 +21,7 @@ __all__ = [
     "LINK",
     "OPERATION",
     "OPERATION_TEXT",
+    "OTHER",
     "RAW_LINK",
     "RAW_SPAN",
     "RESOURCE",
@@ -33,10 +34,20 @@ __all__ = [
     "RawSpans",
     "Rejection",
     "Status",
+    "is_folded",
 ]
 
 WINDOW_NS = 300_000_000_000
 """Length of an analysis window. A trace belongs to the window in which its earliest span starts."""
+
+
+OTHER = "(other)"
+"""Stands in RESOURCE and OPERATION rows for texts beyond the limits of their service: many things under one name."""
+
+
+def is_folded(name: str) -> bool:
+    """Whether a name (of an operation, a service, a peer such as ``postgresql (other)``) stands for many."""
+    return name.endswith(OTHER)
 
 
 class Kind(IntEnum):
