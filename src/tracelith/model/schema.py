@@ -18,6 +18,7 @@ import polars as pl
 __all__ = [
     "ATTRIBUTE",
     "DEPLOYMENT",
+    "DETAIL",
     "LINK",
     "OPERATION",
     "OPERATION_TEXT",
@@ -109,6 +110,11 @@ written as text (``200``, ``0.5``, ``true``); arrays and maps are not kept."""
 
 RAW_LINK = pl.Schema({"row": pl.UInt32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64})
 
+DETAIL = pl.Schema({"span": pl.Binary, "resource": pl.Binary, "left_out": pl.UInt32})
+"""All that spans say, for a person who reads one trace: no analysis looks at it, and it is kept on request only.
+``span`` is an OTLP Span message in protobuf that holds nothing but attributes, events, links and status, ``resource`` a
+Resource message. ``left_out`` counts the attributes, events and links that were too large to keep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -129,6 +135,7 @@ class RawSpans:
         resource_attributes: ATTRIBUTE rows of resources.
         links: RAW_LINK rows.
         rejections: what was refused on the way, never silently.
+        details: DETAIL rows, one per span in their order; None unless asked for.
     """
 
     spans: pl.DataFrame
@@ -137,6 +144,7 @@ class RawSpans:
     resource_attributes: pl.DataFrame
     links: pl.DataFrame
     rejections: tuple[Rejection, ...] = field(default=())
+    details: pl.DataFrame | None = None
 
 
 # --- what is stored ------------------------------------------------------------------------------------------
@@ -221,9 +229,11 @@ class InternedBatch:
     Attributes:
         spans: SPAN rows. links: LINK rows.
         resources, operations: RESOURCE and OPERATION rows whose codes are new with this batch.
+        details: DETAIL rows, one per span in their order; None unless they are kept.
     """
 
     spans: pl.DataFrame
     links: pl.DataFrame
     resources: pl.DataFrame
     operations: pl.DataFrame
+    details: pl.DataFrame | None = None
