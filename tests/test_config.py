@@ -67,3 +67,12 @@ def test_what_an_orchestrator_tells_about_a_service_of_our_name_is_no_setting(mo
         monkeypatch.setenv(name, value)
 
     assert load_settings({}).web == "127.0.0.1:8080"
+
+
+def test_the_largest_size_is_told_as_people_tell_sizes() -> None:
+    assert load_settings({}).max_db_bytes is None
+    assert load_settings({"max_db_bytes": "20GB"}).max_db_bytes == 20_000_000_000
+    with pytest.raises(ConfigurationError, match=r"max_db_bytes \(option --max-db-bytes\)"):
+        load_settings({"max_db_bytes": "20 metres"})
+    with pytest.raises(ConfigurationError, match="200000000"):
+        load_settings({"max_db_bytes": "1MB"})

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -43,6 +45,8 @@ __all__ = ["Application", "server_note"]
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S = 3600.0
+SIZE_EVERY_S = 30.0
+"""How often the size is looked at, if it is limited: what arrives in between must fit into a tenth of the limit."""
 
 FINDINGS_EVERY_S = 300.0
 """How often findings are recorded: once per window is as often as they can change."""
@@ -76,6 +80,10 @@ class Application:
             stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
             stack.enter_context(_repeating("findings", FINDINGS_EVERY_S, self._record_findings))
             stack.enter_context(_repeating("retention", RETENTION_EVERY_S, self._retain))
+            if settings.max_db_bytes is not None:
+                stack.enter_context(
+                    _repeating("size limit", SIZE_EVERY_S, partial(self._shrink, settings.max_db_bytes))
+                )
             self._listen(stack)
             stack.enter_context(ReportSchedule(schedule, self._write_report, self._lacks_report))
             stack.enter_context(_note_beside(settings.db, web=self.web_address, http=self.http_address))
@@ -162,7 +170,26 @@ class Application:
         return has_data and not is_delivered(self.settings.reports, week)
 
     def _retain(self) -> None:
-        self.store.retain(self.settings.span_days, self.settings.fact_days, time.time_ns())
+        retained = self.store.retain(self.settings.span_days, self.settings.fact_days, time.time_ns())
+        if retained.deleted_spans or retained.compacted_hours:
+            log.info(
+                "deleted %d raw spans past their time, summed %d hours of facts",
+                retained.deleted_spans,
+                retained.compacted_hours,
+            )
+
+    def _shrink(self, max_bytes: int) -> None:
+        shrunk = self.store.shrink(max_bytes, time.time_ns())
+        if shrunk.deleted_spans:
+            log.info(
+                "deleted the oldest %d raw spans, up to %s, to stay below %d bytes; %d are in use now",
+                shrunk.deleted_spans,
+                datetime.fromtimestamp(shrunk.upto_ns / 1e9, UTC).isoformat(),
+                max_bytes,
+                shrunk.used_bytes,
+            )
+        if shrunk.held_back:
+            log.warning("the database takes %d of %d bytes: %s", shrunk.used_bytes, max_bytes, shrunk.held_back)
 
 
 class _Stopped(Exception):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
 from tracelith.model.errors import ConfigurationError
 
@@ -70,6 +70,9 @@ class Settings(BaseModel):
 
     span_days: float = Field(default=7.0, gt=0, description="raw spans are kept this long")
     fact_days: float = Field(default=400.0, gt=0, description="facts, and so trends, are kept this long")
+    max_db_bytes: ByteSize | None = Field(
+        default=None, ge=200_000_000, description="before the database is this large (20GB), the oldest raw spans go"
+    )
 
 
 def load_settings(overrides: Mapping[str, Any], file: Path | None = None) -> Settings:

@@ -4,22 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from store.rows import COUNTS, DAY, T0, batch, counts, dimensions, link, span, window
+from store.analysing import ALWAYS, analyse, calls
+from store.rows import COUNTS, DAY, T0, batch, dimensions, link, span, window
 from tracelith.model.schema import WINDOW_NS
 from tracelith.store import Store
 
-ALWAYS = (0, 2**62)
 HOUR = 12 * WINDOW_NS
-
-
-def analyse(store: Store) -> list[int]:
-    """Writes one fact row per stale window: as many calls as spans start in it."""
-    windows = store.stale_windows(0)
-    upto = store.read_windows(windows).upto
-    spans = store.window_span_counts(windows)
-    rows = counts(*((window_ns, "prod", "a", 1, spans[window_ns], 0.5, window_ns, window_ns) for window_ns in windows))
-    store.replace_facts(windows, {"counts": rows}, upto)
-    return windows
 
 
 @pytest.fixture
@@ -28,10 +18,6 @@ def store():
         opened.ensure_fact_tables([COUNTS])
         opened.append([dimensions()])
         yield opened
-
-
-def calls(store: Store) -> int:
-    return int(store.facts("prod", *ALWAYS).merged(COUNTS)["calls"].sum())
 
 
 def test_old_raw_spans_and_links_go_and_their_facts_stay(store: Store) -> None:

@@ -50,6 +50,7 @@ class Database:
     _root: Cursor
     closed: bool = False
     failed: StoreError | None = None
+    _cursors: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,15 +60,21 @@ class Database:
         try:
             with self._guard:
                 cursor = self._root.cursor()
+                self._cursors += 1
             try:
                 yield cursor
             finally:
                 cursor.close()
-        except duckdb.FatalException as error:
-            self.failed = self.failed or store_error(error, self.path)
-            raise StoreError(*self.failed.args) from error
+                with self._guard:
+                    self._cursors -= 1
         except duckdb.Error as error:
-            raise store_error(error, self.path) from error
+            raise self._as_store_error(error) from error
+
+    def _as_store_error(self, error: duckdb.Error) -> StoreError:
+        if isinstance(error, duckdb.FatalException):
+            self.failed = self.failed or store_error(error, self.path)
+            return StoreError(*self.failed.args)
+        return store_error(error, self.path)
 
     @contextmanager
     def snapshot(self) -> Iterator[Cursor]:
@@ -99,6 +106,23 @@ class Database:
                 cursor.execute("CHECKPOINT")
             except duckdb.TransactionException:
                 return False
+        return True
+
+    def checkpoint_alone(self, work: Callable[[Cursor], None]) -> bool:
+        """Runs work and a checkpoint that frees all deleted rows; False, and nothing is done, if anybody has a cursor.
+
+        DuckDB keeps deleted rows while any transaction is open, also one that began after the delete, and a checkpoint
+        frees nothing if there is nothing to write. So nobody gets a cursor meanwhile, and work must write something.
+        """
+        with self._guard:
+            if self._cursors:
+                return False
+            try:
+                with self._root.cursor() as cursor:
+                    in_transaction(cursor, work)
+                    cursor.execute("CHECKPOINT")
+            except duckdb.Error as error:
+                raise self._as_store_error(error) from error
         return True
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from tracelith.store.connection import Cursor, Database, insert_frame
 from tracelith.store.ledger import WindowLedger
 from tracelith.store.windows import HORIZON_NS, save_progress
 
-__all__ = ["FINE_DAYS", "Retained", "retain"]
+__all__ = ["FINE_DAYS", "Retained", "drop_spans", "retain"]
 
 DAY_NS = 86_400_000_000_000
 HOUR_NS = 3_600_000_000_000
@@ -95,7 +95,7 @@ def retain(
     """Deletes raw spans and facts past their time and sums old facts into hours."""
     before = now_ns - int(span_days * DAY_NS)
     deleted, frozen = database.write(
-        partial(_drop_spans, ledger=ledger, before=before - before % WINDOW_NS, now_ns=now_ns)
+        partial(drop_spans, ledger=ledger, before=before - before % WINDOW_NS, now_ns=now_ns)
     )
     ledger.freeze(frozen)
     fine = now_ns - FINE_DAYS * DAY_NS
@@ -110,11 +110,24 @@ def retain(
     return Retained(deleted, len(hours))
 
 
-def _drop_spans(cursor: Cursor, ledger: WindowLedger, before: int, now_ns: int) -> tuple[int, list[int]]:
+def drop_spans(
+    cursor: Cursor, ledger: WindowLedger, before: int, now_ns: int, final_before: int | None = None
+) -> tuple[int, list[int]]:
+    """Deletes analysed raw spans that start before this window and makes the facts of their windows final.
+
+    Args:
+        cursor: in a transaction. ledger: knows what is not analysed yet, which stays.
+        before: start of the oldest window that is kept. now_ns: wall time.
+        final_before: no younger window becomes final; without it, all windows within reach of a deleted one do.
+
+    Returns:
+        The number of deleted spans, and all windows that are final.
+    """
     upto = ledger.last_commit
     pending = sorted(ledger.pending())
     # A trace that crosses the limit would look like one that begins after it: windows a horizon later are final too.
-    cursor.execute(MARK_FROZEN, {"before": before + HORIZON_NS, "pending": pending})
+    final = before + HORIZON_NS if final_before is None else max(before, min(before + HORIZON_NS, final_before))
+    cursor.execute(MARK_FROZEN, {"before": final, "pending": pending})
     cursor.execute(COUNT_LATE, {"before": before, "upto": upto, "now": now_ns, "reason": LATE})
     row = cursor.execute(DROP_SPANS, {"before": before, "upto": upto, "pending": pending}).fetchone()
     cursor.execute(DROP_LINKS, {"before": before, "pending": pending})

@@ -20,17 +20,28 @@ from tracelith.store.ledger import WindowLedger
 from tracelith.store.migrate import migrate
 from tracelith.store.refusals import RefusalCounter
 from tracelith.store.retention import Retained
+from tracelith.store.size_limit import Shrunk, shrink, used_bytes
 from tracelith.store.spans import SpanAppender, read_dimension
 from tracelith.store.windows import load_ledger, save_progress, spread_changes
 
 __all__ = ["Store", "StoreSize"]
 
+RECLAIM_PATIENCE_S = 20.0
+"""How long freeing deleted rows waits for a moment without readers; the longest, of the engine, take a few seconds."""
+RECLAIM_LOOK_S = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSize:
-    """How much is stored: bytes on disk (file and write-ahead log, 0 in memory) and raw spans."""
+    """How much is stored.
+
+    Attributes:
+        bytes: on disk, file and write-ahead log; 0 in memory. used_bytes: of these, what is not free for reuse.
+        spans: raw spans.
+    """
 
     bytes: int
+    used_bytes: int
     spans: int
 
 
@@ -48,6 +59,7 @@ class Store:
         self._writer = SpanAppender(database, self._ledger, self._refusals, clock_ns)
         self._tables: dict[str, FactTable] = {}
         self._spreading = threading.Lock()
+        self._deleting = threading.Lock()
         self._generation_guard = threading.Lock()
         self._generation = clock_ns()
         load_ledger(database, self._ledger, clock_ns())
@@ -244,12 +256,32 @@ class Store:
         Safe beside ingest and analysis; spans that are not analysed yet stay.
         """
         tables = list(self._tables.values())
-        retained = retention.retain(
-            self._database, self._ledger, tables, span_days=span_days, fact_days=fact_days, now_ns=now_ns
-        )
-        self.checkpoint()
+        with self._deleting:
+            retained = retention.retain(
+                self._database, self._ledger, tables, span_days=span_days, fact_days=fact_days, now_ns=now_ns
+            )
+            if not self._reclaim():
+                self.checkpoint()
         self._advance()
         return retained
+
+    def shrink(self, max_bytes: int, now_ns: int) -> Shrunk:
+        """Deletes the oldest analysed raw spans if the database comes near this size; their facts stay.
+
+        Cheap as long as there is nothing to do. Safe beside ingest and analysis.
+        """
+        with self._deleting:
+            return shrink(self._database, self._ledger, self._reclaim, max_bytes=max_bytes, now_ns=now_ns)
+
+    def _reclaim(self) -> bool:
+        """Frees the space of deleted rows as soon as nobody reads; False if that moment did not come."""
+        deadline = time.monotonic() + RECLAIM_PATIENCE_S
+        while time.monotonic() < deadline:
+            with self._writer.lock:
+                if self._database.checkpoint_alone(lambda cursor: save_progress(cursor, self._ledger)):
+                    return True
+            time.sleep(RECLAIM_LOOK_S)
+        return False
 
     def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file while ingest waits; False if another transaction was in the way."""
@@ -262,4 +294,5 @@ class Store:
         parts = [] if path is None else [path, path.with_name(path.name + ".wal")]
         with self._database.cursor() as cursor:
             row = cursor.execute("SELECT count(*) FROM span").fetchone()
-        return StoreSize(sum(part.stat().st_size for part in parts if part.exists()), int(row[0]) if row else 0)
+        on_disk = sum(part.stat().st_size for part in parts if part.exists())
+        return StoreSize(on_disk, used_bytes(self._database), int(row[0]) if row else 0)
