@@ -6,6 +6,7 @@ or name a bad span; that happens here and in flatten.py.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,19 @@ ptars 0.0.25 skips unknown protobuf groups by recursion without a limit, about 8
 byte of input per level: a megabyte of nested groups, a few kilobytes when compressed, would end the process. A part of
 this size cannot nest deeper than its length, 1.3 MB of an 8 MB stack; ordinary spans are far smaller.
 """
+
+MIN_PART_BYTES = 8
+"""A request of many parts (resources, scopes, spans, attributes, links) has at least so many bytes for each.
+
+A sound span takes 37 bytes, an attribute with key and value 9, but an empty one of either takes two, and what is made
+of it in memory a hundred times that: requests of crumbs would cost gigabytes and minutes, and hold nothing.
+"""
+
+MANY_PARTS = 10_000
+"""Fewer parts in all requests of a call are never too many; neither are FEW_PARTS in one: odd but small requests keep
+their verdicts span by span, and so do those that come beside a flood of crumbs."""
+
+FEW_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +79,11 @@ def decode_requests(payloads: Sequence[bytes]) -> DecodedRequests:
     """
     if sum(map(len, payloads)) > MAX_REQUEST_BYTES:
         raise ValueError(f"expected at most {MAX_REQUEST_BYTES:,} bytes in one call; decode fewer requests at a time")
-    errors = {number: error for number, payload in enumerate(payloads) if (error := _check_nesting(payload))}
+    errors = {number: error for number, payload in enumerate(payloads) if (error := _check_shape(payload))}
     batch = _parse(payloads, errors)
+    if crumbs := _requests_of_crumbs(batch, payloads):
+        errors |= crumbs
+        batch = _parse_sound(payloads, errors)
     flat = flatten(batch)
     verdicts = _verdicts(flat, len(payloads), errors)
     return DecodedRequests(replace(flat.raw, rejections=_rejections(flat)), verdicts)
@@ -112,26 +129,69 @@ def _parse_problem(payload: bytes) -> str:
     return ""
 
 
-def _check_nesting(payload: bytes) -> InvalidRequest | None:
-    """Why the payload must not reach ptars, if so; see MAX_PART_BYTES."""
+def _check_shape(payload: bytes) -> InvalidRequest | None:
+    """Why the payload must not reach ptars, if so; see MAX_PART_BYTES and MIN_PART_BYTES."""
     if len(payload) <= MAX_PART_BYTES:
         return None
     try:
-        if _largest_part(payload) > MAX_PART_BYTES:
+        envelope = ENVELOPE.FromString(payload)
+        if (parts := _count_parts(envelope)) > MANY_PARTS and parts * MIN_PART_BYTES > len(payload):
+            return _crumbs(parts, len(payload))
+        if _largest_part(envelope) > MAX_PART_BYTES:
             PROJECTED.FromString(payload)  # not the generated class, which refuses all of it for one bad text
     except DecodeError as error:
         return _invalid(str(error))
     return None
 
 
-def _largest_part(payload: bytes) -> int:
-    """Bytes of the largest resource, scope or span. Parsing that far is itself guarded against nesting."""
+def _count_parts(envelope: Any) -> int:
+    """Resources, scopes and spans; no further than it takes to see that there are too many of the outer ones."""
+    parts = len(envelope.resource_spans)
+    if parts <= MANY_PARTS:
+        parts += sum(len(group.scope_spans) for group in envelope.resource_spans)
+    if parts <= MANY_PARTS:
+        parts += sum(len(scoped.spans) for group in envelope.resource_spans for scoped in group.scope_spans)
+    return parts
+
+
+def _largest_part(envelope: Any) -> int:
+    """Bytes of the largest resource, scope or span."""
     largest = 0
-    for group in ENVELOPE.FromString(payload).resource_spans:
+    for group in envelope.resource_spans:
         for scoped in group.scope_spans:
             largest = max(largest, max(map(len, scoped.scope), default=0), max(map(len, scoped.spans), default=0))
         largest = max(largest, max(map(len, group.resource), default=0))
     return largest
+
+
+def _requests_of_crumbs(batch: pa.RecordBatch, payloads: Sequence[bytes]) -> dict[int, InvalidRequest]:
+    """The requests that have too many parts for their size, counting attributes and links too; see MIN_PART_BYTES."""
+    groups = batch.column(0)
+    resources, scoped = groups.values.field(0), groups.values.field(1)
+    spans = scoped.values.field(1)
+    # Offsets of nested lists compose: each line is, at the bounds of requests, how many there are up to here.
+    group_ends = groups.offsets.to_numpy()
+    scope_ends = scoped.offsets.to_numpy()[group_ends]
+    span_ends = spans.offsets.to_numpy()[scope_ends]
+    ends = group_ends.astype(np.int64) + scope_ends + span_ends
+    ends += resources.field(0).offsets.to_numpy()[group_ends]
+    for field in (8, 9):  # attributes and links
+        ends += spans.values.field(field).offsets.to_numpy()[span_ends]
+    if ends[-1] <= MANY_PARTS or ends[-1] * MIN_PART_BYTES <= sum(map(len, payloads)):
+        return {}
+    parts = np.diff(ends).tolist()
+    return {
+        number: _crumbs(parts[number], len(payload))
+        for number, payload in enumerate(payloads)
+        if parts[number] > FEW_PARTS and parts[number] * MIN_PART_BYTES > len(payload)
+    }
+
+
+def _crumbs(parts: int, size: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"{parts:,} resources, scopes, spans, attributes and links are said to be in {size:,} bytes, "
+        "so most of them are empty; check what the exporter sends"
+    )
 
 
 def _invalid(problem: str) -> InvalidRequest:

@@ -55,8 +55,13 @@ _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_HEX = re.compile(r"[0-9A-Fa-f]*")
 _NO_ID = "0" * SPAN_ID_DIGITS
 _REASONS_SHOWN = 5  # an answer to a sender stays readable; the counts are complete in RawSpans.rejections
+_SPANS_DESCRIBED = 1_000  # of one request: naming a defect takes 30 µs, and a request can hold a million bad spans
+_NOT_DESCRIBED = f"not looked at more closely, because {_SPANS_DESCRIBED:,} spans of the request were refused already"
+_MIN_SPAN_BYTES = 32  # the ids of a sound span alone take more
+_MANY_PARTS = 10_000
 
 
 # --- what a caller gets -------------------------------------------------------------------------------------------
@@ -106,7 +111,8 @@ def _verdict(accepted: int, refused: Counter[str], error: InvalidRequest | None)
     rejected = refused.total()
     if not rejected:
         return RequestVerdict(accepted, 0, "", error)
-    reasons = "; ".join(f"{reason} ({count})" for reason, count in refused.most_common(_REASONS_SHOWN))
+    named = sorted(refused.items(), key=lambda each: (each[0] == _NOT_DESCRIBED, -each[1]))
+    reasons = "; ".join(f"{reason} ({count})" for reason, count in named[:_REASONS_SHOWN])
     return RequestVerdict(accepted, rejected, f"{rejected} span{'s' * (rejected > 1)} refused: {reasons}", error)
 
 
@@ -122,9 +128,12 @@ class _Parsed:
 
 def _parse(body: bytes | msgspec.Raw) -> _Parsed:
     try:
-        return _Parsed(REQUEST.decode(body).resource_spans or [], Counter())
+        resource_spans = REQUEST.decode(body).resource_spans or []
     except _BROKEN_JSON:
         return _parse_span_by_span(body)
+    if crumbs := _crumbs(resource_spans, body):
+        return _Parsed([], Counter(), crumbs)
+    return _Parsed(resource_spans, Counter())
 
 
 def _parse_span_by_span(body: bytes | msgspec.Raw) -> _Parsed:
@@ -134,8 +143,27 @@ def _parse_span_by_span(body: bytes | msgspec.Raw) -> _Parsed:
         return _Parsed([], Counter(), InvalidRequest("The body is nested too deeply to be an OTLP/JSON trace request."))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _Parsed([], Counter(), InvalidRequest(f"The body is not an OTLP/JSON trace request: {error}."))
+    if crumbs := _crumbs(request.resource_spans or [], body):
+        return _Parsed([], Counter(), crumbs)
     refused: Counter[str] = Counter()
     return _Parsed([_salvage(each, refused) for each in request.resource_spans or ()], refused)
+
+
+def _crumbs(
+    resource_spans: Sequence[ResourceSpans] | Sequence[UndecodedResourceSpans], body: bytes | msgspec.Raw
+) -> InvalidRequest | None:
+    """Why a request of more spans than its bytes can hold is refused at once: refusing each of them takes minutes."""
+    parts = len(resource_spans)
+    for each in resource_spans:
+        for groups in (each.scope_spans or (), each.instrumentation_library_spans or ()):
+            parts += len(groups) + sum(len(group.spans or ()) for group in groups)
+    size = len(memoryview(body))
+    if parts <= _MANY_PARTS or parts * _MIN_SPAN_BYTES <= size:
+        return None
+    return InvalidRequest(
+        f"{parts:,} resources, scopes and spans are said to be in {size:,} bytes, so most of them are empty; "
+        "check what the exporter sends."
+    )
 
 
 def _whole_character(escape: re.Match[bytes]) -> bytes:
@@ -163,7 +191,8 @@ def _decode_span(raw: msgspec.Raw, refused: Counter[str]) -> Span | None:
     try:
         return SPAN.decode(raw)
     except _BROKEN_JSON as error:
-        refused[describe_defects(bytes(raw), str(error))] += 1
+        examined = refused.total() < _SPANS_DESCRIBED
+        refused[describe_defects(bytes(raw), str(error)) if examined else _NOT_DESCRIBED] += 1
         return None
 
 
@@ -238,12 +267,32 @@ def _link_frame(spans: list[Span]) -> pl.DataFrame | None:
     return build_links([row for row, _, _ in links], [trace for _, trace, _ in links], [span for _, _, span in links])
 
 
+def _is_sound(span: Span) -> bool:
+    """Whether _sound_ids takes the span; for requests that hold one it does not take."""
+    return (
+        _is_id(span.trace_id, TRACE_ID_DIGITS)
+        and _is_id(span.span_id, SPAN_ID_DIGITS)
+        and bool(span.start_time_unix_nano)
+        and (not span.parent_span_id or _is_hex(span.parent_span_id, SPAN_ID_DIGITS))
+        and (not span.links or _link_frame([span]) is not None)
+    )
+
+
+def _is_id(text: str | None, digits: int) -> bool:
+    return text is not None and _is_hex(text, digits) and text.strip("0") != ""
+
+
+def _is_hex(text: str, digits: int) -> bool:
+    return len(text) == digits and _HEX.fullmatch(text) is not None
+
+
 def _drop_unsound(flat: _Flat, refused_by_request: list[Counter[str]]) -> tuple[_Flat, _Ids]:
-    keep = [_sound_ids([span]) is not None for span in flat.spans]
+    keep = [_is_sound(span) for span in flat.spans]
     for row, kept in enumerate(keep):
         if not kept:
-            reason = describe_defects(msgspec.json.encode(flat.spans[row]))
-            refused_by_request[flat.request[row]][reason] += 1
+            refused = refused_by_request[flat.request[row]]
+            examined = refused.total() < _SPANS_DESCRIBED
+            refused[describe_defects(msgspec.json.encode(flat.spans[row])) if examined else _NOT_DESCRIBED] += 1
     sound = _Flat(
         spans=list(compress(flat.spans, keep)),
         request=flat.request[keep],
