@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tracelith.model.schema import ATTRIBUTE, RAW_LINK, RAW_SPAN, Kind, RawSpans, Status
 from tracelith.model.semantic_conventions import KNOWN_RESOURCE_KEYS, KNOWN_SPAN_KEYS
 
-__all__ = ["REFUSALS", "FlatSpans", "flatten"]
+__all__ = ["REFUSALS", "FlatSpans", "flatten", "rows_of"]
 
 Bool = NDArray[np.bool_]
 Int64 = NDArray[np.int64]
@@ -61,8 +61,8 @@ def flatten(requests: pa.RecordBatch) -> FlatSpans:
     resources, scope_spans = groups.field(0), groups.field(1)
     scoped = scope_spans.values
     scopes, spans = scoped.field(0).field(0), scoped.field(1)
-    resource_of_scope = _rows(scope_spans)
-    scope_of_span = _rows(spans)
+    resource_of_scope = rows_of(scope_spans)
+    scope_of_span = rows_of(spans)
     resource_of_span = resource_of_scope[scope_of_span]
 
     scope_names = _text(scopes)
@@ -81,13 +81,13 @@ def flatten(requests: pa.RecordBatch) -> FlatSpans:
         resource_attributes=resource_attributes,
         links=_links(spans.values.field(9)),
     )
-    return FlatSpans(_without(raw, refusal != 0), _rows(resource_spans)[resource_of_span], refusal)
+    return FlatSpans(_without(raw, refusal != 0), rows_of(resource_spans)[resource_of_span], refusal)
 
 
 # --- offsets, ids, text --------------------------------------------------------------------------------------------
 
 
-def _rows(lists: pa.ListArray) -> Int64:
+def rows_of(lists: pa.ListArray) -> Int64:
     """For each element of all lists, the row its list is in."""
     return np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
 
@@ -219,7 +219,7 @@ def _links(links: pa.ListArray) -> pl.DataFrame:
         return RAW_LINK.to_frame()
     trace, _ = _words(links.values.field(0), 2)
     span, _ = _words(links.values.field(1), 1)
-    columns = (_rows(links), trace[:, 0], trace[:, 1], span[:, 0])
+    columns = (rows_of(links), trace[:, 0], trace[:, 1], span[:, 0])
     sound = ((trace[:, 0] | trace[:, 1]) != 0) & (span[:, 0] != 0)
     return pl.DataFrame(
         [
@@ -262,7 +262,7 @@ def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pl.Series]) -> tuple[
     if not taken:
         return ATTRIBUTE.to_frame(), np.empty(0, np.int64)
     position, text = np.concatenate(taken), pa.concat_arrays(texts)
-    row = _rows(lists)[position]
+    row = rows_of(lists)[position]
     parts = (row, key_texts.gather(key_number[position]), text)
     columns = zip(ATTRIBUTE.items(), parts, strict=True)
     frame = pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in columns])
