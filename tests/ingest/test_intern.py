@@ -6,8 +6,8 @@ from ingest.otlp_requests import make_request, make_span
 from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
-from tracelith.ingest.limits import MAX_NAMES, MAX_ROWS, OTHER, OperationLimits
-from tracelith.model.schema import LINK, OPERATION, OPERATION_TEXT, RESOURCE, SPAN, InternedBatch
+from tracelith.ingest.limits import MAX_NAMES
+from tracelith.model.schema import LINK, OPERATION, OTHER, RESOURCE, SPAN, InternedBatch
 
 
 def _described(*names: str, service: str = "shop") -> DescribedSpans:
@@ -95,13 +95,3 @@ def test_a_service_with_ids_in_its_span_names_brings_only_so_many_and_harms_no_o
     assert names.count(OTHER) == 1
     assert _names(batch, pl.concat(operations)) == [OTHER] * 500
     assert other.operations["name"].to_list() == ["place order"]
-
-
-def test_peers_of_a_service_past_its_limit_lose_their_addresses_and_not_their_names() -> None:
-    limits = OperationLimits()
-    row = dict.fromkeys(OPERATION_TEXT.names(), "") | {"name": "GET", "peer_service": "billing"}
-
-    kept = [limits.admit("shop", row | {"peer_address": f"10.0.{n // 256}.{n % 256}:80"}) for n in range(MAX_ROWS + 5)]
-
-    assert [other for _, other in kept] == [False] * MAX_ROWS + [True] * 5
-    assert kept[-1][0] == row

@@ -24,7 +24,7 @@ import polars as pl
 from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
-from tracelith.ingest.limits import OperationLimits
+from tracelith.ingest.limits import Cardinality, TextLimits
 from tracelith.ingest.otlp_json import decode_json_request
 from tracelith.ingest.status import IngestMeter, IngestStatus
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
@@ -84,8 +84,9 @@ class SpanWriter:
 
     def __init__(self, sink: SpanSink) -> None:
         self._sink = sink
-        self._limits = OperationLimits()
+        self._limits = TextLimits()
         self._interner = Interner(sink.resources(), sink.operations(), self._limits)
+        self._folded = Counter[tuple[str, str]]()
 
     def write(self, groups: Sequence[DescribedSpans]) -> None:
         """Stores the groups in one transaction.
@@ -97,10 +98,15 @@ class SpanWriter:
             batches = [self._interner.intern(group) for group in groups if group.spans.height]
             if batches:
                 self._sink.append(batches)
+                self._folded.update(self._interner.take_folded())
         except BaseException:
             # Codes handed out for rows that were rolled back must not be used again for rows never stored.
             self._interner = Interner(self._sink.resources(), self._sink.operations(), self._limits)
             raise
+
+    def cardinality(self) -> Cardinality:
+        """How full the tables of texts are, and what no longer fitted; may be asked from any thread."""
+        return Cardinality(self._interner.operations, self._interner.resources, dict(self._folded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,10 @@ class GroupCommitter:
     def status(self) -> IngestStatus:
         """Counters as of now."""
         return self.meter.status(queued_bytes=self._queued_bytes, max_queued_bytes=self._max_queued_bytes)
+
+    def cardinality(self) -> Cardinality:
+        """Different texts known, and what of a flood of them was folded."""
+        return self._writer.cardinality()
 
     def stop(self, timeout_s: float = 30.0) -> bool:
         """Commits and acknowledges everything admitted, then ends; False if that took longer than timeout_s."""
