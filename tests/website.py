@@ -6,21 +6,60 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import polars as pl
 import uvicorn
 from fastapi import FastAPI
 
 from tracelith.forest.view import ForestView
-from tracelith.ingest.status import IngestStatus
+from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies, RecentIngest, RefusedSpans
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.schema import DEPLOYMENT
+from tracelith.present.receiving import Receiving
+from tracelith.store import StoreSize, WaitingWindows
 from tracelith.web import ProcessStatus, WebSettings, create_app
 from traces import view_of
 
-__all__ = ["Site", "login_trace", "serve"]
+__all__ = ["Site", "login_trace", "receiving_site", "serve"]
 
 PERIOD = (1_765_152_000_000_000_000, 1_772_409_600_000_000_000)  # 2025-12-08 to 2026-03-02
+
+
+def receiving_site(**changes: Any) -> Receiving:
+    """A server two hours old, under a light load, that refused and turned away a little."""
+    counts = tuple(40 if 8 <= bucket < 12 else 0 for bucket in range(len(LATENCY_BOUNDS_S) + 1))
+    latencies = Latencies(counts, sum_s=8.9)
+    at = 1_772_409_600.0
+    usual = Receiving(
+        at=at,
+        started_at=at - 7_200,
+        problem="",
+        status=IngestStatus(
+            requests=13_000,
+            accepted_spans=5_540_000,
+            rejected_spans=42,
+            invalid_requests=2,
+            overloaded_requests=3,
+            last_overload_at=at - 5_000,
+            commits=12_950,
+            commits_s=103.4,
+            queued_bytes=3 * 2**20,
+            max_queued_bytes=64 * 2**20,
+            last_commit_at=at - 0.4,
+            last_commit_spans=512,
+            commit_ms=7.98609,
+            acknowledge_ms=12.5,
+        ),
+        minute=RecentIngest(60.0, 47_000, latencies),
+        hour=RecentIngest(3600.0, 2_770_000, latencies),
+        latencies=latencies,
+        spans_by_minute=tuple(46_000 + 150 * (minute * 7 % 13) for minute in range(60)),
+        refused=(RefusedSpans("span_id must be 8 bytes and not all zero", 42, at - 6_000, at - 61),),
+        database=StoreSize(bytes=210 * 2**20, used_bytes=190 * 2**20, spans=5_540_000),
+        waiting=WaitingWindows(2, 1_772_409_000_000_000_000),
+    )
+    return replace(usual, **changes)
 
 
 @dataclass
@@ -32,6 +71,7 @@ class Site:
     views: dict[int, ForestView] = field(default_factory=dict, repr=False)
     told: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DEPLOYMENT))
     ready: bool = True
+    received: Receiving = field(default_factory=receiving_site, repr=False)
     asked: list[tuple[str | None, int, int]] = field(default_factory=list)
 
     def document(self, environment: str | None, start_ns: int, end_ns: int) -> AnalysisDocument:
@@ -61,6 +101,9 @@ class Site:
     def ingest_status(self) -> ProcessStatus:
         status = IngestStatus(accepted_spans=63_311, last_commit_at=1_772_409_540.0, commit_ms=7.98609)
         return {"ready": self.ready, "counters": asdict(status)}
+
+    def receiving(self) -> Receiving:
+        return self.received
 
     def app(self, settings: WebSettings | None = None) -> FastAPI:
         return create_app(results=self, traces=self, deployments=self, status=self, settings=settings)

@@ -32,11 +32,12 @@ from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import StoreError
+from tracelith.present.receiving import Receiving
 from tracelith.report.delivery import deliver, is_delivered
 from tracelith.report.schedule import ReportSchedule, crontab_trigger
 from tracelith.report.week import IsoWeek
 from tracelith.report.weekly import build_report
-from tracelith.store import Store
+from tracelith.store import Store, StoreSize
 from tracelith.web.app import create_app
 from tracelith.web.sources import ProcessStatus, WebSettings
 
@@ -220,6 +221,28 @@ class _Answers:
 
     def ingest_status(self) -> ProcessStatus:
         return ProcessStatus(ready=self._store.failed is None, counters=asdict(self._committer.status()))
+
+    def receiving(self) -> Receiving:
+        meter = self._committer.meter
+        return Receiving(
+            at=time.time(),
+            started_at=meter.started_at,
+            problem=str(self._store.failed or ""),
+            status=self._committer.status(),
+            minute=meter.recent(60),
+            hour=meter.recent(3600),
+            latencies=meter.latencies(),
+            spans_by_minute=meter.spans_by_minute(),
+            refused=meter.refused(),
+            database=self._database_size(),
+            waiting=self._store.waiting(),
+        )
+
+    def _database_size(self) -> StoreSize | None:
+        try:
+            return self._store.size()
+        except StoreError:  # the page says so, and everything else it knows
+            return None
 
 
 def server_note(db: Path) -> Path:

@@ -1,30 +1,112 @@
-"""Counters as a person reads them."""
+"""How receiving goes, as a person reads it."""
 
-from dataclasses import asdict
+from dataclasses import replace
 
-from tracelith.ingest.status import IngestStatus
-from tracelith.present.receiving import counters_in_words
+import pytest
+
+from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies, RecentIngest, RefusedSpans
+from tracelith.present.receiving import ingest_page
+from tracelith.store import StoreSize, WaitingWindows
+from website import receiving_site
+
+NOBODY = Latencies((0,) * (len(LATENCY_BOUNDS_S) + 1), 0.0)
+NEWBORN = {
+    "started_at": 1_772_409_599.8,
+    "status": IngestStatus(max_queued_bytes=64 << 20),
+    "minute": RecentIngest(0.2, 0, NOBODY),
+    "hour": RecentIngest(0.2, 0, NOBODY),
+    "latencies": NOBODY,
+    "spans_by_minute": (),
+    "refused": (),
+    "database": StoreSize(bytes=12_288, used_bytes=12_288, spans=0),
+    "waiting": WaitingWindows(0, None),
+}
 
 
-def test_every_counter_of_the_receiver_has_words_and_a_unit() -> None:
-    status = IngestStatus(
-        accepted_spans=313_198, queued_bytes=3 * 2**20, last_commit_at=1_795_296_307.5, commit_ms=7.98609
-    )
-
-    shown = dict(counters_in_words(asdict(status)))
-
-    assert shown["Accepted spans"] == "313,198"
-    assert shown["Queued"] == "3 MiB"
-    assert shown["Last commit"] == "2026-11-21 21:25:07 UTC"
-    assert shown["Commit"] == "7.99 ms"
-    assert not [title for title in shown if "_" in title]
+def facts(page: dict, part: str) -> dict[str, str]:
+    return {fact.title: fact.value for fact in page[part]}
 
 
-def test_what_never_happened_has_no_time() -> None:
-    assert dict(counters_in_words({"last_commit_at": None})) == {"Last commit at": "–"}
+def notes(page: dict, part: str) -> dict[str, str]:
+    return {fact.title: fact.note for fact in page[part]}
 
 
-def test_text_and_unknown_counters_read_as_they_are() -> None:
-    shown = dict(counters_in_words({"Spans received": 63_311, "state": "ready\x1b[2J"}))
+def test_every_figure_has_its_unit_and_says_since_when() -> None:
+    page = ingest_page(receiving_site())
 
-    assert shown == {"Spans received": "63,311", "State": "ready\ufffd[2J"}
+    receiver, storage = facts(page, "receiver"), facts(page, "storage")
+    assert receiver["Spans accepted"] == "5,540,000"
+    assert receiver["Queue"] == "3 MiB of 64 MiB"
+    assert receiver["Last commit"] == "2026-03-01 23:59:59 UTC"
+    assert notes(page, "receiver")["Last commit"] == "512 spans in 7.99 ms"
+    assert notes(page, "receiver")["Spans accepted"] == "since 2026-03-01 22:00:00 UTC"
+    assert storage["Database"] == "210 MiB"
+    assert storage["Size per span"] == "36 bytes"
+    assert storage["Growth"] == "2.23 GiB a day"
+    assert storage["Windows to analyse"] == "2"
+    assert page["anything"]
+    assert page["concerns"] == []
+
+
+def test_pace_compares_the_last_minute_with_the_hour_and_all_time() -> None:
+    table = ingest_page(receiving_site())["pace"]
+
+    rows = {title: values for title, *values in table.rows}
+    assert rows["Spans accepted per second"] == ["783", "769", "769"]
+    assert rows["Half of them within"] == ["23 ms", "23 ms", "23 ms"]
+    assert rows["99 % of them within"] == ["45 ms", "45 ms", "45 ms"]
+
+
+def test_the_last_hour_is_drawn_said_and_tabulated_alike() -> None:
+    drawing, sentence, table = ingest_page(receiving_site(spans_by_minute=(600, 0, 1_200)))["by_minute"]
+
+    assert str(drawing).count('class="bar"') == 2
+    assert str(drawing).count('class="empty"') == 1
+    assert sentence.startswith("Highest 20, lowest 0 spans per second; 3 of 60 minutes")
+    assert table.rows == (("1", "20"), ("2", "0"), ("3", "10"))
+
+
+def test_a_server_that_has_just_started_claims_nothing() -> None:
+    page = ingest_page(receiving_site(**NEWBORN))
+
+    assert not page["anything"]
+    assert {value for _, *values in page["pace"].rows for value in values} == {"–", "0"}
+    assert facts(page, "receiver")["Last commit"] == "–"
+    assert facts(page, "storage")["Size per span"] == "–"
+    assert facts(page, "storage")["Growth"] == "–"
+    assert page["refusals"].rows == ()
+    assert page["concerns"] == []
+
+
+def test_what_cannot_be_read_is_missing_and_not_zero() -> None:
+    page = ingest_page(receiving_site(database=None, waiting=None, problem="db: the disk is full"))
+
+    assert set(facts(page, "storage").values()) == {"–"}
+    assert page["concerns"] == ["No spans are taken: db: the disk is full"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"), [("last_overload_at", "The queue was full"), ("last_failure_at", "A commit failed")]
+)
+def test_what_went_wrong_a_moment_ago_is_a_concern_and_what_is_long_past_is_a_figure(moment: str, said: str) -> None:
+    usual = receiving_site()
+
+    recent = replace(usual, status=replace(usual.status, **{moment: usual.at - 60}))
+    past = replace(usual, status=replace(usual.status, **{moment: usual.at - 6_000}))
+
+    assert [concern for concern in ingest_page(recent)["concerns"] if concern.startswith(said)]
+    assert ingest_page(past)["concerns"] == []
+
+
+def test_a_latency_beyond_all_buckets_is_no_number() -> None:
+    slow = Latencies((*NOBODY.counts[:-1], 5), 400.0)
+
+    rows = ingest_page(receiving_site(minute=RecentIngest(60.0, 1, slow)))["pace"].rows
+
+    assert rows[2][1] == rows[3][1] == "over a minute"
+
+
+def test_reasons_are_shown_without_what_could_move_a_cursor() -> None:
+    table = ingest_page(receiving_site(refused=(RefusedSpans("bad \x1b[2J", 3, 0.0, 60.0),)))["refusals"]
+
+    assert table.rows == (("bad \ufffd[2J", "3", "1970-01-01 00:00:00 UTC", "1970-01-01 00:01:00 UTC"),)

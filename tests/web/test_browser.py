@@ -14,7 +14,18 @@ from website import Site, login_trace
 pytestmark = pytest.mark.browser
 
 OPERATION = "/chains/operation?service=gateway&operation=POST%20%2Flogin"
-PAGES = ("/", "/chains", OPERATION, "/tail", "/deployments", "/services", "/services/auth", "/quality", "/method")
+PAGES = (
+    "/",
+    "/chains",
+    OPERATION,
+    "/tail",
+    "/deployments",
+    "/services",
+    "/services/auth",
+    "/quality",
+    "/ingest",
+    "/method",
+)
 WITH_CHARTS = ("/chains", OPERATION, "/tail", "/deployments", "/services")
 
 CONTRASTS = """() => {
@@ -99,6 +110,7 @@ def test_pages_run_without_a_complaint_and_ask_nobody_else_for_anything(visit, s
             "/services",
             f"/traces/{TRACE_IDS[0]}",
             "/quality",
+            "/ingest",
         ):
             visitor.go(path)
 

@@ -40,6 +40,7 @@ class IngestStatus:
 
     Attributes:
         requests: admitted to the queue. failed_requests: of these, not stored though they were sound.
+        last_overload_at, last_commit_at, last_failure_at: seconds since 1970; the last is of a transaction.
         commit_ms, last_commit_spans: of the last transaction. commits_s: of all transactions together.
         acknowledge_ms: admission to acknowledgement of the slowest request of the last commit.
         queued_bytes: bodies admitted and not yet acknowledged, max_queued_bytes: their bound.
@@ -53,6 +54,7 @@ class IngestStatus:
     overloaded_requests: int = 0
     last_overload_at: float | None = None
     failed_commits: int = 0
+    last_failure_at: float | None = None
     commits: int = 0
     commits_s: float = 0.0
     queued_bytes: int = 0
@@ -177,6 +179,7 @@ class IngestMeter:
         """A transaction failed."""
         with self._lock:
             self._count(failed_commits=1)
+            self._status = replace(self._status, last_failure_at=self._clock())
 
     def committed(
         self,

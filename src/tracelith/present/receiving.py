@@ -1,43 +1,219 @@
-"""The receiver's counters in plain words, each with the unit its name ends in."""
+"""How receiving goes, in words: what the process knows of itself, as the ingest page shows it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tracelith.present import text
+from markupsafe import Markup
 
-__all__ = ["counters_in_words"]
+from tracelith.ingest.status import IngestStatus, Latencies, RecentIngest, RefusedSpans
+from tracelith.present import svg, text
+from tracelith.present.chart import Table
+from tracelith.store import StoreSize, WaitingWindows
 
-_BYTES_PER_MIB = 2**20
+__all__ = ["Fact", "Receiving", "ingest_page"]
 
+RECENTLY_S = 600.0
+"""What went wrong within this time is said at the top of the page."""
 
-def counters_in_words(counters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Title and value of each counter, in their order: ``commit_ms`` 7.99 becomes "Commit", "7.99 ms"."""
-    for name, value in counters.items():
-        stem, _, suffix = name.rpartition("_")
-        if isinstance(value, int | float) and suffix in _FORMATS and stem:
-            yield _title(stem), _FORMATS[suffix](float(value))
-        else:
-            yield _title(name), _words(value)
+LEAST_SPANS = 100_000
+"""With fewer spans, bytes per span say more about empty blocks of the file than about spans."""
 
-
-def _title(name: str) -> str:
-    words = text.printable(text.plain(name), 60)
-    return words[:1].upper() + words[1:]
+_MINUTES = 60
+_DAY_S = 86_400
 
 
-def _words(value: Any) -> str:
-    if value is None:
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """What the process knows of its receiving at one moment.
+
+    Attributes:
+        at, started_at: seconds since 1970. problem: why no spans can be taken now; empty when they are.
+        status: counters since the start. minute, hour: the latest. latencies: of all since the start.
+        spans_by_minute: accepted, oldest first. refused: most first.
+        database: None if it cannot be read. waiting: windows not analysed yet; None if that is not known.
+    """
+
+    at: float
+    started_at: float
+    problem: str
+    status: IngestStatus
+    minute: RecentIngest
+    hour: RecentIngest
+    latencies: Latencies
+    spans_by_minute: tuple[int, ...]
+    refused: tuple[RefusedSpans, ...]
+    database: StoreSize | None
+    waiting: WaitingWindows | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One figure with its unit, and what belongs to it in small print."""
+
+    title: str
+    value: str
+    note: str = ""
+
+
+def ingest_page(receiving: Receiving) -> dict[str, Any]:
+    """Everything the page shows; text from messages is printable, and escaped by the template."""
+    return {
+        "at": _moment(receiving.at),
+        "anything": receiving.status.requests > 0,
+        "concerns": list(_concerns(receiving)),
+        "pace": _pace(receiving),
+        "by_minute": _rate_by_minute(receiving),
+        "receiver": _receiver_facts(receiving),
+        "refusals": _refusal_table(receiving),
+        "storage": _storage_facts(receiving),
+    }
+
+
+def _concerns(receiving: Receiving) -> Iterator[str]:
+    """What is wrong, or was a moment ago, each with what it means for senders; nothing when all is well."""
+    status = receiving.status
+    if receiving.problem:
+        yield f"No spans are taken: {text.printable(receiving.problem)}"
+    if _is_recent(status.last_overload_at, receiving):
+        yield (
+            f"The queue was full, the last time at {_moment(status.last_overload_at)}. Senders were told to come back; "
+            "what they sent was not taken, and they drop it once their own queues are full. If this lasts, more "
+            "arrives than this machine can write: sample at the source, or use a faster disk or more cores."
+        )
+    if _is_recent(status.last_failure_at, receiving):
+        yield (
+            f"A commit failed at {_moment(status.last_failure_at)}; the log says why. What was in it was not "
+            "acknowledged, so its senders repeat it."
+        )
+
+
+def _is_recent(moment: float | None, receiving: Receiving) -> bool:
+    return moment is not None and receiving.at - moment < RECENTLY_S
+
+
+def _pace(receiving: Receiving) -> Table:
+    """How much, and how fast it was acknowledged: in the last minute, in the last hour, since the start."""
+    elapsed = RecentIngest(receiving.at - receiving.started_at, receiving.status.accepted_spans, receiving.latencies)
+    stretches = (receiving.minute, receiving.hour, elapsed)
+    rows = [
+        ("Spans accepted per second", [_rate(one.spans_per_s) for one in stretches]),
+        ("Requests acknowledged", [text.count(one.latencies.requests) for one in stretches]),
+        ("Half of them within", [_within(one.latencies, 0.5) for one in stretches]),
+        ("99 % of them within", [_within(one.latencies, 0.99) for one in stretches]),
+    ]
+    return Table.of(
+        ("Figure", "#Last minute", "#Last hour", "#Since the start"), [(title, *values) for title, values in rows]
+    )
+
+
+def _rate(spans_per_s: float | None) -> str:
+    return text.count(spans_per_s) if spans_per_s is not None and spans_per_s >= 100 else text.number(spans_per_s, 2)
+
+
+def _within(latencies: Latencies, share: float) -> str:
+    seconds = latencies.quantile_s(share)
+    return "over a minute" if seconds == float("inf") else text.milliseconds(_ms(seconds))
+
+
+def _ms(seconds: float | None) -> float | None:
+    # Two digits: a quantile read from buckets is not known better.
+    return None if seconds is None else float(f"{seconds * 1e3:.2g}")
+
+
+def _rate_by_minute(receiving: Receiving) -> tuple[Markup, str, Table]:
+    """The last hour as a drawing, in a sentence, and as a table, newest first; spans per second in each minute."""
+    rates = [spans / 60 for spans in receiving.spans_by_minute]
+    if not rates:
+        return svg.columns(rates, _MINUTES), "The first minute is not over yet.", Table.of((), ())
+    sentence = f"Highest {_rate(max(rates))}, lowest {_rate(min(rates))} spans per second"
+    if len(rates) < _MINUTES:
+        sentence += f"; {len(rates)} of 60 minutes, for the process is no older"
+    rows = [(f"{ago}", _rate(rate)) for ago, rate in enumerate(reversed(rates), 1)]
+    return svg.columns(rates, _MINUTES), f"{sentence}.", Table.of(("#Minutes ago", "#Spans per second"), rows)
+
+
+def _receiver_facts(receiving: Receiving) -> list[Fact]:
+    """Queue, commits, and everything that was not taken, since the process started."""
+    status = receiving.status
+    since = f"since {_moment(receiving.started_at)}"
+    queue = f"{text.size(status.queued_bytes)} of {text.size(status.max_queued_bytes)}"
+    spans = f"{text.count(status.last_commit_spans)} span{'s' * (status.last_commit_spans != 1)}"
+    commit = f"{spans} in {text.milliseconds(status.commit_ms)}"
+    return [
+        Fact("Spans accepted", text.count(status.accepted_spans), since),
+        Fact("Queue", queue, "received and not yet acknowledged, of its bound"),
+        Fact("Last commit", _moment(status.last_commit_at), commit if status.commits else "none yet"),
+        Fact("Spans per commit", _mean(status.accepted_spans, status.commits), _commits(status)),
+        Fact("Spans refused", text.count(status.rejected_spans), "each with a reason, told to its sender"),
+        Fact("Requests that are no OTLP", text.count(status.invalid_requests), "senders do not repeat these"),
+        Fact(
+            "Requests sent away",
+            text.count(status.overloaded_requests),
+            "the queue was full; last at " + _moment(status.last_overload_at)
+            if status.last_overload_at
+            else "the queue was never full",
+        ),
+        Fact("Requests not stored", text.count(status.failed_requests), _failures(status)),
+    ]
+
+
+def _mean(total: float, parts: int) -> str:
+    return text.number(total / parts) if parts else text.MISSING
+
+
+def _commits(status: IngestStatus) -> str:
+    if not status.commits:
+        return "no commits yet"
+    return f"{text.count(status.commits)} commits, {text.milliseconds(status.commits_s * 1e3 / status.commits)} each"
+
+
+def _failures(status: IngestStatus) -> str:
+    if status.last_failure_at is None:
+        return "no commit failed"
+    return f"{text.count(status.failed_commits)} failed commits, the last at {_moment(status.last_failure_at)}"
+
+
+def _storage_facts(receiving: Receiving) -> list[Fact]:
+    """The database, how fast it grows, and what waits for analysis."""
+    size, waiting = receiving.database, receiving.waiting
+    facts = [
+        Fact("Database", text.size(size.bytes if size else None), "file and write-ahead log"),
+        Fact("Raw spans kept", text.count(size.spans if size else None), "until retention deletes them"),
+    ]
+    facts += _growth(receiving, size)
+    if waiting is None:
+        return [*facts, Fact("Windows to analyse", text.MISSING, "cannot be told now")]
+    oldest = f"the oldest begins {_moment(waiting.oldest_ns / 1e9)}" if waiting.oldest_ns is not None else "all done"
+    return [*facts, Fact("Windows to analyse", text.count(waiting.windows), oldest)]
+
+
+def _growth(receiving: Receiving, size: StoreSize | None) -> list[Fact]:
+    if size is None or size.spans < LEAST_SPANS:
+        why = f"needs {text.count(LEAST_SPANS)} spans"
+        return [Fact("Size per span", text.MISSING, why), Fact("Growth", text.MISSING, why)]
+    per_span = size.used_bytes / size.spans
+    per_s = receiving.hour.spans_per_s
+    growth = None if per_s is None else per_span * per_s * _DAY_S
+    return [
+        Fact("Size per span", f"{text.number(per_span)} bytes", "everything in the file, divided by its spans"),
+        Fact("Growth", f"{text.size(growth)} a day", "at the rate of the last hour, before anything is deleted"),
+    ]
+
+
+def _refusal_table(receiving: Receiving) -> Table:
+    """Refused spans by reason, most first; since when, and the last time."""
+    return Table.of(
+        ("Why", "#Spans", "First", "Last"),
+        [
+            (text.printable(one.reason, 200), text.count(one.spans), _moment(one.first_at), _moment(one.last_at))
+            for one in receiving.refused
+        ],
+    )
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
         return text.MISSING
-    return text.number(value, 6) if isinstance(value, int | float) else text.printable(str(value), 60)
-
-
-def _moment(seconds: float) -> str:
     return text.time(datetime.fromtimestamp(seconds, UTC).isoformat(), seconds=True)
-
-
-def _mebibytes(size: float) -> str:
-    return f"{text.number(size / _BYTES_PER_MIB)} MiB"
-
-
-_FORMATS: Mapping[str, Callable[[float], str]] = {"ms": text.milliseconds, "at": _moment, "bytes": _mebibytes}

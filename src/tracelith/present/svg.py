@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Tree
 
 from markupsafe import Markup
 
-__all__ = ["axis_of", "hop_bars", "interval_bar", "tick_strip"]
+__all__ = ["axis_of", "columns", "hop_bars", "interval_bar", "tick_strip"]
 
 WIDTH, HEIGHT = 1000, 20
 _LEAST_AXIS_HOPS = 5
@@ -68,6 +68,23 @@ def hop_bars(histogram: Sequence[Mapping[str, Any]], *, measured: bool = True) -
             width=step * 0.84,
             height=height,
         )
+    return _markup(drawing)
+
+
+def columns(values: Sequence[float], places: int) -> Markup:
+    """One column per value, as high as its share of the highest.
+
+    Args:
+        values: not negative, oldest first.
+        places: room for so many; fewer values stand at the right, so that the newest is always at the edge.
+    """
+    drawing = _drawing("columns")
+    highest = max(values, default=0.0) or 1.0
+    step = WIDTH / places
+    for place, value in enumerate(values[-places:], places - min(places, len(values))):
+        height = max(HEIGHT * value / highest, 1.0 if value else 0.4)  # little is still seen, and so is nothing at all
+        kind = "bar" if value else "empty"
+        _rect(drawing, kind, x=place * step, y=HEIGHT - height, width=step * 0.84, height=height)
     return _markup(drawing)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "period",
     "plain",
     "printable",
+    "size",
     "time",
 ]
 
@@ -143,6 +144,14 @@ def milliseconds(value: float | None) -> str:
     if size >= 1000:
         return f"{number(value / 1000)} s"
     return f"{number(value)} ms"
+
+
+def size(value: float | None) -> str:
+    """A number of bytes, in the binary unit that reads best."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    exponent = min(4, max(0, int(math.log2(abs(value)) // 10))) if value else 0
+    return f"{number(value / 1024**exponent)} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[exponent]}"
 
 
 def minutes(value: float | None) -> str:

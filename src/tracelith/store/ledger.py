@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Change", "WindowLedger"]
+__all__ = ["Change", "WaitingWindows", "WindowLedger"]
 
 NS_PER_S = 1_000_000_000
 
@@ -28,6 +28,14 @@ class Change:
     last_commit: int
     last_direct: int = 0
     at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingWindows:
+    """Windows whose facts lack some of their spans: how many, and the start of the oldest, None without any."""
+
+    windows: int
+    oldest_ns: int | None
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import InternedBatch
 from tracelith.store import deployments, facts, findings, reading, refusals, retention
 from tracelith.store.connection import Cursor, Database, open_database
-from tracelith.store.ledger import WindowLedger
+from tracelith.store.ledger import WaitingWindows, WindowLedger
 from tracelith.store.migrate import migrate
 from tracelith.store.refusals import RefusalCounter
 from tracelith.store.retention import Retained
@@ -282,6 +282,11 @@ class Store:
                     return True
             time.sleep(RECLAIM_LOOK_S)
         return False
+
+    def waiting(self) -> WaitingWindows:
+        """Windows not analysed yet, quiet or not; from memory, at once."""
+        pending = self._ledger.pending()
+        return WaitingWindows(len(pending), min(pending, default=None))
 
     def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file while ingest waits; False if another transaction was in the way."""

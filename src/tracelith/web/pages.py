@@ -15,7 +15,7 @@ from tracelith.present.answers import answers, tail_by_entry
 from tracelith.present.call_graph import call_graph, edge_table
 from tracelith.present.deployment_figures import COUPLED, deployment_timeline, lead_lag, pair_matrix
 from tracelith.present.depth_figures import depth_distribution, latency_histogram
-from tracelith.present.receiving import counters_in_words
+from tracelith.present.receiving import ingest_page
 from tracelith.present.tail_figures import tail_attribution, tail_edges
 from tracelith.present.waterfall import Waterfall
 from tracelith.web.selection import PERIODS, select
@@ -26,6 +26,7 @@ __all__ = ["page_router"]
 
 _MOST_TAIL_CHARTS = 8
 _MOST_ROWS = 200
+_REFRESH_S = 15
 
 Content = Callable[[AnalysisDocument, str], Mapping[str, Any]]
 
@@ -54,6 +55,7 @@ def page_router(sources: Sources, settings: WebSettings, templates: Environment)
     _add_answer_pages(router, show, sources)
     _add_service_pages(router, show)
     _add_evidence_pages(router, show, sources)
+    _add_ingest_page(router, sources, templates)
     return router
 
 
@@ -109,13 +111,27 @@ def _add_evidence_pages(router: APIRouter, show: Callable[..., str], sources: So
 
     @router.get("/quality")
     def quality(request: Request) -> str:
-        status = sources.status.ingest_status()
-        about = {"status": status, "receiving": list(counters_in_words(status["counters"]))}
-        return show(request, "quality.html", lambda *_: about, without_data=True)
+        return show(request, "quality.html", lambda *_: {}, without_data=True)
 
     @router.get("/method")
     def method(request: Request) -> str:
         return show(request, "method.html", lambda *_: {}, without_data=True)
+
+
+def _add_ingest_page(router: APIRouter, sources: Sources, templates: Environment) -> None:
+    @router.get("/ingest")
+    def ingest(request: Request) -> str:
+        # Of the process, not of an environment or period; it must answer under load and without a database, too.
+        selection = select(request.query_params, None)
+        refresh_s = None if request.query_params.get("refresh") == "off" else _REFRESH_S
+        return templates.get_template("ingest.html").render(
+            path=request.url.path,
+            link=selection.link,
+            environments=[],
+            kept={},
+            refresh_s=refresh_s,
+            **ingest_page(sources.status.receiving()),
+        )
 
 
 def _chains(document: AnalysisDocument, period: str) -> Mapping[str, Any]:

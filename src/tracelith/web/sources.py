@@ -8,6 +8,7 @@ from typing_extensions import TypedDict  # pydantic reads the standard one only 
 
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
+from tracelith.present.receiving import Receiving
 
 __all__ = [
     "DeploymentSource",
@@ -68,6 +69,10 @@ class StatusSource(Protocol):
 
     def ingest_status(self) -> ProcessStatus:
         """How receiving and analysing are going; must be cheap, probes call it every few seconds."""
+        ...
+
+    def receiving(self) -> Receiving:
+        """Everything the ingest page and the metrics show, also when the database has failed."""
         ...
 
 
