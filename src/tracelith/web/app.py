@@ -5,6 +5,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from tracelith.web import assets
 from tracelith.web.api import api_router, probe_router
+from tracelith.web.metrics import metrics_router
 from tracelith.web.pages import page_router
 from tracelith.web.problems import handle_problems
 from tracelith.web.security import LOOPBACK_HOSTS, SecurityHeaders, WriteGuard
@@ -40,6 +41,7 @@ def create_app(
     )
     app.include_router(api_router(sources))
     app.include_router(probe_router(sources))
+    app.include_router(metrics_router(status, app.version))
     app.include_router(assets.router)
     app.include_router(page_router(sources, settings, templates))
     handle_problems(app, templates)

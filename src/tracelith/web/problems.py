@@ -33,7 +33,7 @@ def handle_problems(app: FastAPI, templates: Environment) -> None:
 
     def answer(request: Request, status: int, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
         title = HTTPStatus(status).phrase
-        if not request.url.path.startswith(("/api/", "/healthz", "/readyz")):
+        if not request.url.path.startswith(("/api/", "/healthz", "/readyz", "/metrics")):
             page = templates.get_template("error.html").render(title=title, status=status, detail=detail)
             return Response(page, status, media_type="text/html")
         problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}

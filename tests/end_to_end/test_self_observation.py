@@ -1,0 +1,109 @@
+"""The composed server looks at itself: what real exporters do shows in its metrics and on its ingest page."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from otlp import export_request, span
+from serving import application
+from tracelith.app import Application
+from tracelith.model.errors import StoreError
+from tracelith.store import Store
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+PATIENCE_S = 30.0
+
+
+def metric(app: Application, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(httpx.get(f"http://{app.web_address}/metrics", trust_env=False).text)
+    values = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    return values[name, tuple(sorted(labels.items()))]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_counters_rise_with_what_exporters_send_over_every_way(tmp_path: Path) -> None:
+    body = export_request([span(trace=1, id=1), span(trace=0, id=2)])
+    with application(tmp_path) as app, grpc.insecure_channel(app.grpc_address) as channel:
+        before = metric(app, "tracelith_ingest_spans_total", result="accepted")
+
+        channel.unary_unary(EXPORT)(body, timeout=10)
+        for content in (body, b"\xff\xff garbage"):
+            httpx.post(
+                f"http://{app.http_address}/v1/traces",
+                content=content,
+                headers={"Content-Type": "application/x-protobuf"},
+                trust_env=False,
+            )
+
+        assert before == 0
+        assert metric(app, "tracelith_ingest_spans_total", result="accepted") == 2
+        assert metric(app, "tracelith_ingest_spans_total", result="refused") == 2
+        reason = "trace_id must be 16 bytes and not all zero"
+        assert metric(app, "tracelith_ingest_refused_spans_total", reason=reason) == 2
+        assert metric(app, "tracelith_ingest_requests_total", result="acknowledged") == 2
+        assert metric(app, "tracelith_ingest_requests_total", result="invalid") == 1
+        assert metric(app, "tracelith_ingest_acknowledgement_seconds_count") == 2
+        assert metric(app, "tracelith_ingest_queue_bytes") == 0
+        assert metric(app, "tracelith_database_spans") == 2
+        assert metric(app, "tracelith_database_bytes") > 0
+
+
+def test_windows_wait_until_they_are_analysed(tmp_path: Path) -> None:
+    body = export_request([span(trace=1, id=1)])
+    with (
+        application(tmp_path, quiet_s=0.0, analyse_every_s=0.5) as app,
+        grpc.insecure_channel(app.grpc_address) as channel,
+    ):
+        channel.unary_unary(EXPORT)(body, timeout=10)
+
+        eventually(lambda: metric(app, "tracelith_windows_waiting") == 0)
+
+        assert app.store.period() is not None
+
+
+def test_the_ingest_page_says_where_to_send_and_then_what_came(tmp_path: Path) -> None:
+    with application(tmp_path) as app, grpc.insecure_channel(app.grpc_address) as channel:
+        address = f"http://{app.web_address}/ingest"
+        empty = httpx.get(address, trust_env=False).text
+
+        channel.unary_unary(EXPORT)(export_request([span(trace=1, id=1)]), timeout=10)
+        page = httpx.get(address, trust_env=False).text
+
+    assert f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{app.grpc_address}" in empty
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in page
+    assert "1 span in" in page
+
+
+def test_metrics_and_page_answer_also_when_the_database_serves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Store) -> None:
+        raise StoreError("the disk is full")
+
+    with application(tmp_path) as app:
+        monkeypatch.setattr(Store, "failed", property(lambda _: StoreError("the disk is full")))
+        monkeypatch.setattr(Store, "size", broken)
+        monkeypatch.setattr(Store, "period", broken)
+
+        page = httpx.get(f"http://{app.web_address}/ingest", trust_env=False)
+        ready = metric(app, "tracelith_ready")
+
+        monkeypatch.undo()
+    assert page.status_code == 200
+    assert "No spans are taken: the disk is full" in page.text
+    assert ready == 0
