@@ -27,6 +27,11 @@ INSERTS = {
     "links": "INSERT INTO link SELECT * FROM batch",
 }
 
+INSERT_SPANS = "INSERT INTO span SELECT *, ? FROM batch RETURNING status"
+"""RETURNING is there for speed: with it DuckDB appends in the thread that asks. Without it rows are collected by several
+threads and copied once more to keep their order, which costs half again as much (0.66 instead of 0.42 CPU seconds
+per million rows in batches of 32,768). What is returned, a byte per span, is not fetched."""
+
 # Made once: a small commit would spend a tenth of its time on making them again.
 NO_ROWS = {
     "resources": RESOURCE.to_frame(),
@@ -66,7 +71,7 @@ class SpanAppender:
                         if frame.height:
                             insert_frame(cursor, sql, frame)
                     if spans.height:
-                        insert_frame(cursor, "INSERT INTO span SELECT *, ? FROM batch", spans, [commit_no])
+                        insert_frame(cursor, INSERT_SPANS, spans, [commit_no])
                     refused.insert(cursor)
 
                 self.database.insert(write)
