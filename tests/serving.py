@@ -12,7 +12,7 @@ from pathlib import Path
 from tracelith.app import Application
 from tracelith.config import Settings
 
-__all__ = ["ServerProcess", "application", "server_command", "server_process"]
+__all__ = ["ServerProcess", "application", "server_command", "server_environment", "server_process"]
 
 ANY_PORT = "127.0.0.1:0"
 STARTUP_LINES = 20
@@ -50,11 +50,17 @@ def server_command(db: Path) -> list[str]:
     return [*command, "--grpc", ANY_PORT, "--http", ANY_PORT, "--web", ANY_PORT]
 
 
-@contextmanager
-def server_process(db: Path) -> Iterator[ServerProcess]:
-    """Starts ``tracelith serve`` on the file and waits until it listens; kills it in the end if it still runs."""
+def server_environment(**settings: object) -> dict[str, str]:
+    """The environment of a server with these settings."""
     # Traces of tests lie months back: with the usual retention, whether they are still there would be a race.
-    environment = {**os.environ, "TRACELITH_SPAN_DAYS": "4000", "TRACELITH_FACT_DAYS": "4000"}
+    given = {"span_days": 4000, "fact_days": 4000, **settings}
+    return {**os.environ, **{f"TRACELITH_{name.upper()}": str(value) for name, value in given.items()}}
+
+
+@contextmanager
+def server_process(db: Path, **settings: object) -> Iterator[ServerProcess]:
+    """Starts ``tracelith serve`` on the file and waits until it listens; kills it in the end if it still runs."""
+    environment = server_environment(**settings)
     process = subprocess.Popen(
         server_command(db), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     )
