@@ -169,24 +169,6 @@ def test_simulate_writes_the_same_files_for_the_same_seed(tmp_path: Path) -> Non
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
-def test_bench_ingest_prints_its_figures_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(["bench", "ingest", "--spans", "16000", "--batch", "512", "--format", "json"])
-
-    figures = json.loads(capsys.readouterr().out)
-    assert code == 0
-    assert figures["load"]["acknowledged_spans"] >= 15_000
-    assert figures["load"]["refused_requests"] == 0
-    assert figures["cpu_seconds_per_million"] > 0
-
-
-def test_bench_analyze_prints_its_figures_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(["bench", "analyze", "--spans", "140000", "--format", "json"])
-
-    figures = json.loads(capsys.readouterr().out)
-    assert code == 0
-    assert figures["spans_per_second"] > 0
-
-
 def test_a_place_that_cannot_be_written_to_is_exit_code_2_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

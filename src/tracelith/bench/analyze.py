@@ -7,18 +7,13 @@ from dataclasses import dataclass
 
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
-from tracelith.bench.payloads import BatchMaker, build_template
+from tracelith.bench.history import write_history
 from tracelith.forest import observe_view
-from tracelith.ingest.commit import SpanWriter
-from tracelith.ingest.decode import decode_requests
-from tracelith.ingest.describe import describe
 from tracelith.store import Store
 
 __all__ = ["AnalyzeFigures", "bench_analyze"]
 
-BATCH = 8192
-BATCHES_PER_GROUP = 16
-BATCH_SPACING_NS = 130_000_000_000
+DAY_NS = 86_400_000_000_000
 FOREST_SPANS = 1_000_000
 
 
@@ -40,16 +35,20 @@ class AnalyzeFigures:
     peak_memory_mib: float
 
 
-def bench_analyze(*, spans: int) -> AnalyzeFigures:
-    """Figures of one run in memory: traces of eight spans over four services, spread over windows of five minutes."""
+def bench_analyze(*, spans: int, on_progress: Callable[[int, int], None]) -> AnalyzeFigures:
+    """Figures of one run in memory: traces of eight spans over four services, spread over windows of five minutes.
+
+    Args:
+        on_progress: called with windows analysed and windows to analyse.
+    """
     with Store.open(None) as store:
         engine = Engine(store, registered_analyses())
-        stored = _fill(store, spans)
+        stored, _ = write_history(store, spans, start_ns=time.time_ns() - DAY_NS)
         windows = store.stale_windows(0.0)
         view_windows = _first_windows(windows, store.window_span_counts(windows), FOREST_SPANS)
         slice_ = store.read_windows(view_windows)
         forest_seconds, _ = _timed(lambda: observe_view(slice_))
-        seconds, cpu = _timed(lambda: engine.analyse_stale(0.0))
+        seconds, cpu = _timed(lambda: engine.analyse_stale(0.0, on_progress=on_progress))
         period = store.period() or (0, 0)
         conclude_seconds, _ = _timed(lambda: engine.conclude(None, *period))
     return AnalyzeFigures(
@@ -60,23 +59,6 @@ def bench_analyze(*, spans: int) -> AnalyzeFigures:
         conclude_seconds=round(conclude_seconds, 3),
         peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     )
-
-
-def _fill(store: Store, spans: int) -> int:
-    """Batches a little over two minutes apart, so that windows hold about 20,000 spans."""
-    writer = SpanWriter(store)
-    maker = BatchMaker(build_template(BATCH, start_ns=time.time_ns()))
-    base_ns = time.time_ns() - 86_400_000_000_000
-    stored = 0
-    while stored < spans:
-        first = stored // BATCH
-        # Four batches of the same time, then four of the next.
-        bodies = [
-            maker.make(base_ns + (first + number // 4) * BATCH_SPACING_NS).body for number in range(BATCHES_PER_GROUP)
-        ]
-        writer.write([describe(decode_requests(bodies).raw)])
-        stored += len(bodies) * BATCH
-    return stored
 
 
 def _first_windows(windows: list[int], counts: dict[int, int], spans: int) -> list[int]:

@@ -6,12 +6,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tracelith.bench.busy import BUSY_OPTIONS, Activity, ActivityFigures, History, store_history
 from tracelith.bench.latencies import LatencyFigures
 from tracelith.bench.load import LoadFigures, LoadMeter, LoadPlan, send_load
 from tracelith.bench.server import ServerProcess, running_server, server_settings
@@ -90,7 +91,7 @@ class IngestFigures:
     Attributes:
         cpu_seconds_per_million: user and system time of the server's process per million acknowledged spans.
         peak_memory_mib: the largest resident set of the server's process.
-        over_time: None of a run with too few samples.
+        over_time: None of a run with too few samples. activity: what else the server did; None of an idle one.
     """
 
     load: LoadFigures
@@ -98,6 +99,7 @@ class IngestFigures:
     peak_memory_mib: float
     stored: Stored
     over_time: OverTime | None
+    activity: ActivityFigures | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +116,28 @@ class Watch:
     on_progress: Advance = lambda _done, _total: None
 
 
-def bench_ingest(plan: LoadPlan, *, folder: Path | None, options: Mapping[str, str], watch: Watch) -> IngestFigures:
+def bench_ingest(
+    plan: LoadPlan, *, folder: Path | None, options: Mapping[str, str], watch: Watch, busy: bool = False
+) -> IngestFigures:
     """Figures of one run on this machine, sender and server sharing it.
 
     Args:
         folder: where a temporary folder for the database goes. options: settings of the server.
+        busy: the server analyses and shows its dashboard meanwhile (tracelith.bench.busy).
 
     Raises:
         ConfigurationError: the server cannot have these settings.
         ServerFailed: it did not start, or ended too early or wrongly.
     """
     with _temporary(folder) as place:
-        settings = server_settings(place, options)
-        with running_server(settings, options) as server:
+        all_options = {**BUSY_OPTIONS, **options} if busy else options
+        settings = server_settings(place, all_options)
+        history = store_history(settings.db) if busy else None
+        with running_server(settings, all_options) as server:
             meter = LoadMeter()
             cpu_seconds = server.cpu_seconds()
             with _watching(meter, plan, server, watch) as samples:
-                load = send_load(server.grpc, plan, meter)
+                load, activity = _load(server, plan, meter, history)
             if server.ended():
                 raise server.failure("the server ended under the load")
             cpu_seconds = server.cpu_seconds() - cpu_seconds
@@ -142,7 +149,18 @@ def bench_ingest(plan: LoadPlan, *, folder: Path | None, options: Mapping[str, s
             peak_memory_mib=peak_memory_mib,
             stored=_compare(settings, meter.acknowledged_by_window(), load.seconds),
             over_time=_over_time(samples),
+            activity=activity,
         )
+
+
+def _load(
+    server: ServerProcess, plan: LoadPlan, meter: LoadMeter, history: History | None
+) -> tuple[LoadFigures, ActivityFigures | None]:
+    if history is None:
+        return send_load(server.grpc, plan, meter), None
+    with Activity(server, history) as activity:
+        load = send_load(server.grpc, plan, meter)
+        return load, activity.figures()
 
 
 def bench_against(address: str, plan: LoadPlan, watch: Watch) -> LoadFigures:
@@ -176,8 +194,9 @@ def _watching(meter: LoadMeter, plan: LoadPlan, server: ServerProcess | None, wa
                 return
             if server is not None and time.monotonic() >= due:
                 due += watch.sample_every_s
-                samples.append(_sample(meter, server))
-                _write(watch.samples, samples[-1])
+                with suppress(FileNotFoundError, ProcessLookupError):  # it ended just now
+                    samples.append(_sample(meter, server))
+                    _write(watch.samples, samples[-1])
 
     looking = threading.Thread(target=look, name="bench-watch", daemon=True)
     looking.start()

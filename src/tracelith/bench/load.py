@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import grpc
 
 from tracelith.bench.latencies import Latencies, LatencyFigures
-from tracelith.bench.payloads import TRACE_SPACING_NS, BatchMaker, PayloadShape, build_template
+from tracelith.bench.payloads import SPANS_PER_TRACE, TRACE_SPACING_NS, BatchMaker, PayloadShape, build_template
 
-__all__ = ["LoadFigures", "LoadMeter", "LoadPlan", "Progress", "send_load"]
+__all__ = ["EXPORT", "LoadFigures", "LoadMeter", "LoadPlan", "Progress", "send_load"]
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -186,7 +186,7 @@ def _trace_spacing_ns(plan: LoadPlan) -> int:
     """Traces of a steady load begin as far apart as they would in a system that makes them at this rate."""
     if plan.rate is None:
         return TRACE_SPACING_NS
-    traces = max(1, plan.batch // 8)
+    traces = max(1, plan.batch // SPANS_PER_TRACE)
     return max(1, min(LONGEST_BATCH_NS, int(plan.batch / plan.rate * 1e9)) // traces)
 
 

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracelith.model.schema import WINDOW_NS
 
-__all__ = ["Batch", "BatchMaker", "PayloadShape", "Template", "build_template"]
+__all__ = ["SPANS_PER_TRACE", "Batch", "BatchMaker", "PayloadShape", "Template", "build_template"]
 
 SPANS_PER_TRACE = 8
 SERVICES = ("gateway", "auth", "user", "billing")

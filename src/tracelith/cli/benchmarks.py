@@ -1,19 +1,18 @@
 """``tracelith bench``: figures on this machine, with CPU seconds per million spans."""
 
-import json
 import signal
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import typer
-from rich.console import Console
-from rich.table import Table
+import grpc
 
 from tracelith.bench.analyze import bench_analyze
-from tracelith.bench.ingest import Watch, bench_against, bench_ingest
-from tracelith.bench.load import LoadPlan
+from tracelith.bench.ingest import IngestFigures, Watch, bench_against, bench_ingest
+from tracelith.bench.load import LoadFigures, LoadPlan
+from tracelith.cli.benchmark_tables import analyze_rows, ingest_rows, load_rows, print_figures
 from tracelith.cli.options import Format
 from tracelith.cli.workspace import bar
 from tracelith.model.errors import InputError
@@ -27,6 +26,7 @@ def measure_ingest(
     against: str | None,
     folder: Path | None,
     options: Sequence[str],
+    busy: bool,
     samples: Path | None,
     sample_every_s: float,
     output: Format,
@@ -37,23 +37,41 @@ def measure_ingest(
         The exit code: 0, or 1 if acknowledged spans are missing in the end.
 
     Raises:
-        InputError: an option is not key=value.
+        InputError: an option is not setting=value, or nobody listens at the address.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server must not outlive the benchmark
-    with bar("sending") as advance:
-        watch = Watch(samples=samples, sample_every_s=sample_every_s, on_progress=advance)
+    pairs = _pairs(options)
+
+    def measure(title: str, *, busy: bool) -> IngestFigures:
+        with bar(title) as advance:
+            watch = Watch(samples, sample_every_s, advance)
+            return bench_ingest(plan, folder=folder, options=pairs, watch=watch, busy=busy)
+
+    with _ended_by_sigterm():
         if against:
-            figures, missing = asdict(bench_against(against, plan, watch)), 0
-        else:
-            measured = bench_ingest(plan, folder=folder, options=_pairs(options), watch=watch)
-            figures, missing = asdict(measured), measured.stored.missing_spans
-    _print(figures, output, "Receiving")
-    return 1 if missing else 0
+            with bar("sending") as advance:
+                load = _measure_other(against, plan, Watch(on_progress=advance))
+            print_figures(asdict(load), {"": load_rows(load)}, output)
+            return 0
+        runs = {"idle": measure("receiving", busy=False)}
+        if busy:
+            runs["busy"] = measure("receiving while analysing", busy=True)
+    figures = {name: asdict(run) for name, run in runs.items()} if busy else asdict(runs["idle"])
+    print_figures(figures, {name if busy else "": ingest_rows(run) for name, run in runs.items()}, output)
+    return int(any(run.stored.missing_spans for run in runs.values()))
 
 
 def measure_analyses(*, spans: int, output: Format) -> None:
     """Prints how fast spans go through the forest and through all analyses."""
-    _print(asdict(bench_analyze(spans=spans)), output, "Analysing")
+    with bar("analysing") as advance:
+        figures = bench_analyze(spans=spans, on_progress=advance)
+    print_figures(asdict(figures), {"": analyze_rows(figures)}, output)
+
+
+def _measure_other(address: str, plan: LoadPlan, watch: Watch) -> LoadFigures:
+    try:
+        return bench_against(address, plan, watch)
+    except grpc.FutureTimeoutError as error:
+        raise InputError(f"--against: no OTLP/gRPC receiver answers at {address}") from error
 
 
 def _pairs(options: Sequence[str]) -> dict[str, str]:
@@ -66,18 +84,14 @@ def _pairs(options: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _print(figures: dict[str, Any], output: Format, title: str) -> None:
-    if output == "json":
-        typer.echo(json.dumps(figures, indent=2))
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C, so that the server that was started does not outlive the benchmark."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    table = Table("figure", "value", title=title)
-    for name, value in _flatten(figures):
-        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value))
-    Console().print(table)
-
-
-def _flatten(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows = []
-    for name, value in figures.items():
-        rows += _flatten(value, f"{prefix}{name}: ") if isinstance(value, dict) else [(prefix + name, value)]
-    return rows
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -181,6 +181,9 @@ def bench_ingest(
         typer.Option(min=1, help="Steady load of so many spans a second, instead of as fast as it goes."),
     ] = None,
     duration: Annotated[float, typer.Option(min=1, help="Seconds of steady load.")] = 60.0,
+    busy: Annotated[
+        bool, typer.Option("--busy", help="Once more while the engine analyses and the dashboard is used.")
+    ] = False,
     against: Annotated[str | None, typer.Option(help="host:port of any other OTLP/gRPC receiver.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the database goes; a temporary folder by default.")] = None,
     serve_option: Annotated[
@@ -201,6 +204,7 @@ def bench_ingest(
             against=against,
             folder=folder,
             options=serve_option or [],
+            busy=busy,
             samples=samples,
             sample_every_s=sample_every,
             output=output,

@@ -1,0 +1,117 @@
+"""``tracelith bench ingest`` on a small load: the whole server, its file compared with what was acknowledged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import application
+from tracelith.bench.ingest import Stored
+from tracelith.bench.server import running_server, server_settings
+from tracelith.cli import run
+from tracelith.model.errors import ServerFailed
+
+LOAD_KEYS = {
+    "acknowledged_spans",
+    "unsent_spans",
+    "refused_requests",
+    "last_refusal",
+    "seconds",
+    "spans_per_second",
+    "acknowledge_ms",
+    "payload",
+    "in_flight",
+    "gzip",
+    "rate",
+    "sender_cpu_seconds_per_million",
+}
+RUN_KEYS = {"load", "cpu_seconds_per_million", "peak_memory_mib", "stored", "over_time", "activity"}
+
+
+def bench(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The figures of a run that ends well."""
+    assert run(["bench", "ingest", *arguments, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_figures_are_those_of_the_server_alone_and_everything_acknowledged_is_stored(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = bench(capsys, "--spans", "16000", "--batch", "512")
+
+    assert set(figures) == RUN_KEYS
+    assert set(figures["load"]) == LOAD_KEYS
+    assert set(figures["load"]["acknowledge_ms"]) == {"p50", "p99", "max"}
+    assert set(figures["load"]["payload"]) == {"spans", "bytes_per_span", "attributes_per_span"}
+    assert set(figures["stored"]) == set(Stored.__dataclass_fields__)
+    assert figures["load"]["acknowledged_spans"] == figures["stored"]["spans"] == 31 * 512
+    assert figures["load"]["refused_requests"] == figures["stored"]["missing_spans"] == 0
+    assert figures["cpu_seconds_per_million"] > 0
+    assert figures["peak_memory_mib"] > 50
+    assert figures["stored"]["bytes_per_span"] > 10
+
+
+def test_a_steady_load_keeps_its_rate_and_is_sampled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = tmp_path / "samples.jsonl"
+
+    figures = bench(
+        capsys, "--rate", "4096", "--duration", "3", "--batch", "256", "--samples", str(lines), "--sample-every", "1"
+    )
+
+    assert figures["load"]["rate"] == 4096
+    assert figures["load"]["acknowledged_spans"] == figures["stored"]["spans"] == 3 * 4096
+    samples = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert len(samples) >= 2
+    assert samples[-1]["acknowledged_spans"] > samples[0]["acknowledged_spans"] > 0
+    assert samples[-1]["memory_mib"] > 50
+    assert samples[-1]["cpu_seconds"] >= samples[0]["cpu_seconds"] > 0
+    assert samples[0]["acknowledge_ms"]["p50"] > 0
+    assert samples[0]["database_mib"] + samples[0]["wal_mib"] > 0
+
+
+def test_a_busy_server_analyses_and_answers_pages_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = bench(capsys, "--rate", "2048", "--duration", "6", "--batch", "256", "--busy")
+
+    assert set(figures) == {"idle", "busy"}
+    assert figures["idle"]["activity"] is None
+    assert figures["busy"]["activity"]["analysed_windows"] > 0
+    assert figures["busy"]["activity"]["pages"] > 0
+    assert figures["busy"]["activity"]["failed_pages"] == 0
+    assert figures["busy"]["stored"]["missing_spans"] == 0
+
+
+def test_the_same_load_goes_to_any_other_receiver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with application(tmp_path) as server:
+        figures = bench(capsys, "--against", server.grpc_address, "--spans", "4096", "--batch", "512", "--gzip")
+
+        assert set(figures) == LOAD_KEYS
+        assert figures["gzip"] is True
+        assert figures["acknowledged_spans"] == server.store.size().spans == 4096
+
+
+def test_a_setting_the_server_does_not_know_is_refused_before_anything_starts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for option in ("nonsense", "span_dayz=1"):
+        assert run(["bench", "ingest", "--serve-option", option]) == 2
+
+        assert option.partition("=")[0] in capsys.readouterr().err
+
+
+def test_nobody_listening_at_the_other_address_is_exit_code_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracelith.bench.load.CONNECT_TIMEOUT_S", 0.5)
+
+    assert run(["bench", "ingest", "--against", "127.0.0.1:1"]) == 2
+
+    assert "127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_server_that_cannot_start_is_told_with_what_it_said(tmp_path: Path) -> None:
+    settings = server_settings(tmp_path, {})
+    settings.db.write_text("no database")
+
+    with pytest.raises(ServerFailed, match="not a sound DuckDB database"), running_server(settings, {}):
+        pass
