@@ -1,0 +1,54 @@
+"""Where the bytes of a closed database file are: per table and column."""
+
+from pathlib import Path
+
+import polars as pl
+
+from tracelith.store.connection import Cursor, open_database
+
+__all__ = ["column_bytes"]
+
+TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND NOT internal ORDER BY ALL"
+BLOCK_SIZE = "SELECT block_size FROM pragma_database_size()"
+
+# Segments of constants and the like need no block.
+SEGMENTS = """
+    SELECT ? AS "table", column_name AS "column", block_id, block_offset, len(additional_block_ids) AS more_blocks
+    FROM pragma_storage_info(?) WHERE persistent AND block_id >= 0
+"""
+
+
+def column_bytes(path: Path) -> pl.DataFrame:
+    """Bytes of every column of every table that takes any, largest first.
+
+    DuckDB tells where a segment of a column begins, not where it ends: it ends where the next one in its block begins,
+    and the last one of a block is charged with what is left free there.
+
+    Returns:
+        Columns table, column, bytes. Their sum is less than the file by headers, metadata and free blocks.
+
+    Raises:
+        StoreError: the file cannot be read, or a process has it open.
+    """
+    database = open_database(path, read_only=True)
+    try:
+        with database.cursor() as cursor:
+            block_bytes = int((cursor.execute(BLOCK_SIZE).fetchone() or (0,))[0])
+            segments = _segments(cursor)
+    finally:
+        database.close()
+    end = pl.col("block_offset").shift(-1).over("block_id", order_by="block_offset").fill_null(block_bytes)
+    size = end - pl.col("block_offset") + pl.col("more_blocks") * block_bytes
+    return (
+        segments.with_columns(bytes=size)
+        .group_by("table", "column")
+        .agg(pl.col("bytes").sum())
+        .sort("bytes", "table", "column", descending=[True, False, False])
+    )
+
+
+def _segments(cursor: Cursor) -> pl.DataFrame:
+    tables = [name for (name,) in cursor.execute(TABLES).fetchall()]
+    frames = [cursor.execute(SEGMENTS, [table, table]).pl() for table in tables]
+    whole = {"block_id": pl.Int64, "block_offset": pl.Int64, "more_blocks": pl.Int64}
+    return pl.concat(frame.cast(whole) for frame in frames)
