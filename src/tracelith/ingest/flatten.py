@@ -6,7 +6,7 @@ once per level.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tracelith.model.schema import ATTRIBUTE, RAW_LINK, RAW_SPAN, Kind, RawSpans, Status
 from tracelith.model.semantic_conventions import KNOWN_RESOURCE_KEYS, KNOWN_SPAN_KEYS
 
-__all__ = ["REFUSALS", "FlatSpans", "flatten", "rows_of"]
+__all__ = ["REFUSALS", "FlatSpans", "flatten", "rows_of", "without_spans"]
 
 Bool = NDArray[np.bool_]
 Int64 = NDArray[np.int64]
@@ -81,7 +81,7 @@ def flatten(requests: pa.RecordBatch) -> FlatSpans:
         resource_attributes=resource_attributes,
         links=_links(spans.values.field(9)),
     )
-    return FlatSpans(_without(raw, refusal != 0), rows_of(resource_spans)[resource_of_span], refusal)
+    return FlatSpans(without_spans(raw, refusal != 0), rows_of(resource_spans)[resource_of_span], refusal)
 
 
 # --- offsets, ids, text --------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def _refusals(columns: Mapping[str, Any], spans: pa.StructArray, misspelt: Bool)
     return refusal
 
 
-def _without(raw: RawSpans, refused: Bool) -> RawSpans:
+def without_spans(raw: RawSpans, refused: Bool) -> RawSpans:
     """The batch without the refused spans, rows renumbered."""
     if not refused.any():
         return raw
@@ -204,12 +204,12 @@ def _without(raw: RawSpans, refused: Bool) -> RawSpans:
         kept = ~refused[rows]
         return frame.filter(kept).with_columns(pl.Series("row", new_row[rows[kept]]))
 
-    return RawSpans(
+    return replace(
+        raw,
         spans=raw.spans.filter(~refused),
         span_attributes=renumbered(raw.span_attributes),
-        resource_count=raw.resource_count,
-        resource_attributes=raw.resource_attributes,
         links=renumbered(raw.links),
+        details=None if raw.details is None else raw.details.filter(~refused),
     )
 
 
