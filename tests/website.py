@@ -13,10 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from tracelith.forest.view import ForestView
+from tracelith.ingest.limits import Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies, RecentIngest, RefusedSpans
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.schema import DEPLOYMENT
-from tracelith.present.receiving import Receiving
+from tracelith.present.receiving import Receiving, Retention
 from tracelith.store import StoreSize, WaitingWindows
 from tracelith.web import ProcessStatus, WebSettings, create_app
 from traces import view_of
@@ -56,8 +57,11 @@ def receiving_site(**changes: Any) -> Receiving:
         latencies=latencies,
         spans_by_minute=tuple(46_000 + 150 * (minute * 7 % 13) for minute in range(60)),
         refused=(RefusedSpans("span_id must be 8 bytes and not all zero", 42, at - 6_000, at - 61),),
+        http_answers={200: 9_000, 413: 4, 503: 3},
+        cardinality=Cardinality(812, 96, {}),
         database=StoreSize(bytes=210 * 2**20, used_bytes=190 * 2**20, spans=5_540_000),
         waiting=WaitingWindows(2, 1_772_409_000_000_000_000),
+        retention=Retention(7.0, 400.0, 20_000_000_000, last_at=at - 600, too_old=81_000, too_large=19_000),
     )
     return replace(usual, **changes)
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,12 @@ from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView
 from tracelith.http_server import HttpServer
 from tracelith.ingest.commit import GroupCommitter
+from tracelith.ingest.http_answers import CountedAnswers
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import StoreError
-from tracelith.present.receiving import Receiving
+from tracelith.present.receiving import Receiving, Retention
 from tracelith.report.delivery import deliver, is_delivered
 from tracelith.report.schedule import ReportSchedule, crontab_trigger
 from tracelith.report.week import IsoWeek
@@ -73,6 +74,8 @@ class Application:
         self.settings = settings
         self._stopping = threading.Event()
         self._recorded_generation = -1
+        self._retention = Retention(settings.span_days, settings.fact_days, settings.max_db_bytes)
+        self._retention_guard = threading.Lock()
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
             self.engine = Engine(self.store, registered_analyses())
@@ -119,9 +122,9 @@ class Application:
         receiver = GrpcReceiver(self._committer.submit, self.settings.grpc, max_message_bytes=limit)
         stack.callback(receiver.stop)
         self.grpc_address = receiver.address
-        otlp = HttpServer(
-            create_otlp_app(self._committer.submit, max_body_bytes=limit), self.settings.http, option="--http"
-        )
+        otlp_app = create_otlp_app(self._committer.submit, max_body_bytes=limit)
+        counted = CountedAnswers(otlp_app, self._committer.meter.answered_http)
+        otlp = HttpServer(counted, self.settings.http, option="--http")
         stack.callback(otlp.stop)
         self.http_address = otlp.address
         surroundings = WebSettings(
@@ -130,7 +133,7 @@ class Application:
             allowed_hosts=self.settings.allowed_hosts,
             version=__version__,
         )
-        answers = _Answers(self.store, self.engine, self._committer)
+        answers = _Answers(self.store, self.engine, self._committer, lambda: self._retention)
         dashboard = create_app(
             results=answers, traces=answers, deployments=self.store, status=answers, settings=surroundings
         )
@@ -171,13 +174,21 @@ class Application:
         return has_data and not is_delivered(self.settings.reports, week)
 
     def _retain(self) -> None:
-        retained = self.store.retain(self.settings.span_days, self.settings.fact_days, time.time_ns())
+        wall_ns = time.time_ns()
+        now_ns = self.store.believed_time(wall_ns)
+        if now_ns != wall_ns:
+            hours = (wall_ns - now_ns) / 3.6e12
+            log.warning("the clock is %.0f hours from the time last believed; ages count from that time for a day", hours)
+        retained = self.store.retain(self.settings.span_days, self.settings.fact_days, now_ns)
         if retained.deleted_spans or retained.compacted_hours:
             log.info(
                 "deleted %d raw spans past their time, summed %d hours of facts",
                 retained.deleted_spans,
                 retained.compacted_hours,
             )
+        with self._retention_guard:
+            before = self._retention
+            self._retention = replace(before, last_at=time.time(), too_old=before.too_old + retained.deleted_spans)
 
     def _shrink(self, max_bytes: int) -> None:
         shrunk = self.store.shrink(max_bytes, time.time_ns())
@@ -191,6 +202,10 @@ class Application:
             )
         if shrunk.held_back:
             log.warning("the database takes %d of %d bytes: %s", shrunk.used_bytes, max_bytes, shrunk.held_back)
+        with self._retention_guard:
+            before = self._retention
+            too_large = before.too_large + shrunk.deleted_spans
+            self._retention = replace(before, too_large=too_large, held_back=shrunk.held_back)
 
 
 class _Stopped(Exception):
@@ -200,10 +215,13 @@ class _Stopped(Exception):
 class _Answers:
     """What the dashboard asks, answered from engine, store and committer."""
 
-    def __init__(self, store: Store, engine: Engine, committer: GroupCommitter) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, committer: GroupCommitter, retention: Callable[[], Retention]
+    ) -> None:
         self._store = store
         self._engine = engine
         self._committer = committer
+        self._retention = retention
 
     def document(self, environment: str | None, start_ns: int, end_ns: int) -> AnalysisDocument:
         return self._engine.conclude(environment, start_ns, end_ns)
@@ -234,8 +252,11 @@ class _Answers:
             latencies=meter.latencies(),
             spans_by_minute=meter.spans_by_minute(),
             refused=meter.refused(),
+            http_answers=meter.http_answers(),
+            cardinality=self._committer.cardinality(),
             database=self._database_size(),
             waiting=self._store.waiting(),
+            retention=self._retention(),
         )
 
     def _database_size(self) -> StoreSize | None:

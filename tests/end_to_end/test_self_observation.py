@@ -38,11 +38,14 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 def test_counters_rise_with_what_exporters_send_over_every_way(tmp_path: Path) -> None:
     body = export_request([span(trace=1, id=1), span(trace=0, id=2)])
-    with application(tmp_path) as app, grpc.insecure_channel(app.grpc_address) as channel:
+    with (
+        application(tmp_path, max_request_bytes=1 << 16) as app,
+        grpc.insecure_channel(app.grpc_address) as channel,
+    ):
         before = metric(app, "tracelith_ingest_spans_total", result="accepted")
 
         channel.unary_unary(EXPORT)(body, timeout=10)
-        for content in (body, b"\xff\xff garbage"):
+        for content in (body, b"\xff\xff garbage", bytes(1 << 20)):
             httpx.post(
                 f"http://{app.http_address}/v1/traces",
                 content=content,
@@ -58,6 +61,7 @@ def test_counters_rise_with_what_exporters_send_over_every_way(tmp_path: Path) -
         assert metric(app, "tracelith_ingest_requests_total", result="acknowledged") == 2
         assert metric(app, "tracelith_ingest_requests_total", result="invalid") == 1
         assert metric(app, "tracelith_ingest_acknowledgement_seconds_count") == 2
+        assert metric(app, "tracelith_ingest_http_answers_total", status="413") == 1
         assert metric(app, "tracelith_ingest_queue_bytes") == 0
         assert metric(app, "tracelith_database_spans") == 2
         assert metric(app, "tracelith_database_bytes") > 0

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from tracelith.ingest.limits import Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies, RecentIngest, RefusedSpans
-from tracelith.present.receiving import ingest_page
+from tracelith.present.receiving import Retention, ingest_page
 from tracelith.store import StoreSize, WaitingWindows
 from website import receiving_site
 
@@ -19,7 +20,10 @@ NEWBORN = {
     "spans_by_minute": (),
     "refused": (),
     "database": StoreSize(bytes=12_288, used_bytes=12_288, spans=0),
+    "http_answers": {},
+    "cardinality": Cardinality(0, 0, {}),
     "waiting": WaitingWindows(0, None),
+    "retention": Retention(7.0, 400.0),
 }
 
 
@@ -79,9 +83,11 @@ def test_a_server_that_has_just_started_claims_nothing() -> None:
 
 
 def test_what_cannot_be_read_is_missing_and_not_zero() -> None:
-    page = ingest_page(receiving_site(database=None, waiting=None, problem="db: the disk is full"))
+    page = ingest_page(receiving_site(database=None, problem="db: the disk is full"))
 
-    assert set(facts(page, "storage").values()) == {"–"}
+    storage = facts(page, "storage")
+    for title in ("Database", "Raw spans kept", "Size per span", "Growth"):
+        assert storage[title] == "–"
     assert page["concerns"] == ["No spans are taken: db: the disk is full"]
 
 
@@ -96,6 +102,36 @@ def test_what_went_wrong_a_moment_ago_is_a_concern_and_what_is_long_past_is_a_fi
 
     assert [concern for concern in ingest_page(recent)["concerns"] if concern.startswith(said)]
     assert ingest_page(past)["concerns"] == []
+
+
+def test_retention_says_what_is_kept_and_what_was_deleted_and_why() -> None:
+    page = ingest_page(receiving_site())
+    unlimited = ingest_page(receiving_site(retention=Retention(7.0, 400.0)))
+    stuck = ingest_page(receiving_site(retention=Retention(7.0, 400.0, 10**9, held_back="all that is left is facts")))
+
+    assert facts(page, "storage")["Raw spans deleted"] == "100,000"
+    assert "81,000 for their age, 19,000 for space" in notes(page, "storage")["Raw spans deleted"]
+    assert notes(page, "storage")["Raw spans kept"] == "for 7 days, and below 18.6 GiB in all; facts for 400 days"
+    assert notes(unlimited, "storage")["Raw spans kept"] == "for 7 days; facts for 400 days"
+    assert notes(unlimited, "storage")["Raw spans deleted"] == "0 for their age; no look yet"
+    assert stuck["concerns"] == ["The database is larger than it should be: all that is left is facts."]
+
+
+def test_senders_turned_away_are_told_apart_and_success_is_not_among_them() -> None:
+    table = ingest_page(receiving_site(http_answers={200: 9_000, 413: 4, 418: 1}))["turned_away"]
+
+    assert [(status, answers) for status, _, answers in table.rows] == [("413", "4"), ("418", "1")]
+    assert "smaller batches" in table.rows[0][1]
+
+
+def test_a_flood_of_names_is_a_concern_that_names_its_services() -> None:
+    flood = Cardinality(99_000, 96, {("shop", "span names"): 70, ("auth\x1b", "versions"): 7_000})
+
+    page = ingest_page(receiving_site(cardinality=flood))
+
+    assert page["concerns"][0].startswith("More different versions and span names arrive than are kept apart")
+    assert page["folded"].rows == (("auth\ufffd", "versions", "7,000"), ("shop", "span names", "70"))
+    assert facts(page, "cardinality")["Operations known"] == "99,000"
 
 
 def test_a_latency_beyond_all_buckets_is_no_number() -> None:

@@ -6,7 +6,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tracelith.ingest.limits import Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, RefusedSpans
+from tracelith.present.receiving import Retention
 from website import Site, receiving_site, serve
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -51,6 +53,10 @@ def test_every_figure_of_the_ingest_page_is_there_in_base_units(client):
     assert value("tracelith_ingest_commit_seconds_sum") == pytest.approx(103.4)
     assert value("tracelith_database_bytes") == 210 * 2**20
     assert value("tracelith_windows_waiting") == 2
+    assert value("tracelith_ingest_http_answers_total", status="413") == 4
+    assert value("tracelith_known_rows", kind="operations") == 812
+    assert value("tracelith_deleted_spans_total", reason="age") == 81_000
+    assert value("tracelith_database_limit_bytes") == 20_000_000_000
     assert value("process_resident_memory_bytes") > 0
     assert value("process_cpu_seconds_total") > 0
 
@@ -67,7 +73,7 @@ def test_the_histogram_counts_up_to_all_acknowledgements(client):
 
 
 def test_what_is_not_known_is_left_out_and_not_zero(client, site):
-    usual = receiving_site(problem="the disk is full", database=None, waiting=None)
+    usual = receiving_site(problem="the disk is full", database=None, retention=Retention(7.0, 400.0))
     site.received = replace(usual, status=replace(usual.status, last_commit_at=None))
 
     samples = scrape(client)
@@ -75,7 +81,7 @@ def test_what_is_not_known_is_left_out_and_not_zero(client, site):
     names = {name for name, _ in samples}
     assert samples["tracelith_ready", ()] == 0
     assert "tracelith_ingest_queue_bytes" in names
-    assert not {name for name in names if name.startswith(("tracelith_database", "tracelith_windows"))}
+    assert not {name for name in names if name.startswith(("tracelith_database", "tracelith_retention"))}
     assert "tracelith_ingest_last_commit_timestamp_seconds" not in names
 
 
@@ -89,11 +95,16 @@ def test_a_reason_cannot_break_out_of_its_label(client, site):
     assert samples["tracelith_ready", ()] == 1
 
 
-def test_no_label_has_many_values_or_one_from_telemetry(client):
+def test_no_label_has_many_values_or_one_from_telemetry(client, site):
+    flood = {(f"service {number}", "span names"): 1 for number in range(5_000)}
+    site.received = receiving_site(cardinality=Cardinality(9, 9, flood))
+
     samples = scrape(client)
 
+    assert samples["tracelith_ingest_folded_spans_total", (("text", "span names"),)] == 5_000
+    assert len(samples) < 150
     labels = {name for _, labels in samples for name, _ in labels}
-    assert labels <= {"result", "reason", "le", "version"}
+    assert labels <= {"result", "reason", "le", "version", "kind", "status", "text"}
 
 
 def test_two_applications_in_one_process_do_not_share_their_figures(site):

@@ -6,6 +6,7 @@ Everything is of this process, since its start, and of fixed size whatever sende
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -147,6 +148,7 @@ class IngestMeter:
         self._lock = threading.Lock()
         self._status = IngestStatus()
         self._refused: dict[str, RefusedSpans] = {}
+        self._http_answers = Counter[int]()
         self._latency_counts: Int64 = np.zeros(_BUCKETS, np.int64)
         self._latency_sum_s = 0.0
         self._slots: Int64 = np.zeros((SLOTS, _FIRST_BUCKET + _BUCKETS), np.int64)
@@ -164,6 +166,11 @@ class IngestMeter:
         with self._lock:
             self._count(overloaded_requests=1)
             self._status = replace(self._status, last_overload_at=self._clock())
+
+    def answered_http(self, status: int) -> None:
+        """The HTTP receiver answered with this status."""
+        with self._lock:
+            self._http_answers[status] += 1
 
     def invalid_request(self) -> None:
         """A request was no OTLP."""
@@ -230,6 +237,11 @@ class IngestMeter:
         """Refused spans by reason, most first."""
         with self._lock:
             return tuple(sorted(self._refused.values(), key=lambda one: (-one.spans, one.reason)))
+
+    def http_answers(self) -> dict[int, int]:
+        """Answers of the HTTP receiver by status."""
+        with self._lock:
+            return dict(sorted(self._http_answers.items()))
 
     def latencies(self) -> Latencies:
         """All acknowledgements since the start."""

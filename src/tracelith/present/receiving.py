@@ -1,18 +1,20 @@
 """How receiving goes, in words: what the process knows of itself, as the ingest page shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from markupsafe import Markup
 
+from tracelith.ingest.limits import Cardinality
 from tracelith.ingest.status import IngestStatus, Latencies, RecentIngest, RefusedSpans
 from tracelith.present import svg, text
 from tracelith.present.chart import Table
 from tracelith.store import StoreSize, WaitingWindows
 
-__all__ = ["Fact", "Receiving", "ingest_page"]
+__all__ = ["Fact", "Receiving", "Retention", "ingest_page"]
 
 RECENTLY_S = 600.0
 """What went wrong within this time is said at the top of the page."""
@@ -22,6 +24,39 @@ LEAST_SPANS = 100_000
 
 _MINUTES = 60
 _DAY_S = 86_400
+_MOST_ROWS = 20
+
+_MEANINGS = {
+    400: "no OTLP, or not what its headers say; not repeated",
+    404: "another address than /v1/traces; check the endpoint",
+    408: "the body did not come in time",
+    413: "larger than one request may be; these spans are lost: let the sender make smaller batches",
+    415: "another encoding than OTLP in protobuf or JSON; check the protocol",
+    500: "a defect of ours; the log says more",
+    503: "the queue was full, or the commit failed; senders repeat",
+}
+"""What the statuses of our receiver mean to those who run the senders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is deleted when, and what was since the process started.
+
+    Attributes:
+        span_days, max_bytes: raw spans go when they are older, or the database comes near that size; None: no limit.
+        fact_days: facts are kept so long.
+        last_at: end of the last look for what is past its time, in seconds since 1970; None before the first.
+        too_old, too_large: raw spans deleted for their age and for the size of the database.
+        held_back: why the database is larger than it should be; empty if it is not.
+    """
+
+    span_days: float
+    fact_days: float
+    max_bytes: int | None = None
+    last_at: float | None = None
+    too_old: int = 0
+    too_large: int = 0
+    held_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +67,10 @@ class Receiving:
         at, started_at: seconds since 1970. problem: why no spans can be taken now; empty when they are.
         status: counters since the start. minute, hour: the latest. latencies: of all since the start.
         spans_by_minute: accepted, oldest first. refused: most first.
-        database: None if it cannot be read. waiting: windows not analysed yet; None if that is not known.
+        http_answers: answers over HTTP by status.
+        cardinality: different texts known, and what no longer fitted.
+        database: None if it cannot be read. waiting: windows not analysed yet.
+        retention: what is deleted when, and what was.
     """
 
     at: float
@@ -44,8 +82,11 @@ class Receiving:
     latencies: Latencies
     spans_by_minute: tuple[int, ...]
     refused: tuple[RefusedSpans, ...]
+    http_answers: Mapping[int, int]
+    cardinality: Cardinality
     database: StoreSize | None
-    waiting: WaitingWindows | None
+    waiting: WaitingWindows
+    retention: Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +108,10 @@ def ingest_page(receiving: Receiving) -> dict[str, Any]:
         "by_minute": _rate_by_minute(receiving),
         "receiver": _receiver_facts(receiving),
         "refusals": _refusal_table(receiving),
+        "turned_away": _turned_away(receiving.http_answers),
         "storage": _storage_facts(receiving),
+        "cardinality": _cardinality_facts(receiving.cardinality),
+        "folded": _folded_table(receiving.cardinality),
     }
 
 
@@ -86,6 +130,13 @@ def _concerns(receiving: Receiving) -> Iterator[str]:
         yield (
             f"A commit failed at {_moment(status.last_failure_at)}; the log says why. What was in it was not "
             "acknowledged, so its senders repeat it."
+        )
+    if receiving.retention.held_back:
+        yield f"The database is larger than it should be: {text.printable(receiving.retention.held_back)}."
+    if folded := receiving.cardinality.by_group():
+        yield (
+            f"More different {' and '.join(folded)} arrive than are kept apart; the rest is counted as (other). "
+            "The table below names the services; names with ids in them are the usual cause."
         )
 
 
@@ -178,15 +229,28 @@ def _failures(status: IngestStatus) -> str:
 def _storage_facts(receiving: Receiving) -> list[Fact]:
     """The database, how fast it grows, and what waits for analysis."""
     size, waiting = receiving.database, receiving.waiting
-    facts = [
-        Fact("Database", text.size(size.bytes if size else None), "file and write-ahead log"),
-        Fact("Raw spans kept", text.count(size.spans if size else None), "until retention deletes them"),
-    ]
-    facts += _growth(receiving, size)
-    if waiting is None:
-        return [*facts, Fact("Windows to analyse", text.MISSING, "cannot be told now")]
     oldest = f"the oldest begins {_moment(waiting.oldest_ns / 1e9)}" if waiting.oldest_ns is not None else "all done"
-    return [*facts, Fact("Windows to analyse", text.count(waiting.windows), oldest)]
+    return [
+        Fact("Database", text.size(size.bytes if size else None), "file and write-ahead log"),
+        Fact("Raw spans kept", text.count(size.spans if size else None), _kept(receiving.retention)),
+        *_growth(receiving, size),
+        Fact("Windows to analyse", text.count(waiting.windows), oldest),
+        _deleted(receiving.retention),
+    ]
+
+
+def _kept(retention: Retention) -> str:
+    limit = f", and below {text.size(retention.max_bytes)} in all" if retention.max_bytes is not None else ""
+    return f"for {text.number(retention.span_days)} days{limit}; facts for {text.number(retention.fact_days)} days"
+
+
+def _deleted(retention: Retention) -> Fact:
+    total = text.count(retention.too_old + retention.too_large)
+    parts = [f"{text.count(retention.too_old)} for their age"]
+    if retention.max_bytes is not None:
+        parts.append(f"{text.count(retention.too_large)} for space")
+    looked = f"last look {_moment(retention.last_at)}" if retention.last_at is not None else "no look yet"
+    return Fact("Raw spans deleted", total, f"{', '.join(parts)}; {looked}")
 
 
 def _growth(receiving: Receiving, size: StoreSize | None) -> list[Fact]:
@@ -210,6 +274,33 @@ def _refusal_table(receiving: Receiving) -> Table:
             (text.printable(one.reason, 200), text.count(one.spans), _moment(one.first_at), _moment(one.last_at))
             for one in receiving.refused
         ],
+    )
+
+
+def _turned_away(http_answers: Mapping[int, int]) -> Table:
+    """Answers over HTTP other than success, by status."""
+    rows = [
+        (str(status), _MEANINGS.get(status, HTTPStatus(status).phrase.lower()), text.count(answers))
+        for status, answers in http_answers.items()
+        if status >= HTTPStatus.BAD_REQUEST
+    ]
+    return Table.of(("Status", "Meaning", "#Answers"), rows)
+
+
+def _cardinality_facts(cardinality: Cardinality) -> list[Fact]:
+    bound = "of {} before rare ones are folded".format
+    return [
+        Fact("Operations known", text.count(cardinality.operations), bound(text.count(cardinality.most_operations))),
+        Fact("Instances known", text.count(cardinality.resources), bound(text.count(cardinality.most_resources))),
+    ]
+
+
+def _folded_table(cardinality: Cardinality) -> Table:
+    """Spans of which some text is counted as (other), by service, most first."""
+    rows = sorted(cardinality.folded_spans.items(), key=lambda row: (-row[1], row[0]))
+    return Table.of(
+        ("Service", "Folded", "#Spans"),
+        [(text.printable(service, 60), group, text.count(spans)) for (service, group), spans in rows[:_MOST_ROWS]],
     )
 
 

@@ -19,8 +19,9 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from tracelith.ingest.limits import Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies
-from tracelith.present.receiving import Receiving
+from tracelith.present.receiving import Receiving, Retention
 from tracelith.web.sources import StatusSource
 
 __all__ = ["metrics_router"]
@@ -61,6 +62,7 @@ class _Receiver(Collector):
         yield from _durations(receiving)
         yield from _queue(receiving.status)
         yield from _storage(receiving)
+        yield from _cardinality(receiving.cardinality)
 
 
 def _counters(receiving: Receiving) -> Iterator[Metric]:
@@ -87,6 +89,12 @@ def _counters(receiving: Receiving) -> Iterator[Metric]:
         "Refused spans by reason.",
         "reason",
         {one.reason: one.spans for one in receiving.refused},
+    )
+    yield _counter(
+        "tracelith_ingest_http_answers",
+        "Answers of the OTLP/HTTP receiver by status; 413 and 415 are seen nowhere else.",
+        "status",
+        {str(status): answers for status, answers in receiving.http_answers.items()},
     )
     yield _counter(
         "tracelith_ingest_commits",
@@ -124,11 +132,41 @@ def _storage(receiving: Receiving) -> Iterator[Metric]:
         yield _gauge("tracelith_database_bytes", "Size of the database file and its log.", size.bytes)
         yield _gauge("tracelith_database_used_bytes", "Of these, what is not free to be used again.", size.used_bytes)
         yield _gauge("tracelith_database_spans", "Raw spans kept.", size.spans)
-    if (waiting := receiving.waiting) is not None:
-        yield _gauge("tracelith_windows_waiting", "Windows that are to be analysed.", waiting.windows)
-        if waiting.oldest_ns is not None:
-            name = "tracelith_oldest_waiting_window_timestamp_seconds"
-            yield _gauge(name, "Start of the oldest window that is to be analysed.", waiting.oldest_ns / 1e9)
+    yield _gauge("tracelith_windows_waiting", "Windows that are to be analysed.", receiving.waiting.windows)
+    if receiving.waiting.oldest_ns is not None:
+        name = "tracelith_oldest_waiting_window_timestamp_seconds"
+        yield _gauge(name, "Start of the oldest window that is to be analysed.", receiving.waiting.oldest_ns / 1e9)
+    yield from _retention(receiving.retention)
+
+
+def _retention(retention: Retention) -> Iterator[Metric]:
+    yield _counter(
+        "tracelith_deleted_spans",
+        "Raw spans deleted for their age, or for the size of the database.",
+        "reason",
+        {"age": retention.too_old, "size": retention.too_large},
+    )
+    if retention.last_at is not None:
+        name = "tracelith_retention_last_run_timestamp_seconds"
+        yield _gauge(name, "When what is past its time was last looked for.", retention.last_at)
+    if retention.max_bytes is not None:
+        yield _gauge("tracelith_database_limit_bytes", "Size that the database is kept below.", retention.max_bytes)
+
+
+def _cardinality(cardinality: Cardinality) -> Iterator[Metric]:
+    known = GaugeMetricFamily("tracelith_known_rows", "Different operations and resources kept.", labels=["kind"])
+    most = GaugeMetricFamily("tracelith_known_rows_limit", "Near this, rare ones are folded.", labels=["kind"])
+    for kind in ("operations", "resources"):
+        known.add_metric([kind], getattr(cardinality, kind))
+        most.add_metric([kind], getattr(cardinality, f"most_{kind}"))
+    yield known
+    yield most
+    yield _counter(
+        "tracelith_ingest_folded_spans",
+        "Spans of which some text is counted as (other), by what it is.",
+        "text",
+        cardinality.by_group(),
+    )
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:
