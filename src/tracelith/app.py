@@ -177,8 +177,8 @@ class Application:
         wall_ns = time.time_ns()
         now_ns = self.store.believed_time(wall_ns)
         if now_ns != wall_ns:
-            hours = (wall_ns - now_ns) / 3.6e12
-            log.warning("the clock is %.0f hours from the time last believed; ages count from that time for a day", hours)
+            leap_hours = (wall_ns - now_ns) / 3.6e12
+            log.warning("the clock leapt by %.0f hours; unless it stays, ages count from before the leap", leap_hours)
         retained = self.store.retain(self.settings.span_days, self.settings.fact_days, now_ns)
         if retained.deleted_spans or retained.compacted_hours:
             log.info(

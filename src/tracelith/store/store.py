@@ -15,6 +15,7 @@ from tracelith.model.facts import FactReader, FactTable
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import InternedBatch
 from tracelith.store import deployments, facts, findings, reading, refusals, retention
+from tracelith.store.believed_time import believed_time
 from tracelith.store.connection import Cursor, Database, open_database
 from tracelith.store.ledger import WaitingWindows, WindowLedger
 from tracelith.store.migrate import migrate
@@ -264,6 +265,10 @@ class Store:
                 self.checkpoint()
         self._advance()
         return retained
+
+    def believed_time(self, wall_ns: int) -> int:
+        """The time to judge age by: this wall time, or an earlier belief if the clock has just leapt by over a day."""
+        return believed_time(self._database, wall_ns)
 
     def shrink(self, max_bytes: int, now_ns: int) -> Shrunk:
         """Deletes the oldest analysed raw spans if the database comes near this size; their facts stay.
