@@ -8,7 +8,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,7 +147,8 @@ class IngestMeter:
         self._monotonic = monotonic
         self._started = monotonic()
         self._lock = threading.Lock()
-        self._status = IngestStatus()
+        # A dictionary while counting: replacing the frozen dataclass took 15 µs for every request.
+        self._counts: dict[str, Any] = asdict(IngestStatus())
         self._refused: dict[str, RefusedSpans] = {}
         self._http_answers = Counter[int]()
         self._latency_counts: Int64 = np.zeros(_BUCKETS, np.int64)
@@ -159,13 +161,13 @@ class IngestMeter:
     def admitted(self) -> None:
         """A request was taken into the queue."""
         with self._lock:
-            self._count(requests=1)
+            self._counts["requests"] += 1
 
     def overloaded(self) -> None:
         """A request was sent away because the queue was full."""
         with self._lock:
-            self._count(overloaded_requests=1)
-            self._status = replace(self._status, last_overload_at=self._clock())
+            self._counts["overloaded_requests"] += 1
+            self._counts["last_overload_at"] = self._clock()
 
     def answered_http(self, status: int) -> None:
         """The HTTP receiver answered with this status."""
@@ -175,18 +177,18 @@ class IngestMeter:
     def invalid_request(self) -> None:
         """A request was no OTLP."""
         with self._lock:
-            self._count(invalid_requests=1)
+            self._counts["invalid_requests"] += 1
 
     def failed_request(self) -> None:
         """A request could not be stored; its sender was told to repeat it."""
         with self._lock:
-            self._count(failed_requests=1)
+            self._counts["failed_requests"] += 1
 
     def failed_commit(self) -> None:
         """A transaction failed."""
         with self._lock:
-            self._count(failed_commits=1)
-            self._status = replace(self._status, last_failure_at=self._clock())
+            self._counts["failed_commits"] += 1
+            self._counts["last_failure_at"] = self._clock()
 
     def committed(
         self,
@@ -209,15 +211,16 @@ class IngestMeter:
         buckets = np.bincount(np.searchsorted(_BOUNDS, waited), minlength=_BUCKETS)
         at = self._clock()
         with self._lock:
-            self._count(commits=1, accepted_spans=accepted, rejected_spans=rejected)
-            self._status = replace(
-                self._status,
-                commits_s=self._status.commits_s + commit_s,
-                last_commit_at=at,
-                last_commit_spans=accepted,
-                commit_ms=commit_s * 1e3,
-                acknowledge_ms=max(latencies_s, default=0.0) * 1e3,
-            )
+            self._counts["commits"] += 1
+            self._counts["commits_s"] += commit_s
+            self._counts["accepted_spans"] += accepted
+            self._counts["rejected_spans"] += rejected
+            self._counts |= {
+                "last_commit_at": at,
+                "last_commit_spans": accepted,
+                "commit_ms": commit_s * 1e3,
+                "acknowledge_ms": max(latencies_s, default=0.0) * 1e3,
+            }
             self._latency_counts += buckets
             self._latency_sum_s += float(waited.sum())
             slot = self._slots[self._advance() % SLOTS]
@@ -231,7 +234,7 @@ class IngestMeter:
     def status(self, *, queued_bytes: int = 0, max_queued_bytes: int = 0) -> IngestStatus:
         """Counters as of now; the queue is the committer's, which says how full it is."""
         with self._lock:
-            return replace(self._status, queued_bytes=queued_bytes, max_queued_bytes=max_queued_bytes)
+            return IngestStatus(**self._counts | {"queued_bytes": queued_bytes, "max_queued_bytes": max_queued_bytes})
 
     def refused(self) -> tuple[RefusedSpans, ...]:
         """Refused spans by reason, most first."""
@@ -272,10 +275,6 @@ class IngestMeter:
         return tuple(spans.reshape(minutes, per_minute).sum(axis=1).tolist())
 
     # --- within the lock --------------------------------------------------------------------------------
-
-    def _count(self, **increments: int) -> None:
-        values = {name: getattr(self._status, name) + by for name, by in increments.items()}
-        self._status = replace(self._status, **values)
 
     def _refuse(self, reason: str, spans: int, at: float) -> None:
         name = reason[:MAX_REASON_LENGTH]

@@ -288,7 +288,7 @@ def _turned_away(http_answers: Mapping[int, int]) -> Table:
 
 
 def _cardinality_facts(cardinality: Cardinality) -> list[Fact]:
-    bound = "of {} before rare ones are folded".format
+    bound = "of {}; near that, new ones are folded".format
     return [
         Fact("Operations known", text.count(cardinality.operations), bound(text.count(cardinality.most_operations))),
         Fact("Instances known", text.count(cardinality.resources), bound(text.count(cardinality.most_resources))),

@@ -155,7 +155,7 @@ def _retention(retention: Retention) -> Iterator[Metric]:
 
 def _cardinality(cardinality: Cardinality) -> Iterator[Metric]:
     known = GaugeMetricFamily("tracelith_known_rows", "Different operations and resources kept.", labels=["kind"])
-    most = GaugeMetricFamily("tracelith_known_rows_limit", "Near this, rare ones are folded.", labels=["kind"])
+    most = GaugeMetricFamily("tracelith_known_rows_limit", "Near this, new ones are folded.", labels=["kind"])
     for kind in ("operations", "resources"):
         known.add_metric([kind], getattr(cardinality, kind))
         most.add_metric([kind], getattr(cardinality, f"most_{kind}"))
