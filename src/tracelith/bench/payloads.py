@@ -8,21 +8,30 @@ tenth of a microsecond a span, and nothing has to be kept: no id comes twice, ho
 import secrets
 import struct
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 from tracelith.model.schema import WINDOW_NS
 
-__all__ = ["SPANS_PER_TRACE", "Batch", "BatchMaker", "PayloadShape", "Template", "build_template"]
+__all__ = ["SPANS_PER_TRACE", "Batch", "BatchMaker", "PayloadShape", "Template", "Traces", "build_template"]
 
 SPANS_PER_TRACE = 8
 SERVICES = ("gateway", "auth", "user", "billing")
 TRACE_SPACING_NS = 1_000_000
+TRACE_LOG_NS = (17.5, 0.6)
+"""Parameters of the lognormal duration of a trace: median 40 ms."""
+
+STATUS_CODES, STATUS_SHARES = (200, 404, 503), (0.98, 0.015, 0.005)
+USER_AGENTS = ("okhttp/4.12.0", "Mozilla/5.0", "curl/8.5.0", "kube-probe/1.31")
+SEED = 20
 WORD_BYTES = 8
+
+Traces = Literal["whole", "scattered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,68 +104,91 @@ class BatchMaker:
         return tuple(zip(windows, counts.tolist(), strict=True))
 
 
-def build_template(spans: int, *, start_ns: int, trace_spacing_ns: int = TRACE_SPACING_NS) -> Template:
-    """A batch of about that many spans (whole traces of eight) starting at start_ns.
+def build_template(
+    spans: int, *, start_ns: int, trace_spacing_ns: int = TRACE_SPACING_NS, traces: Traces = "whole"
+) -> Template:
+    """A batch of about that many spans (a multiple of eight) starting at start_ns.
 
     Args:
         trace_spacing_ns: time from the start of one trace to that of the next.
+        traces: ``whole`` has all eight spans of a trace in the batch, as behind a Collector that groups them;
+            ``scattered`` has one span of each trace, as from the SDK of one of many services.
     """
     request = ExportTraceServiceRequest()
-    groups = []
-    for service in SERVICES:
-        resource_spans = request.resource_spans.add()
-        for key, value in (
-            ("service.name", service),
-            ("service.version", "1.4.2"),
-            ("service.instance.id", f"{service}-7d9f4b6c5-x2x"),
-            ("deployment.environment.name", "bench"),
-            ("telemetry.sdk.language", "java"),
-        ):
-            resource_spans.resource.attributes.add(key=key).value.string_value = value
-        scope_spans = resource_spans.scope_spans.add()
-        scope_spans.scope.name = "io.opentelemetry.http"
-        groups.append(scope_spans)
-    traces = max(1, spans // SPANS_PER_TRACE)
-    for trace in range(traces):
+    groups = [_group(request, service) for service in SERVICES]
+    random = np.random.default_rng(SEED)
+    count = max(1, spans // SPANS_PER_TRACE) * SPANS_PER_TRACE
+    for trace in range(count // SPANS_PER_TRACE):
         trace_id, parent = secrets.token_bytes(16), b""
+        start = start_ns + trace * trace_spacing_ns
+        end = start + int(random.lognormal(*TRACE_LOG_NS))
         for hop in range(SPANS_PER_TRACE):
             span = groups[hop // 2].spans.add()
-            _fill(span, trace_id, parent, hop, start_ns + trace * trace_spacing_ns)
+            span.trace_id, span.span_id, span.parent_span_id = trace_id, secrets.token_bytes(8), parent
+            span.start_time_unix_nano, span.end_time_unix_nano = start, end
+            _describe(span, hop, random)
             parent = span.span_id
-    body = request.SerializeToString()
-    count = traces * SPANS_PER_TRACE
-    attributes = sum(len(span.attributes) for group in groups for span in group.spans) / count
-    shape = PayloadShape(count, round(len(body) / count, 1), round(attributes, 2))
-    ordered = [span for group in groups for span in group.spans]
-    starts_ns = np.sort(np.array([span.start_time_unix_nano for span in ordered], np.int64))
-    return Template(body, *_positions(body, ordered), starts_ns, shape)
+            start, end = _inside(start, end, random)
+            if traces == "scattered":
+                trace_id, parent = secrets.token_bytes(16), secrets.token_bytes(8)
+    return _template(request.SerializeToString(), [span for group in groups for span in group.spans])
 
 
-def _fill(span: Span, trace_id: bytes, parent: bytes, hop: int, start_ns: int) -> None:
+def _group(request: ExportTraceServiceRequest, service: str) -> ScopeSpans:
+    resource_spans = request.resource_spans.add()
+    for key, value in (
+        ("service.name", service),
+        ("service.version", "1.4.2"),
+        ("service.instance.id", f"{service}-7d9f4b6c5-x2x"),
+        ("deployment.environment.name", "bench"),
+        ("telemetry.sdk.language", "java"),
+    ):
+        resource_spans.resource.attributes.add(key=key).value.string_value = value
+    scope_spans = resource_spans.scope_spans.add()
+    scope_spans.scope.name = "io.opentelemetry.http"
+    return scope_spans
+
+
+def _inside(start: int, end: int, random: np.random.Generator) -> tuple[int, int]:
+    """A child's time: it begins a little after its parent and ends a little before."""
+    before, after = random.uniform(0.01, 0.12, 2) * (end - start)
+    return start + int(before), end - int(after)
+
+
+def _describe(span: Span, hop: int, random: np.random.Generator) -> None:
+    """Kind, name and attributes; what differs from request to request in real traffic differs here."""
     client = hop % 2 == 1
-    span.trace_id, span.span_id, span.parent_span_id = trace_id, secrets.token_bytes(8), parent
+    step, item = hop // 2, int(random.integers(10**6))
+    status = random.choice(STATUS_CODES, p=STATUS_SHARES)
     span.kind = Span.SPAN_KIND_CLIENT if client else Span.SPAN_KIND_SERVER
-    span.name = f"GET /v1/step{hop // 2}/items" if client else f"GET /v1/step{hop // 2}/items/{{id}}"
-    span.start_time_unix_nano = start_ns + hop * 1_000_000
-    span.end_time_unix_nano = start_ns + (40 - hop) * 1_000_000
+    span.name = "GET" if client else f"GET /v1/step{step}/items/{{id}}"
+    span.status.code = Status.STATUS_CODE_ERROR if status >= 500 else Status.STATUS_CODE_UNSET
     _text(span.attributes.add(), "http.request.method", "GET")
     _text(span.attributes.add(), "network.protocol.version", "1.1")
-    _text(span.attributes.add(), "user_agent.original", "okhttp/4.12.0")
-    span.attributes.add(key="http.response.status_code").value.int_value = 200
+    span.attributes.add(key="http.response.status_code").value.int_value = status
     if client:
-        _text(span.attributes.add(), "server.address", f"step{hop // 2}.svc.cluster.local")
+        _text(span.attributes.add(), "user_agent.original", "okhttp/4.12.0")
+        _text(span.attributes.add(), "server.address", f"step{step}.svc.cluster.local")
         span.attributes.add(key="server.port").value.int_value = 8080
-        _text(span.attributes.add(), "url.full", f"http://step{hop // 2}.svc.cluster.local/v1/items/8231")
+        _text(span.attributes.add(), "url.full", f"http://step{step}.svc.cluster.local/v1/step{step}/items/{item}")
     else:
-        _text(span.attributes.add(), "http.route", "/v1/items/{id}")
+        _text(span.attributes.add(), "user_agent.original", random.choice(USER_AGENTS))
+        _text(span.attributes.add(), "http.route", f"/v1/step{step}/items/{{id}}")
         _text(span.attributes.add(), "url.scheme", "http")
-        _text(span.attributes.add(), "url.path", "/v1/items/8231")
-        _text(span.attributes.add(), "client.address", "10.12.0.17")
+        _text(span.attributes.add(), "url.path", f"/v1/step{step}/items/{item}")
+        _text(span.attributes.add(), "client.address", f"10.12.{item % 4}.{item % 250}")
 
 
 def _text(attribute: KeyValue, key: str, value: str) -> None:
     attribute.key = key
     attribute.value.string_value = value
+
+
+def _template(body: bytes, spans: list[Span]) -> Template:
+    attributes = sum(len(span.attributes) for span in spans) / len(spans)
+    shape = PayloadShape(len(spans), round(len(body) / len(spans), 1), round(attributes, 2))
+    starts_ns = np.sort(np.array([span.start_time_unix_nano for span in spans], np.int64))
+    return Template(body, *_positions(body, spans), starts_ns, shape)
 
 
 def _positions(body: bytes, spans: list[Span]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
