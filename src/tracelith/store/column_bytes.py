@@ -13,16 +13,19 @@ BLOCK_SIZE = "SELECT block_size FROM pragma_database_size()"
 
 # Segments of constants and the like need no block.
 SEGMENTS = """
-    SELECT ? AS "table", column_name AS "column", block_id, block_offset, len(additional_block_ids) AS more_blocks
+    SELECT ? AS "table", column_name AS "column", count, block_id, block_offset, len(additional_block_ids) AS more_blocks
     FROM pragma_storage_info(?) WHERE persistent AND block_id >= 0
 """
+
+SEGMENT_BYTES, VALUE_BYTES = 4096, 16
+"""More than a segment of so many values takes, long texts apart."""
 
 
 def column_bytes(path: Path) -> pl.DataFrame:
     """Bytes of every column of every table that takes any, largest first.
 
-    DuckDB tells where a segment of a column begins, not where it ends: it ends where the next one in its block begins,
-    and the last one of a block is charged with what is left free there.
+    DuckDB tells where a segment of a column begins, not where it ends: it ends where the next one in its block begins.
+    The last one of a block ends where the block does, unless it has too few values to fill it.
 
     Returns:
         Columns table, column, bytes. Their sum is less than the file by headers, metadata and free blocks.
@@ -37,8 +40,9 @@ def column_bytes(path: Path) -> pl.DataFrame:
             segments = _segments(cursor)
     finally:
         database.close()
-    end = pl.col("block_offset").shift(-1).over("block_id", order_by="block_offset").fill_null(block_bytes)
-    size = end - pl.col("block_offset") + pl.col("more_blocks") * block_bytes
+    following = pl.col("block_offset").shift(-1).over("block_id", order_by="block_offset") - pl.col("block_offset")
+    rest = pl.min_horizontal(block_bytes - pl.col("block_offset"), SEGMENT_BYTES + VALUE_BYTES * pl.col("count"))
+    size = following.fill_null(rest) + pl.col("more_blocks") * block_bytes
     return (
         segments.with_columns(bytes=size)
         .group_by("table", "column")
@@ -50,5 +54,5 @@ def column_bytes(path: Path) -> pl.DataFrame:
 def _segments(cursor: Cursor) -> pl.DataFrame:
     tables = [name for (name,) in cursor.execute(TABLES).fetchall()]
     frames = [cursor.execute(SEGMENTS, [table, table]).pl() for table in tables]
-    whole = {"block_id": pl.Int64, "block_offset": pl.Int64, "more_blocks": pl.Int64}
+    whole = {"count": pl.Int64, "block_id": pl.Int64, "block_offset": pl.Int64, "more_blocks": pl.Int64}
     return pl.concat(frame.cast(whole) for frame in frames)
