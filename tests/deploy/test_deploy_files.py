@@ -7,10 +7,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
+from documents import login_document
 from tracelith.config import ENVIRONMENT_PREFIX, Settings
+from website import Site, serve
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -133,6 +137,31 @@ def test_the_unit_keeps_its_data_in_its_state_directory() -> None:
     assert service["DynamicUser"] == "yes"
     assert " serve --db %S/tracelith/" in service["ExecStart"]
     assert not {"--grpc", "--http", "--web"} & set(service["ExecStart"].split())  # loopback, the default
+
+
+def test_alerts_ask_only_for_metrics_and_label_values_that_the_server_has() -> None:
+    rules = [rule for group in read("prometheus-rules.yaml")["groups"] for rule in group["rules"]]
+    with serve(Site(login_document()).app()) as address:
+        text = httpx.get(f"{address}/metrics", trust_env=False).text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    names = {sample.name for sample in samples} | {"up"}
+    labels = {(name, value) for sample in samples for name, value in sample.labels.items()}
+
+    for rule in rules:
+        asked = set(re.findall(r"\b(up|tracelith_\w+)\b(?!\")", rule["expr"]))
+        compared = {
+            (name, value)
+            for name, values in re.findall(r'(\w+)=~?"([^"]+)"', rule["expr"])
+            for value in values.split("|")
+            if name != "job"
+        }
+
+        assert asked, rule
+        assert asked <= names
+        assert compared <= labels
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert rule["annotations"]["summary"]
+    assert len({rule["alert"] for rule in rules}) == len(rules)
 
 
 def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path) -> None:

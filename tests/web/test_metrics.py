@@ -6,7 +6,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tracelith.ingest.limits import Cardinality
+from tracelith.ingest.limits import GROUPS, Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, RefusedSpans
 from tracelith.present.receiving import Retention
 from website import Site, receiving_site, serve
@@ -70,6 +70,17 @@ def test_the_histogram_counts_up_to_all_acknowledgements(client):
     assert counts[0] == 0
     assert counts[-1] == samples[f"{name}_count", ()] == 160
     assert samples[f"{name}_sum", ()] == pytest.approx(8.9)
+
+
+def test_counters_start_with_zero_so_that_their_first_rise_is_seen(client, site):
+    site.received = receiving_site(http_answers={}, cardinality=Cardinality(0, 0, {}))
+
+    samples = scrape(client)
+
+    for status in ("400", "413", "503"):
+        assert samples["tracelith_ingest_http_answers_total", (("status", status),)] == 0
+    for group in GROUPS:
+        assert samples["tracelith_ingest_folded_spans_total", (("text", group),)] == 0
 
 
 def test_what_is_not_known_is_left_out_and_not_zero(client, site):

@@ -27,6 +27,7 @@ import polars as pl
 from tracelith.model.schema import OPERATION_TEXT, OTHER, RESOURCE_TEXT
 
 __all__ = [
+    "GROUPS",
     "MAX_ENVIRONMENTS",
     "MAX_NAMES",
     "MAX_ROWS",
@@ -82,6 +83,11 @@ _RESOURCE_BUDGETS: Mapping[str, tuple[str, int]] = {
     "instance": ("instances", MAX_ROWS),
     "host": ("instances", MAX_ROWS),
 }
+GROUPS: Final = tuple(
+    sorted({"services", "environments"} | {group for group, _ in (_OPERATION_BUDGETS | _RESOURCE_BUDGETS).values()})
+)
+"""Every group of texts that may be folded."""
+
 _DETAILS = ("peer_address", "peer_service", "peer_namespace", "peer_object", "consumer_group", "scope")
 _PEER = ("peer_system", "peer_address", "peer_service", "peer_namespace", "peer_object")
 

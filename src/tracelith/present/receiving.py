@@ -14,7 +14,7 @@ from tracelith.present import svg, text
 from tracelith.present.chart import Table
 from tracelith.store import StoreSize, WaitingWindows
 
-__all__ = ["Fact", "Receiving", "Retention", "ingest_page"]
+__all__ = ["MEANINGS", "Fact", "Receiving", "Retention", "ingest_page"]
 
 RECENTLY_S = 600.0
 """What went wrong within this time is said at the top of the page."""
@@ -26,7 +26,7 @@ _MINUTES = 60
 _DAY_S = 86_400
 _MOST_ROWS = 20
 
-_MEANINGS = {
+MEANINGS = {
     400: "no OTLP, or not what its headers say; not repeated",
     404: "another address than /v1/traces; check the endpoint",
     408: "the body did not come in time",
@@ -280,7 +280,7 @@ def _refusal_table(receiving: Receiving) -> Table:
 def _turned_away(http_answers: Mapping[int, int]) -> Table:
     """Answers over HTTP other than success, by status."""
     rows = [
-        (str(status), _MEANINGS.get(status, HTTPStatus(status).phrase.lower()), text.count(answers))
+        (str(status), MEANINGS.get(status, HTTPStatus(status).phrase.lower()), text.count(answers))
         for status, answers in http_answers.items()
         if status >= HTTPStatus.BAD_REQUEST
     ]

@@ -19,12 +19,15 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from tracelith.ingest.limits import Cardinality
+from tracelith.ingest.limits import GROUPS, Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies
-from tracelith.present.receiving import Receiving, Retention
+from tracelith.present.receiving import MEANINGS, Receiving, Retention
 from tracelith.web.sources import StatusSource
 
 __all__ = ["metrics_router"]
+
+_NO_ANSWERS = dict.fromkeys((200, *MEANINGS), 0)
+"""Prometheus does not see a counter rise that was not there before, so those known beforehand start with zero."""
 
 
 def metrics_router(source: StatusSource, version: str) -> APIRouter:
@@ -94,7 +97,7 @@ def _counters(receiving: Receiving) -> Iterator[Metric]:
         "tracelith_ingest_http_answers",
         "Answers of the OTLP/HTTP receiver by status; 413 and 415 are seen nowhere else.",
         "status",
-        {str(status): answers for status, answers in receiving.http_answers.items()},
+        {str(status): answers for status, answers in (_NO_ANSWERS | dict(receiving.http_answers)).items()},
     )
     yield _counter(
         "tracelith_ingest_commits",
@@ -165,7 +168,7 @@ def _cardinality(cardinality: Cardinality) -> Iterator[Metric]:
         "tracelith_ingest_folded_spans",
         "Spans of which some text is counted as (other), by what it is.",
         "text",
-        cardinality.by_group(),
+        dict.fromkeys(GROUPS, 0) | cardinality.by_group(),
     )
 
 
