@@ -60,6 +60,10 @@ class Settings(BaseModel):
     max_request_bytes: int = Field(default=32 << 20, ge=1 << 16, description="largest OTLP request, also decompressed")
     max_queued_bytes: int = Field(default=64 << 20, ge=1 << 20, description="requests waiting for their commit")
 
+    keep_attributes: bool = Field(
+        default=False, description="also keep all that spans say: every attribute, event and link, for reading traces"
+    )
+
     quiet_s: float = Field(default=30.0, ge=0, description="a window is analysed once no span reached it for this long")
     analyse_every_s: float = Field(default=10.0, gt=0, description="how often to look for windows to analyse")
 

@@ -176,10 +176,10 @@ def test_a_panic_of_native_code_costs_its_request_only(
     poison = export_request([span(trace=1, id=66)])
     decode = commit.decode_requests
 
-    def decode_or_panic(bodies: list[bytes]) -> DecodedRequests:
+    def decode_or_panic(bodies: list[bytes], *, keep_attributes: bool) -> DecodedRequests:
         if poison in bodies:
             raise Panic("a defect of a library")
-        return decode(bodies)
+        return decode(bodies, keep_attributes=keep_attributes)
 
     monkeypatch.setattr(commit, "decode_requests", decode_or_panic)
     bodies = [b"{", export_request([span(trace=1, id=1)]), poison, export_request([span(trace=1, id=2)])]

@@ -16,7 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import polars as pl
@@ -95,7 +95,9 @@ class SpanWriter:
             StoreError: nothing of the groups is stored; writing again is safe.
         """
         try:
-            batches = [self._interner.intern(group) for group in groups if group.spans.height]
+            batches = [
+                replace(self._interner.intern(group), details=group.details) for group in groups if group.spans.height
+            ]
             if batches:
                 self._sink.append(batches)
                 self._folded.update(self._interner.take_folded())
@@ -131,11 +133,14 @@ class GroupCommitter:
         meter: what was received lately and how fast.
     """
 
-    def __init__(self, sink: SpanSink, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
+    def __init__(
+        self, sink: SpanSink, *, max_queued_bytes: int = MAX_QUEUED_BYTES, keep_attributes: bool = False
+    ) -> None:
         self.meter = IngestMeter()
         self._sink = sink
         self._writer = SpanWriter(sink)
         self._max_queued_bytes = max_queued_bytes
+        self._keep_attributes = keep_attributes
         self._changed = threading.Condition()
         self._pending: deque[_Pending] = deque()
         self._described: deque[_Described] = deque()
@@ -195,7 +200,7 @@ class GroupCommitter:
 
     def _decode_forever(self) -> None:
         while group := self._next_pending():
-            described, failed = _describe_group(group)
+            described, failed = _describe_group(group, keep_attributes=self._keep_attributes)
             for pending, error in failed:
                 self._settle_failure(pending, error)
             with self._changed:
@@ -274,30 +279,30 @@ class GroupCommitter:
 Failed = tuple[_Pending, Exception]
 
 
-def _describe_group(group: Sequence[_Pending]) -> tuple[list[_Described], list[Failed]]:
+def _describe_group(group: Sequence[_Pending], *, keep_attributes: bool) -> tuple[list[_Described], list[Failed]]:
     """The group's spans, described, and the requests that could not be; each of those fails alone."""
     try:
-        return _describe(group)
+        return _describe(group, keep_attributes=keep_attributes)
     except BaseException as error:  # also a panic of native code: the thread that decodes must live on
         if len(group) > 1:
-            alone = [_describe_group([pending]) for pending in group]
+            alone = [_describe_group([pending], keep_attributes=keep_attributes) for pending in group]
             return [one for described, _ in alone for one in described], [one for _, failed in alone for one in failed]
         log.exception("decoding failed", extra={"bytes": len(group[0].body), "encoding": group[0].encoding})
         return [], [(group[0], _as_exception(error))]
 
 
-def _describe(group: Sequence[_Pending]) -> tuple[list[_Described], list[Failed]]:
+def _describe(group: Sequence[_Pending], *, keep_attributes: bool) -> tuple[list[_Described], list[Failed]]:
     described, failed = list[_Described](), list[Failed]()
     for pending in group:
         if pending.encoding == "json":
-            _describe_json(pending, described, failed)
+            _describe_json(pending, described, failed, keep_attributes=keep_attributes)
     if binary := [pending for pending in group if pending.encoding == "protobuf"]:
-        described.append(_describe_protobuf(binary, failed))
+        described.append(_describe_protobuf(binary, failed, keep_attributes=keep_attributes))
     return described, failed
 
 
-def _describe_protobuf(group: Sequence[_Pending], failed: list[Failed]) -> _Described:
-    decoded = decode_requests([pending.body for pending in group])
+def _describe_protobuf(group: Sequence[_Pending], failed: list[Failed], *, keep_attributes: bool) -> _Described:
+    decoded = decode_requests([pending.body for pending in group], keep_attributes=keep_attributes)
     spans = describe(decoded.raw)
     settled = []
     for pending, verdict in zip(group, decoded.verdicts, strict=True):
@@ -308,9 +313,11 @@ def _describe_protobuf(group: Sequence[_Pending], failed: list[Failed]) -> _Desc
     return _Described(spans, tuple(settled), _refusals(decoded.raw))
 
 
-def _describe_json(pending: _Pending, described: list[_Described], failed: list[Failed]) -> None:
+def _describe_json(
+    pending: _Pending, described: list[_Described], failed: list[Failed], *, keep_attributes: bool
+) -> None:
     try:
-        decoded = decode_json_request(pending.body)
+        decoded = decode_json_request(pending.body, keep_attributes=keep_attributes)
     except InvalidRequest as error:
         failed.append((pending, error))
     else:

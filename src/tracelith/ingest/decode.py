@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
+from tracelith.ingest.details import no_details, read_parts
 from tracelith.ingest.flatten import REFUSALS, FlatSpans, flatten
-from tracelith.ingest.projection import ENVELOPE, PROJECTED, REQUESTS
+from tracelith.ingest.projection import ENVELOPE, PARTS, PROJECTED, REQUESTS
 from tracelith.model.errors import InvalidRequest
 from tracelith.model.schema import RawSpans, Rejection
 
@@ -68,11 +70,14 @@ class DecodedRequests:
     verdicts: tuple[RequestVerdict, ...]
 
 
-def decode_requests(payloads: Sequence[bytes]) -> DecodedRequests:
+def decode_requests(payloads: Sequence[bytes], *, keep_attributes: bool = False) -> DecodedRequests:
     """Spans of many serialised ExportTraceServiceRequests, sound ones only.
 
     A request that cannot be parsed costs only itself, a span that cannot be used likewise. Attributes without a known
     key are dropped, and text outside the fields Tracelith reads is not looked at.
+
+    Args:
+        payloads: the requests. keep_attributes: also fill in the details of spans.
 
     Raises:
         ValueError: the payloads together exceed MAX_REQUEST_BYTES; decode fewer at a time.
@@ -86,7 +91,8 @@ def decode_requests(payloads: Sequence[bytes]) -> DecodedRequests:
         batch = _parse_sound(payloads, errors)
     flat = flatten(batch)
     verdicts = _verdicts(flat, len(payloads), errors)
-    return DecodedRequests(replace(flat.raw, rejections=_rejections(flat)), verdicts)
+    details = _details(payloads, errors, flat) if keep_attributes else None
+    return DecodedRequests(replace(flat.raw, rejections=_rejections(flat), details=details), verdicts)
 
 
 # --- parsing -------------------------------------------------------------------------------------------------------
@@ -105,14 +111,18 @@ def _parse(payloads: Sequence[bytes], errors: dict[int, InvalidRequest]) -> pa.R
 
 
 def _parse_sound(payloads: Sequence[bytes], errors: dict[int, InvalidRequest]) -> pa.RecordBatch:
+    return _records(_sound(payloads, errors))
+
+
+def _sound(payloads: Sequence[bytes], errors: dict[int, InvalidRequest]) -> list[bytes]:
     # The empty request is a valid one, so rows stay in step with payloads.
-    return _records([b"" if number in errors else payload for number, payload in enumerate(payloads)])
+    return [b"" if number in errors else payload for number, payload in enumerate(payloads)]
 
 
-def _records(payloads: Sequence[bytes]) -> pa.RecordBatch:
+def _records(payloads: Sequence[bytes], handler: Any = REQUESTS) -> pa.RecordBatch:
     """What ptars makes of the payloads; ValueError if one of them is broken, however it is broken."""
     try:
-        return REQUESTS.list_to_record_batch(payloads)
+        return handler.list_to_record_batch(payloads)
     except BaseException as error:
         # ptars 0.0.25 adds a length near 2**64 without looking at overflow, and panics. A panic is no Exception: it
         # would end the thread that decodes, and nothing would be received any more. Its class cannot be imported.
@@ -199,6 +209,29 @@ def _invalid(problem: str) -> InvalidRequest:
         f"expected a serialised ExportTraceServiceRequest, but its {problem}; "
         "check that the exporter sends traces, as protobuf, and only once compressed"
     )
+
+
+# --- details -------------------------------------------------------------------------------------------------------
+
+
+def _details(payloads: Sequence[bytes], errors: dict[int, InvalidRequest], flat: FlatSpans) -> pl.DataFrame:
+    """DETAIL rows of the sound spans."""
+    sound = _sound(payloads, errors)
+    rows = _details_of(sound, len(flat.refusal))
+    if rows is None:
+        counts = np.bincount(flat.request, minlength=len(payloads)).tolist()
+        each = [(_details_of([payload], count), count) for payload, count in zip(sound, counts, strict=True)]
+        rows = pl.concat([no_details(count) if found is None else found for found, count in each])
+    return rows.filter(flat.refusal == 0)
+
+
+def _details_of(payloads: Sequence[bytes], spans: int) -> pl.DataFrame | None:
+    """DETAIL rows of all spans; None if there is something wrong in what only the details look at."""
+    try:
+        rows = read_parts(_records(payloads, PARTS))
+    except ValueError:
+        return None
+    return rows if rows.height == spans else None
 
 
 # --- verdicts ------------------------------------------------------------------------------------------------------

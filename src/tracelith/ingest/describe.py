@@ -39,12 +39,14 @@ class DescribedSpans:
             (UInt32), row numbers in resources and operations.
         links: LINK rows.
         resources: RESOURCE_TEXT rows. operations: OPERATION_TEXT rows. Few, but not necessarily distinct.
+        details: DETAIL rows, one per span; None unless they are kept.
     """
 
     spans: pl.DataFrame
     links: pl.DataFrame
     resources: pl.DataFrame
     operations: pl.DataFrame
+    details: pl.DataFrame | None = None
 
 
 def describe(raw: RawSpans) -> DescribedSpans:
@@ -70,7 +72,7 @@ def describe(raw: RawSpans) -> DescribedSpans:
     }
     types = dict(SPAN) | {"resource_row": pl.UInt32, "operation_row": pl.UInt32}
     spans = pl.DataFrame([pl.Series(name, column, dtype=types[name]) for name, column in columns.items()])
-    return DescribedSpans(spans, _links(raw), resources, operations)
+    return DescribedSpans(spans, _links(raw), resources, operations, raw.details)
 
 
 def _links(raw: RawSpans) -> pl.DataFrame:

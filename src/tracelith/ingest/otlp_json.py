@@ -11,7 +11,7 @@ Source: OpenTelemetry protocol specification, "JSON Protobuf Encoding"; protobuf
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, compress
 
 import msgspec
@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 
 from tracelith.ingest.decode import DecodedRequests, RequestVerdict
 from tracelith.ingest.otlp_json_defects import describe_defects
+from tracelith.ingest.otlp_json_details import json_details
 from tracelith.ingest.otlp_json_shape import (
+    KEPT_REQUEST,
+    KEPT_SPAN,
     REQUEST,
     SPAN,
     UNDECODED_REQUEST,
     AnyValue,
     KeyValue,
+    Request,
     Resource,
     ResourceSpans,
     ScopeSpans,
@@ -77,22 +81,23 @@ class DecodedJson:
     reason: str
 
 
-def decode_json_request(body: bytes) -> DecodedJson:
-    """Spans of one ExportTraceServiceRequest in OTLP/JSON.
+def decode_json_request(body: bytes, *, keep_attributes: bool = False) -> DecodedJson:
+    """Spans of one ExportTraceServiceRequest in OTLP/JSON, with their details if attributes are kept.
 
     Raises:
         InvalidRequest: the bytes are not JSON, or not an object of that shape above the level of spans.
     """
-    decoded = decode_json_requests([body])
+    decoded = decode_json_requests([body], keep_attributes=keep_attributes)
     verdict = decoded.verdicts[0]
     if verdict.error is not None:
         raise verdict.error
     return DecodedJson(decoded.raw, verdict.accepted, verdict.rejected, verdict.reason)
 
 
-def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw]) -> DecodedRequests:
+def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw], *, keep_attributes: bool = False) -> DecodedRequests:
     """Spans of many requests in one batch, so that small requests do not pay for a frame each."""
-    parsed = [_parse(body) for body in bodies]
+    shape = _KEPT if keep_attributes else _SHAPE
+    parsed = [_parse(body, shape) for body in bodies]
     flat = _flatten([request.resource_spans for request in parsed])
     refused_by_request = [request.refused for request in parsed]
     ids = _sound_ids(flat.spans)
@@ -104,7 +109,8 @@ def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw]) -> DecodedReques
     )
     total: Counter[str] = sum(refused_by_request, Counter())
     rejections = tuple(Rejection(reason, count) for reason, count in total.most_common())
-    return DecodedRequests(_build(flat, ids, rejections), verdicts)
+    details = json_details(flat.spans, flat.resources, flat.resource_row.tolist()) if keep_attributes else None
+    return DecodedRequests(replace(_build(flat, ids, rejections), details=details), verdicts)
 
 
 def _verdict(accepted: int, refused: Counter[str], error: InvalidRequest | None) -> RequestVerdict:
@@ -126,17 +132,29 @@ class _Parsed:
     error: InvalidRequest | None = None
 
 
-def _parse(body: bytes | msgspec.Raw) -> _Parsed:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What to decode requests to, and single spans of them."""
+
+    request: msgspec.json.Decoder[Request]
+    span: msgspec.json.Decoder[Span]
+
+
+_SHAPE = _Shape(REQUEST, SPAN)
+_KEPT = _Shape(KEPT_REQUEST, KEPT_SPAN)
+
+
+def _parse(body: bytes | msgspec.Raw, shape: _Shape) -> _Parsed:
     try:
-        resource_spans = REQUEST.decode(body).resource_spans or []
+        resource_spans = shape.request.decode(body).resource_spans or []
     except _BROKEN_JSON:
-        return _parse_span_by_span(body)
+        return _parse_span_by_span(body, shape)
     if crumbs := _crumbs(resource_spans, body):
         return _Parsed([], Counter(), crumbs)
     return _Parsed(resource_spans, Counter())
 
 
-def _parse_span_by_span(body: bytes | msgspec.Raw) -> _Parsed:
+def _parse_span_by_span(body: bytes | msgspec.Raw, shape: _Shape) -> _Parsed:
     try:
         request = UNDECODED_REQUEST.decode(_ESCAPE.sub(_whole_character, memoryview(body)))
     except RecursionError:
@@ -146,7 +164,7 @@ def _parse_span_by_span(body: bytes | msgspec.Raw) -> _Parsed:
     if crumbs := _crumbs(request.resource_spans or [], body):
         return _Parsed([], Counter(), crumbs)
     refused: Counter[str] = Counter()
-    return _Parsed([_salvage(each, refused) for each in request.resource_spans or ()], refused)
+    return _Parsed([_salvage(each, shape, refused) for each in request.resource_spans or ()], refused)
 
 
 def _crumbs(
@@ -174,22 +192,22 @@ def _whole_character(escape: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if escape["half"] else escape[0]
 
 
-def _salvage(undecoded: UndecodedResourceSpans, refused: Counter[str]) -> ResourceSpans:
+def _salvage(undecoded: UndecodedResourceSpans, shape: _Shape, refused: Counter[str]) -> ResourceSpans:
     groups = chain(undecoded.scope_spans or (), undecoded.instrumentation_library_spans or ())
     scope_spans = [
         ScopeSpans(
             scope=group.scope,
             instrumentation_library=group.instrumentation_library,
-            spans=[span for raw in group.spans or () if (span := _decode_span(raw, refused)) is not None],
+            spans=[span for raw in group.spans or () if (span := _decode_span(raw, shape, refused)) is not None],
         )
         for group in groups
     ]
     return ResourceSpans(resource=undecoded.resource, scope_spans=scope_spans)
 
 
-def _decode_span(raw: msgspec.Raw, refused: Counter[str]) -> Span | None:
+def _decode_span(raw: msgspec.Raw, shape: _Shape, refused: Counter[str]) -> Span | None:
     try:
-        return SPAN.decode(raw)
+        return shape.span.decode(raw)
     except _BROKEN_JSON as error:
         examined = refused.total() < _SPANS_DESCRIBED
         refused[describe_defects(bytes(raw), str(error)) if examined else _NOT_DESCRIBED] += 1

@@ -2,6 +2,9 @@
 
 None of these structs can be part of a cycle, so the garbage collector need not visit them (``gc=False``): a request
 holds hundreds of thousands.
+
+Those named Kept hold also what is read only where attributes are kept. Its fields are Raw, not parsed here, so that
+nothing in them can cost a span; they have structs of their own because even empty fields cost time.
 """
 
 from typing import Annotated
@@ -11,10 +14,17 @@ import msgspec
 from tracelith.ingest.raw_columns import MAX_TIME_NS
 
 __all__ = [
+    "KEPT_REQUEST",
+    "KEPT_SPAN",
+    "NOTHING",
     "REQUEST",
     "SPAN",
     "UNDECODED_REQUEST",
     "AnyValue",
+    "KeptAnyValue",
+    "KeptLink",
+    "KeptSpan",
+    "KeptStatus",
     "KeyValue",
     "Request",
     "Resource",
@@ -110,6 +120,75 @@ class Request(msgspec.Struct, gc=False, rename="camel"):
     resource_spans: list[ResourceSpans] | None = None
 
 
+# --- with what is only kept ---------------------------------------------------------------------------------------
+
+NOTHING = msgspec.Raw(b"null")
+
+
+class KeptAnyValue(AnyValue, gc=False, rename="camel"):
+    """An attribute's value of any type."""
+
+    array_value: msgspec.Raw = NOTHING
+    kvlist_value: msgspec.Raw = NOTHING
+    bytes_value: msgspec.Raw = NOTHING
+
+
+class KeptKeyValue(KeyValue, gc=False):
+    """One attribute."""
+
+    value: KeptAnyValue | None = None
+
+
+class KeptLink(Link, gc=False, rename="camel"):
+    """A span link with its attributes."""
+
+    attributes: msgspec.Raw = NOTHING
+
+
+class KeptStatus(Status, gc=False):
+    """A span's status with its message."""
+
+    message: msgspec.Raw = NOTHING
+
+
+class KeptSpan(Span, gc=False, rename="camel"):
+    """One span with all it says."""
+
+    attributes: list[KeptKeyValue] | None = None  # type: ignore[assignment]  # lists are invariant; nobody adds to this
+    status: KeptStatus | None = None
+    links: list[KeptLink] | None = None  # type: ignore[assignment]  # as above
+    events: msgspec.Raw = NOTHING
+
+
+class KeptResource(Resource, gc=False):
+    """What emitted the spans, with all its attributes."""
+
+    attributes: list[KeptKeyValue] | None = None  # type: ignore[assignment]  # as above
+
+
+class KeptScopeSpans(ScopeSpans, gc=False, rename="camel"):
+    """Spans of one scope."""
+
+    spans: list[KeptSpan] | None = None  # type: ignore[assignment]  # as above
+
+
+class KeptResourceSpans(ResourceSpans, gc=False, rename="camel"):
+    """Spans of one resource."""
+
+    resource: KeptResource | None = None
+    scope_spans: list[KeptScopeSpans] | None = None  # type: ignore[assignment]  # as above
+    instrumentation_library_spans: list[KeptScopeSpans] | None = None  # type: ignore[assignment]  # as above
+
+
+class KeptRequest(Request, gc=False, rename="camel"):
+    """A request with all it says."""
+
+    resource_spans: list[KeptResourceSpans] | None = None  # type: ignore[assignment]  # as above
+
+
+# --- taken apart --------------------------------------------------------------------------------------------------
+
+
 class UndecodedScopeSpans(msgspec.Struct, gc=False, rename="camel"):
     """ScopeSpans whose spans are still bytes, for taking a request apart span by span."""
 
@@ -121,7 +200,7 @@ class UndecodedScopeSpans(msgspec.Struct, gc=False, rename="camel"):
 class UndecodedResourceSpans(msgspec.Struct, gc=False, rename="camel"):
     """ResourceSpans of undecoded spans."""
 
-    resource: Resource | None = None
+    resource: KeptResource | None = None
     scope_spans: list[UndecodedScopeSpans] | None = None
     instrumentation_library_spans: list[UndecodedScopeSpans] | None = None
 
@@ -134,5 +213,7 @@ class UndecodedRequest(msgspec.Struct, gc=False, rename="camel"):
 
 # strict=False is protobuf's rule that 64-bit numbers may be text and integral floats are integers.
 REQUEST = msgspec.json.Decoder(Request, strict=False)
+KEPT_REQUEST: msgspec.json.Decoder[Request] = msgspec.json.Decoder(KeptRequest, strict=False)
 UNDECODED_REQUEST = msgspec.json.Decoder(UndecodedRequest, strict=False)
 SPAN = msgspec.json.Decoder(Span, strict=False)
+KEPT_SPAN: msgspec.json.Decoder[Span] = msgspec.json.Decoder(KeptSpan, strict=False)

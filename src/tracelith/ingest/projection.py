@@ -17,7 +17,7 @@ from typing import Any
 import ptars
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-__all__ = ["ENVELOPE", "PROJECTED", "REQUESTS"]
+__all__ = ["ENVELOPE", "PARTS", "PROJECTED", "REQUESTS", "message_classes"]
 
 _PACKAGE = "tracelith.projection"
 _SCALARS = {
@@ -67,22 +67,36 @@ _MESSAGES: dict[str, _Message] = {
     "ScopeSpansEnvelope": {"scope": (1, "bytes*"), "spans": (2, "bytes*")},
     "ResourceSpansEnvelope": {"resource": (1, "bytes*"), "scope_spans": (2, "ScopeSpansEnvelope*")},
     "RequestEnvelope": {"resource_spans": (1, "ResourceSpansEnvelope*")},
+    # The same request with only what a person may want to read of it, each part as it came; see details.py.
+    "SpanParts": {
+        "attributes": (9, "bytes*"),
+        "events": (11, "bytes*"),
+        "links": (13, "bytes*"),
+        "status": (15, "bytes*"),
+    },
+    "ResourceParts": {"attributes": (1, "bytes*")},
+    "ScopeSpansParts": {"spans": (2, "SpanParts*")},
+    "ResourceSpansParts": {"resource": (1, "ResourceParts"), "scope_spans": (2, "ScopeSpansParts*")},
+    "RequestParts": {"resource_spans": (1, "ResourceSpansParts*")},
 }
 
 
-def _file_descriptor() -> descriptor_pb2.FileDescriptorProto:
-    """The table above as protobuf describes it to itself."""
-    file = descriptor_pb2.FileDescriptorProto(name="tracelith/projection.proto", package=_PACKAGE, syntax="proto3")
-    for message_name, fields in _MESSAGES.items():
+def _pool(package: str, messages: Mapping[str, _Message]) -> descriptor_pool.DescriptorPool:
+    """A pool that knows these messages, as protobuf describes them to itself."""
+    name = f"{package.replace('.', '/')}.proto"
+    file = descriptor_pb2.FileDescriptorProto(name=name, package=package, syntax="proto3")
+    for message_name, fields in messages.items():
         message = file.message_type.add(name=message_name)
         if any(kind.endswith("?") for _, kind in fields.values()):
             message.oneof_decl.add(name="kind")
         for field_name, (number, kind) in fields.items():
-            _add_field(message, field_name, number, kind)
-    return file
+            _add_field(message, package, field_name, number, kind)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
 
 
-def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: str) -> None:
+def _add_field(message: descriptor_pb2.DescriptorProto, package: str, name: str, number: int, kind: str) -> None:
     field = message.field.add(name=name, number=number)
     repeated = kind.endswith("*")
     field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
@@ -91,22 +105,32 @@ def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, 
         field.type = _SCALARS[base]
     else:
         field.type = field.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{base}"
+        field.type_name = f".{package}.{base}"
     if kind.endswith("?"):
         field.oneof_index = 0
 
 
-def _build() -> tuple[Any, Any, Any]:
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(_file_descriptor().SerializeToString())
+def message_classes(package: str, messages: Mapping[str, _Message]) -> dict[str, Any]:
+    """Protobuf classes by name of messages that are told by a table like the one above."""
+    pool = _pool(package, messages)
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}
+
+
+def _build() -> tuple[Any, Any, Any, Any]:
+    pool = _pool(_PACKAGE, _MESSAGES)
     request = pool.FindMessageTypeByName(f"{_PACKAGE}.Request")
     envelope = pool.FindMessageTypeByName(f"{_PACKAGE}.RequestEnvelope")
-    handler = ptars.HandlerPool([request.file]).get_for_message(request)
-    return handler, message_factory.GetMessageClass(request), message_factory.GetMessageClass(envelope)
+    handlers = ptars.HandlerPool([request.file])
+    parts = handlers.get_for_message(pool.FindMessageTypeByName(f"{_PACKAGE}.RequestParts"))
+    classes = message_factory.GetMessageClass(request), message_factory.GetMessageClass(envelope)
+    return handlers.get_for_message(request), parts, *classes
 
 
 REQUESTS: Any
 """ptars handler: ``list_to_record_batch(payloads)`` gives one row per request, nested as above, or ValueError."""
+
+PARTS: Any
+"""ptars handler of the same requests that leaves attributes, events, links and status of each span as bytes."""
 
 PROJECTED: Any
 """Protobuf class of the same messages: it reads what ptars reads, but slower and never deeper than 100 groups."""
@@ -114,4 +138,4 @@ PROJECTED: Any
 ENVELOPE: Any
 """Protobuf class of a request whose resources, scopes and spans are still bytes."""
 
-REQUESTS, PROJECTED, ENVELOPE = _build()
+REQUESTS, PARTS, PROJECTED, ENVELOPE = _build()

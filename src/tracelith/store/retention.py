@@ -11,6 +11,7 @@ from tracelith.model.facts import FactTable
 from tracelith.model.schema import WINDOW_NS
 from tracelith.store import fact_sql
 from tracelith.store.connection import Cursor, Database, insert_frame
+from tracelith.store.details import drop_details
 from tracelith.store.ledger import WindowLedger
 from tracelith.store.windows import HORIZON_NS, save_progress
 
@@ -131,6 +132,7 @@ def drop_spans(
     cursor.execute(COUNT_LATE, {"before": before, "upto": upto, "now": now_ns, "reason": LATE})
     row = cursor.execute(DROP_SPANS, {"before": before, "upto": upto, "pending": pending}).fetchone()
     cursor.execute(DROP_LINKS, {"before": before, "pending": pending})
+    drop_details(cursor, before=before, upto=upto, pending=pending)
     frozen = cursor.execute("SELECT window_ns FROM analysed_window WHERE frozen").fetchall()
     return int(row[0]) if row else 0, [int(window) for (window,) in frozen]
 

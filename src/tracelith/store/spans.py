@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, InternedBatch
+from tracelith.model.schema import DETAIL, LINK, OPERATION, RESOURCE, SPAN, InternedBatch
 from tracelith.store.connection import Cursor, Database, insert_frame
+from tracelith.store.details import insert_details, pack_details
 from tracelith.store.ledger import WindowLedger
 from tracelith.store.refusals import RefusalCounter
 from tracelith.store.windows import window_starts
@@ -61,6 +62,7 @@ class SpanAppender:
         """
         spans = _clipped(_joined(batches, "spans"))
         parts = [(sql, _clipped(_joined(batches, name))) for name, sql in INSERTS.items()]
+        packed = _packed_details(batches, spans)
         windows = window_starts(spans["start_ns"])
         with self.lock:
             commit_no = self.ledger.last_commit + 1
@@ -72,6 +74,8 @@ class SpanAppender:
                             insert_frame(cursor, sql, frame)
                     if spans.height:
                         insert_frame(cursor, INSERT_SPANS, spans, [commit_no])
+                    if packed is not None:
+                        insert_details(cursor, packed, commit_no)
                     refused.insert(cursor)
 
                 self.database.insert(write)
@@ -98,6 +102,16 @@ def _joined(batches: Sequence[InternedBatch], name: str) -> pl.DataFrame:
     if not filled:
         return NO_ROWS[name]
     return filled[0] if len(filled) == 1 else pl.concat(filled)
+
+
+def _packed_details(batches: Sequence[InternedBatch], spans: pl.DataFrame) -> pl.DataFrame | None:
+    """The details of the batches' spans, ready for insert_details; None if there is nothing to insert."""
+    if all(batch.details is None for batch in batches):
+        return None
+    untold = DETAIL.to_frame()
+    rows = [untold.clear(batch.spans.height) if batch.details is None else batch.details for batch in batches]
+    packed = pack_details(spans, pl.concat(rows))
+    return packed if packed.height else None
 
 
 def _clipped(frame: pl.DataFrame) -> pl.DataFrame:

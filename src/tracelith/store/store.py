@@ -14,7 +14,7 @@ from tracelith.model.errors import StoreError
 from tracelith.model.facts import FactReader, FactTable
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import InternedBatch
-from tracelith.store import deployments, facts, findings, reading, refusals, retention
+from tracelith.store import deployments, details, facts, findings, reading, refusals, retention
 from tracelith.store.believed_time import believed_time
 from tracelith.store.connection import Cursor, Database, open_database
 from tracelith.store.ledger import WaitingWindows, WindowLedger
@@ -166,6 +166,10 @@ class Store:
     def read_trace(self, trace_hi: int, trace_lo: int) -> WindowSpans:
         """One trace, whole; no rows if it is unknown or past retention."""
         return reading.read_trace(self._database, trace_hi, trace_lo, self._ledger.last_commit)
+
+    def read_details(self, trace_hi: int, trace_lo: int) -> pl.DataFrame:
+        """store.details.SPAN_DETAIL rows of one trace; none unless attributes were kept when it was received."""
+        return details.read_details(self._database, trace_hi, trace_lo)
 
     def ensure_fact_tables(self, tables: Sequence[FactTable]) -> None:
         """Creates missing fact tables and rebuilds those whose columns differ.
