@@ -15,8 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def described_rows(described: DescribedSpans) -> list[dict[str, object]]:
     """The spans with the text their rows stand for, in an order that does not depend on row numbers."""
-    resources = described.resources.to_dicts()
-    operations = described.operations.to_dicts()
+    resources, operations = described.resources, described.operations
     rows = [
         {**row, "resource_row": resources[row["resource_row"]], "operation_row": operations[row["operation_row"]]}
         for row in described.spans.iter_rows(named=True)

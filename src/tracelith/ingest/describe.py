@@ -4,6 +4,7 @@ Three steps, none of which loops over spans: fields.py turns attributes into cod
 span are chosen by its kind and protocol; the distinct combinations, a few hundred in a batch, become text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracelith.ingest.fields import Fields, FieldTable, distinct_rows, encode_text
+from tracelith.ingest.memo import Memo, TextRow
 from tracelith.ingest.naming import normalise_names
 from tracelith.ingest.outcomes import span_outcomes, span_statuses
-from tracelith.ingest.peers import choose_peers, operation_text, protocol_names
+from tracelith.ingest.peers import PEER_COLUMNS, PROTOCOLS, choose_peers, operation_text
 from tracelith.ingest.sampling import adjusted_counts
 from tracelith.model.schema import LINK, RESOURCE_TEXT, SPAN, RawSpans
 from tracelith.model.semantic_conventions import RESOURCE_KEYS, SPAN_KEYS
@@ -38,14 +40,15 @@ class DescribedSpans:
         spans: SPAN columns except resource and operation, and instead of them ``resource_row`` and ``operation_row``
             (UInt32), row numbers in resources and operations.
         links: LINK rows.
-        resources: RESOURCE_TEXT rows. operations: OPERATION_TEXT rows. Few, but not necessarily distinct.
+        resources: RESOURCE_TEXT rows. operations: OPERATION_TEXT rows. Few, but not necessarily distinct, and
+            tuples because they are looked up one by one.
         details: DETAIL rows, one per span; None unless they are kept.
     """
 
     spans: pl.DataFrame
     links: pl.DataFrame
-    resources: pl.DataFrame
-    operations: pl.DataFrame
+    resources: Sequence[TextRow]
+    operations: Sequence[TextRow]
     details: pl.DataFrame | None = None
 
 
@@ -91,47 +94,57 @@ def _links(raw: RawSpans) -> pl.DataFrame:
 # --- resources -----------------------------------------------------------------------------------------------------
 
 
-def _resources(raw: RawSpans) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def _resources(raw: RawSpans) -> tuple[list[TextRow], NDArray[np.int64]]:
     """RESOURCE_TEXT rows and the row of each span's resource."""
     fields = _RESOURCE_FIELDS.read(raw.resource_attributes, raw.resource_count)
     first, row = distinct_rows(list(fields.codes))
-    text = _frame({name: fields.texts(name, first) for name in fields.names})
+    given = zip(*(_texts(fields.values, codes[first]) for codes in fields.codes), strict=True)
+    return _RESOURCE_TEXTS(list(given)), row[raw.spans["resource_row"].to_numpy()]
+
+
+def _resource_text(given: Sequence[TextRow]) -> list[TextRow]:
+    """RESOURCE_TEXT rows from rows of the fields of a resource."""
     named = pl.when(pl.col("service") == "").then(pl.lit(_UNKNOWN_SERVICE)).otherwise("service")
     spaced = pl.when(pl.col("namespace") == "").then(named).otherwise(pl.concat_str("namespace", named, separator="/"))
-    return text.with_columns(service=spaced).select(RESOURCE_TEXT.names()), row[raw.spans["resource_row"].to_numpy()]
+    text = pl.DataFrame(given, dict.fromkeys(_RESOURCE_FIELDS.names, pl.String), orient="row")
+    return text.with_columns(service=spaced).select(RESOURCE_TEXT.names()).rows()
 
 
 # --- operations ----------------------------------------------------------------------------------------------------
 
 
-def _operations(spans: pl.DataFrame, fields: Fields) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def _operations(spans: pl.DataFrame, fields: Fields) -> tuple[list[TextRow], NDArray[np.int64]]:
     """OPERATION_TEXT rows and the row of each span's operation."""
     name_codes, names = encode_text(spans["name"])
     normal_codes, normal_names = encode_text(normalise_names(pl.Series(names)))
     scope_codes, scopes = encode_text(spans["scope"])
     kind = spans["kind"].to_numpy()
     peers = choose_peers(kind, fields)
-    columns = {
-        "name": (normal_codes[name_codes], normal_names),
-        "http_method": (fields["http_method"], fields.values),
-        "http_route": (fields["http_route"], fields.values),
-        "scope": (scope_codes, scopes),
-        **{name: (codes, peers.values) for name, codes in peers.codes.items()},
-    }
-    kinds = kind.astype(np.int32)
-    first, row = distinct_rows([kinds, peers.protocol, *(codes for codes, _ in columns.values())])
-    text = _frame(
-        {
-            "kind": pa.array(kind[first]),
-            "protocol": protocol_names(peers.protocol[first]),
-            **{name: values.take(pa.array(codes[first])) for name, (codes, values) in columns.items()},
-        }
+    columns = (
+        (normal_codes[name_codes], normal_names),
+        (fields["http_method"], fields.values),
+        (fields["http_route"], fields.values),
+        (scope_codes, scopes),
+        *((peers.codes[name], peers.values) for name in PEER_COLUMNS),
     )
-    return operation_text(text), row
+    first, row = distinct_rows([kind.astype(np.int32), peers.protocol, *(codes for codes, _ in columns)])
+    texts = (_texts(values, codes[first]) for codes, values in columns)
+    given = zip(kind[first].tolist(), _texts(PROTOCOLS, peers.protocol[first]), *texts, strict=True)
+    return _OPERATION_TEXTS(list(given)), row
 
 
-def _frame(columns: dict[str, pa.Array]) -> pl.DataFrame:
-    """One conversion for all columns: for small frames it costs less than one per column."""
-    frame = pl.from_arrow(pa.record_batch(columns))
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow returns a Series for arrays only; tells mypy
-    return frame
+def _operation_text(given: Sequence[TextRow]) -> list[TextRow]:
+    return operation_text(pl.DataFrame(given, _GIVEN_OPERATION, orient="row")).rows()
+
+
+def _texts(values: pa.LargeStringArray, codes: NDArray[np.int32]) -> list[str]:
+    """The text behind each code; for few codes."""
+    texts: list[str] = values.take(pa.array(codes)).to_pylist() if codes.any() else [""] * len(codes)
+    return texts
+
+
+_GIVEN_OPERATION = {"kind": pl.UInt8} | dict.fromkeys(
+    ("protocol", "name", "http_method", "http_route", "scope", *PEER_COLUMNS), pl.String
+)
+_RESOURCE_TEXTS = Memo(_resource_text)
+_OPERATION_TEXTS = Memo(_operation_text)

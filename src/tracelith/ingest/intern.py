@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tracelith.ingest.describe import DescribedSpans
 from tracelith.ingest.limits import Folded, Row, TextLimits
 from tracelith.ingest.naming import normalise_operations
-from tracelith.model.schema import OPERATION, OPERATION_TEXT, RESOURCE, RESOURCE_TEXT, SPAN, InternedBatch
+from tracelith.model.schema import OPERATION, RESOURCE, RESOURCE_TEXT, SPAN, InternedBatch
 
 __all__ = ["Interner"]
 
@@ -67,10 +67,10 @@ class Interner:
         """The batch with codes, and the rows whose codes are new with it."""
         resource_row = described.spans["resource_row"].to_numpy()
         operation_row = described.spans["operation_row"].to_numpy()
-        brought = described.resources.select(RESOURCE_TEXT.names()).rows()
+        brought = described.resources
         resources = self._resources.assign(brought, _own_service(brought), list, self._admit_resource)
         operations = self._operations.assign(
-            described.operations.select(OPERATION_TEXT.names()).rows(),
+            described.operations,
             self._first_service(described, brought),
             normalise_operations,
             self._admit_operation,

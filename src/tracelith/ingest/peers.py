@@ -17,11 +17,11 @@ from tracelith.ingest.fields import Codes, Fields, encode_text
 from tracelith.model.schema import OPERATION_TEXT, Kind
 from tracelith.model.semantic_conventions import DB_SYSTEM_RENAMES, MESSAGING_ACTION_RENAMES
 
-__all__ = ["PEER_COLUMNS", "Peers", "choose_peers", "operation_text", "protocol_names"]
+__all__ = ["PEER_COLUMNS", "PROTOCOLS", "Peers", "choose_peers", "operation_text"]
 
 Bool = NDArray[np.bool_]
 
-_PROTOCOLS = pa.array(["", "http", "rpc", "messaging", "db"], pa.large_string())
+PROTOCOLS = pa.array(["", "http", "rpc", "messaging", "db"], pa.large_string())
 """By number; of several that apply the last one counts: a query over HTTP is a query, a queue's API call a message."""
 
 _HTTP, _RPC, _MESSAGING, _DB = range(1, 5)
@@ -49,7 +49,7 @@ class Peers:
     """Peers of spans as codes.
 
     Attributes:
-        protocol: int32 per span, see protocol_names.
+        protocol: int32 per span, index into PROTOCOLS.
         codes: int32 per span for each of PEER_COLUMNS, index into values.
         values: distinct texts; the first is empty.
     """
@@ -122,11 +122,6 @@ def _authorities(url_codes: Codes, values: pa.LargeStringArray) -> tuple[Codes, 
 
 
 # --- as text -------------------------------------------------------------------------------------------------------
-
-
-def protocol_names(numbers: Codes) -> pa.LargeStringArray:
-    """``http``, ``rpc``, ``messaging``, ``db`` or empty."""
-    return _PROTOCOLS.take(pa.array(numbers))
 
 
 def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
