@@ -15,7 +15,7 @@ OWN_MS = 10.0
 WAY_MS = 1.0
 
 
-def nested(hops: int, db: bool) -> str:
+def nested(hops: int, db: bool, namespace: str = "n") -> str:
     """gateway → s1 → s2 …, the last one with a datastore call if asked for."""
     lines = ["gateway SERVER GET / 0..100ms"]
     for hop in range(1, hops + 1):
@@ -23,16 +23,18 @@ def nested(hops: int, db: bool) -> str:
         caller = "gateway" if hop == 1 else f"s{hop - 1}"
         lines += [f"{indent}{caller} CLIENT call {hop}..{100 - hop}ms", f"{indent}  s{hop} SERVER GET /{hop} 20..80ms"]
     if db:
-        lines.append("  " * (2 * hops + 1) + f"s{hops} CLIENT select 30..70ms db=postgresql namespace=n object=o")
+        lines.append(
+            "  " * (2 * hops + 1) + f"s{hops} CLIENT select 30..70ms db=postgresql namespace={namespace} object=o"
+        )
     return "\n".join(lines)
 
 
-def spiky_at(hops: int, *, db: bool = False) -> dict[str, Any]:
+def spiky_at(hops: int, *, db: bool = False, namespace: str = "n") -> dict[str, Any]:
     """Document of a chain whose deepest party (service or datastore) takes 2 % of the requests 200 to 400 ms longer."""
     count, windows = 4000, 80
     random = np.random.default_rng(7)
     deepest = np.where(random.random(count) < 0.02, random.uniform(200, 400, count), random.normal(8, 1, count)) * 1e6
-    one = window_of(nested(hops, db), copies=count)
+    one = window_of(nested(hops, db, namespace), copies=count)
     spans = 2 * hops + 1 + db
     # From the outside in: what a span takes is what it contains, and half of its own time before and after.
     own = np.full(spans, WAY_MS * 1e6)

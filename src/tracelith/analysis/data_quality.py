@@ -5,7 +5,8 @@ Method: Every defect met while traces are put together is counted, with the trac
     complete if it has exactly one root, no span whose parent is missing, and no cycle; only complete traces are used
     for depth and latency.
 Reading: The usable share is the share of complete traces. The list names what is missing, what that costs, and how to
-    get it; the first line costs most.
+    get it; the first line costs most. Services with more names, destinations or versions than are kept apart are
+    listed with what is no longer concluded about them.
 Needs: One trace.
 False positives: Traces that were still arriving when they were analysed count as incomplete until their window is
     analysed again; a caller outside your systems that sends a trace context but no spans leaves traces without root.
@@ -20,6 +21,7 @@ import polars as pl
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.deployments.version_sightings import SERVICE_VERSIONS
 from tracelith.analysis.quality.defects import DEFECTS, Defect
+from tracelith.analysis.quality.folded_texts import FOLDED_SPANS, folded_texts, observe_folded
 from tracelith.analysis.quality.trace_quality import SERVICE_ACTIVITY, TRACE_DEFECTS, TRACE_QUALITY, observe_quality
 from tracelith.analysis.statistics.intervals import proportion
 from tracelith.analysis.times import iso_time
@@ -31,8 +33,8 @@ NO_TRACES = "no traces in this period; point an exporter at the receiver or impo
 
 
 def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
-    """Facts about defects and services, see trace_quality."""
-    return observe_quality(view)
+    """Facts about defects and services, see trace_quality, and about what was too much to be kept apart."""
+    return {**observe_quality(view), FOLDED_SPANS.name: observe_folded(view)}
 
 
 def conclude(evidence: Evidence) -> Conclusion:
@@ -50,6 +52,7 @@ def conclude(evidence: Evidence) -> Conclusion:
         "refused_spans": sum(evidence.refusals.values()),
         "refusals": [{"reason": reason, "spans": spans} for reason, spans in evidence.refusals.items()],
         "defects": _defects(counts),
+        "folded": folded_texts(evidence.facts, {row["service"]: row["spans"] for row in services}),
         "service_list": services,
         "environments": [evidence.environment] if counts["traces"] else [],
         "status": str(usable.state),
@@ -109,7 +112,7 @@ def _services(evidence: Evidence) -> list[dict[str, Any]]:
 ANALYSIS = Analysis.define(
     __name__,
     __doc__,
-    fact_tables=(TRACE_QUALITY, TRACE_DEFECTS, SERVICE_ACTIVITY),
+    fact_tables=(TRACE_QUALITY, TRACE_DEFECTS, SERVICE_ACTIVITY, FOLDED_SPANS),
     observe=observe,
     conclude=conclude,
 )

@@ -37,6 +37,7 @@ from tracelith.analysis.tail.facts import (
 from tracelith.analysis.tail.hop_shares import HopShare, hop_shares
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import Finding, Severity
+from tracelith.model.schema import is_folded
 
 __all__ = ["ANALYSIS"]
 
@@ -82,6 +83,8 @@ def _accused(hop: HopShare) -> bool:
     return (
         document["status"] == "ok"
         and document["remote"]
+        # Destinations beyond the limit stand under one name: no single one of them is known to be slow.
+        and not is_folded(document["callee"])
         and document["material"]
         # Slow requests that merely call more often are requests of another kind, not victims of a slow hop.
         and document["slow_hop"]

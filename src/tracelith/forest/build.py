@@ -11,7 +11,7 @@ from tracelith.forest.rows import SpanRows, TraceRows, drop_duplicates, number_t
 from tracelith.forest.tables import TextTable, operation_table, resource_table
 from tracelith.forest.view import Bool, Float64, Int32, Int64, TraceForest
 from tracelith.model.ports import WindowSpans
-from tracelith.model.schema import Kind
+from tracelith.model.schema import OTHER, Kind
 
 __all__ = ["build_forest"]
 
@@ -28,8 +28,9 @@ def build_forest(window: WindowSpans) -> TraceForest:
     Duplicates by (trace, span id, side) are dropped, parents that lead in a circle are cut, spans whose parent is
     missing head a fragment; each of these is counted, per trace and in total.
 
-    A trace is complete with one root, no orphan and no circle. Further roots that receive a message (kind CONSUMER,
-    or a span link) do not make it incomplete: their work was handed over, they head chains of their own.
+    A trace is complete with one root, no orphan, no circle and no service that stands for many. Further roots that
+    receive a message (kind CONSUMER, or a span link) do not make it incomplete: their work was handed over, they head
+    chains of their own.
     """
     resources, operations = resource_table(window.resources), operation_table(window.operations)
     rows = span_rows(window.spans, resources, operations)
@@ -46,6 +47,7 @@ def build_forest(window: WindowSpans) -> TraceForest:
         "multi_root_traces": (roots > 1).astype(np.int32),
         "rootless_traces": (root < 0).astype(np.int32),
         "unknown_sampling_traces": np.isnan(weight).astype(np.int32),
+        "folded_service_traces": _with_folded_service(rows, resources, traces.lo.size).astype(np.int32),
     }
     environments, environment_of = _environments(rows, resources)
     head = np.where(root >= 0, root, tree.trace_first[:-1])
@@ -71,7 +73,7 @@ def build_forest(window: WindowSpans) -> TraceForest:
         trace_lo=traces.lo,
         trace_first=tree.trace_first,
         trace_root=root,
-        trace_complete=(counts["orphan_spans"] == 0) & (counts["cyclic_spans"] == 0) & (root >= 0) & (roots <= 1),
+        trace_complete=_complete(counts) & (root >= 0) & (roots <= 1),
         trace_weight=weight,
         trace_window=traces.window,
         trace_environment=environment_of[rows.resource[head]],
@@ -155,6 +157,21 @@ def _roots(rows: SpanRows, tree: _Tree, handed_over: Bool, traces: int) -> tuple
     for part in (roots[~own], roots[own]):
         root[rows.trace[part][::-1]] = part[::-1]
     return root, competing
+
+
+def _complete(counts: dict[str, Int32]) -> Bool:
+    unfit = counts["orphan_spans"] + counts["cyclic_spans"] + counts["folded_service_traces"]
+    complete: Bool = unfit == 0
+    return complete
+
+
+def _with_folded_service(rows: SpanRows, resources: TextTable, traces: int) -> Bool:
+    """Which traces pass services beyond the limit: calls between two of those would look like one service's work."""
+    folded = (resources.texts["service"] == OTHER).to_numpy()
+    passed = np.zeros(traces, np.bool_)
+    if folded.any():
+        passed[rows.trace[folded[rows.resource]]] = True
+    return passed
 
 
 def _least_inclusion(weight: Float64, trace_first: Int32) -> Float64:

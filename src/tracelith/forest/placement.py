@@ -8,7 +8,7 @@ import polars as pl
 
 from tracelith.forest.arrays import nearest_marked
 from tracelith.forest.view import Bool, Int32, TraceForest
-from tracelith.model.schema import Kind
+from tracelith.model.schema import OTHER, Kind
 
 __all__ = ["Placement", "place_spans"]
 
@@ -100,9 +100,13 @@ def _effective_service(forest: TraceForest, proxy: Bool, above: Int32) -> Int32:
     return service
 
 
+def _known(text: str) -> bool:
+    return text not in ("", OTHER)
+
+
 def _clocks(resources: pl.DataFrame) -> Int32:
     names = [
-        f"host {host}" if host else f"instance {instance}" if instance else row
+        f"host {host}" if _known(host) else f"instance {instance}" if _known(instance) else row
         for row, (host, instance) in enumerate(zip(resources["host"], resources["instance"], strict=True))
     ]
     numbers: dict[str | int, int] = {}

@@ -40,14 +40,15 @@ class TraceForest:
             in order.
         trace_first: int32[t+1], spans of trace i are trace_first[i]:trace_first[i+1].
         trace_root: int32[t], the earliest true root; -1 if the trace has none.
-        trace_complete: bool[t], exactly one root, no orphan and no cycle: fit for depth and critical path. Further
-            roots that receive a message (kind CONSUMER, or a span link) do no harm: they head chains of their own.
+        trace_complete: bool[t], exactly one root, no orphan, no cycle, no service beyond the limit (OTHER): fit for
+            depth and critical path. Further roots that receive a message (kind CONSUMER, or a span link) do no harm:
+            they head chains of their own.
         trace_weight: float64[t], adjusted count (minimum inclusion probability over its spans); NaN if unknown.
         trace_window: int64[t], start of the window the trace belongs to (that of its earliest span), ns.
         trace_environment: int32[t], index into environments (the root's).
         counts: defects met while building, by name: duplicate_spans, orphan_spans, cyclic_spans, multi_root_traces,
             rootless_traces, clamped_spans, implausible_clock_spans, kindless_spans, skewed_spans,
-            unpaired_client_spans, unknown_sampling_traces. Each is also shown in data quality.
+            unpaired_client_spans, unknown_sampling_traces, folded_service_traces. Each is also shown in data quality.
         trace_counts: the same defects per trace (int32[t] by name), so that each is counted in its own window and
             environment; each entry of counts is the sum of the entry here.
     """

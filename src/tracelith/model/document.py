@@ -77,6 +77,7 @@ class QualityDocument(TypedDict):
     refused_spans: int  # never stored, of any environment
     refusals: list[dict[str, Any]]  # [{reason, spans}], most first
     defects: list[DefectDocument]  # only those with count > 0, most harmful first
+    folded: list[dict[str, Any]]  # [{service, texts, spans, share, consequence, remedy}]: too many to be kept apart
     service_list: list[dict[str, Any]]  # [{service, spans, traces, versions, first_seen, last_seen}]
     environments: list[str]
     status: StateName

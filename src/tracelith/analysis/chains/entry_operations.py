@@ -18,6 +18,7 @@ from tracelith.analysis.statistics.histograms import ACCURACY, ZERO_BUCKET, coar
 from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, quantile, widened
 from tracelith.analysis.statistics.weights import speaking_rows
 from tracelith.model.findings import Estimate, State
+from tracelith.model.schema import is_folded
 
 __all__ = ["EntryOperation", "entry_operations"]
 
@@ -25,6 +26,10 @@ Float64 = NDArray[np.float64]
 
 ENTRY = ["service", "operation", "restarted"]
 NEEDED_TRACES = 200
+MANY_OPERATIONS = (
+    "operations beyond the limit of their service are counted together here; see which names it sends in data quality"
+)
+
 MOST_CHAINS = 20
 """Chains listed per entry operation; the rest is one request in many."""
 
@@ -41,7 +46,7 @@ class EntryOperation:
 
 
 def entry_operations(evidence: Evidence) -> list[EntryOperation]:
-    """All entry operations, most traffic first."""
+    """All entry operations, most traffic first; those that stand for many come last."""
     length = block_length_ns(evidence.start_ns, evidence.end_ns)
     depths = _by_entry(evidence.facts.by_window(CHAIN_DEPTH, length))
     latencies = _by_entry(evidence.facts.by_window(ENTRY_LATENCY, length))
@@ -61,9 +66,15 @@ def entry_operations(evidence: Evidence) -> list[EntryOperation]:
     return sorted(operations, key=_most_traffic_first)
 
 
-def _most_traffic_first(operation: EntryOperation) -> tuple[int, str, str, bool]:
+def _most_traffic_first(operation: EntryOperation) -> tuple[bool, int, str, str, bool]:
     document = operation.document
-    return (-document["traces"], document["service"], document["operation"], document["restarted"])
+    return (
+        is_folded(document["operation"]),
+        -document["traces"],
+        document["service"],
+        document["operation"],
+        document["restarted"],
+    )
 
 
 def _by_entry(rows: pl.DataFrame, *, speaking: bool = True) -> dict[tuple[str, str, bool], pl.DataFrame]:
@@ -82,7 +93,7 @@ def _operation(
     orphan_share: float,
 ) -> EntryOperation:
     traces = int(latencies["traces"].sum())
-    state, reason = _judge(traces, orphan_share)
+    state, reason = _judge(key[1], traces, orphan_share)
     depth, p95 = _depth(key, depths, state, reason)
     document = {
         "service": key[0],
@@ -90,7 +101,7 @@ def _operation(
         "traces": traces,
         "restarted": key[2],
         "depth": depth,
-        "latency_ms": _latency(key, latencies),
+        "latency_ms": _latency(key, latencies, state),
         "latency_histogram": _histogram(latencies),
         "chains": chains,
         "status": str(state),
@@ -99,7 +110,9 @@ def _operation(
     return EntryOperation(document, p95)
 
 
-def _judge(traces: int, orphan_share: float) -> tuple[State, str]:
+def _judge(operation: str, traces: int, orphan_share: float) -> tuple[State, str]:
+    if is_folded(operation):
+        return State.NOT_IDENTIFIABLE, MANY_OPERATIONS
     if traces < NEEDED_TRACES:
         seen = f"{NEEDED_TRACES} complete traces are needed, {traces} came; analyse a longer period"
         return State.INSUFFICIENT_DATA, seen
@@ -135,11 +148,7 @@ def _depth(
     hops = critical["hops"].to_numpy().astype(np.float64)
     estimates = _estimates(key, critical, hops, {"p50": 0.5, "p95": 0.95}, "depth")
     if state is not State.OK:
-        unread = {
-            name: Estimate(None, n=one.n, n_eff=one.n_eff, state=state, reason=reason)
-            for name, one in estimates.items()
-        }
-        estimates = unread
+        estimates = {name: _unread(estimate, state, reason) for name, estimate in estimates.items()}
     p95 = estimates["p95"]
     document = {
         "p50": estimates["p50"].document(),
@@ -151,6 +160,10 @@ def _depth(
         "band": "unknown" if p95.value is None else _band(p95.value),
     }
     return document, p95
+
+
+def _unread(estimate: Estimate, state: State, reason: str) -> Estimate:
+    return Estimate(None, n=estimate.n, n_eff=estimate.n_eff, state=state, reason=reason)
 
 
 def _band(hops: float) -> str:
@@ -169,9 +182,11 @@ def _hop_histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return merged.select("hops", "traces", "share").to_dicts()
 
 
-def _latency(key: tuple[str, str, bool], rows: pl.DataFrame) -> dict[str, Any]:
+def _latency(key: tuple[str, str, bool], rows: pl.DataFrame, state: State) -> dict[str, Any]:
     values = representative(rows["bucket"].to_numpy()) / 1e6
     estimates = _estimates(key, rows, values, {"p50": 0.5, "p95": 0.95, "p99": 0.99}, "latency")
+    if state is State.NOT_IDENTIFIABLE:
+        estimates = {name: _unread(estimate, state, MANY_OPERATIONS) for name, estimate in estimates.items()}
     return {name: _within_buckets(estimate).document() for name, estimate in estimates.items()}
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from tracelith.analysis.deployments.version_sightings import (
+    DAY_NS,
     DEBOUNCE_NS,
+    MOST_VERSIONS_A_DAY,
     Ignored,
     appearances,
     clean_sightings,
@@ -64,7 +66,7 @@ def deployment_events(sightings: pl.DataFrame, told: pl.DataFrame, *, start_ns: 
     seen = clean_sightings(sightings)
     external, unchanged = _told_events(_with_namespaces(told, sightings), start_ns, end_ns)
     from_traces, doubtful = _seen_events(seen, external, start_ns, end_ns)
-    unnamed = nameless(sightings).select("service", pl.lit(Ignored.NAMELESS.value).alias("reason"), "count")
+    unnamed = nameless(sightings).select("service", "reason", "count")
     events = pl.concat((external, from_traces)).sort("at_ns", "service", "version")
     ignored = _tally((unnamed, unchanged, doubtful), told_about=set(external["service"]))
     return DeploymentEvents(events, ignored, *_coverage(sightings, external, start_ns, end_ns))
@@ -109,6 +111,8 @@ def _seen_events(
     reasoned = found.filter(~repeated).with_columns(
         reason=pl.when(within)
         .then(pl.lit(Ignored.UNTOLD.value))
+        .when(pl.len().over("service", pl.col("at_ns") // DAY_NS) > MOST_VERSIONS_A_DAY)
+        .then(pl.lit(Ignored.FLOOD.value))
         .when(pl.col("delay_ns") >= DEBOUNCE_NS)
         .then(pl.lit(Ignored.LOW_TRAFFIC.value))
         .when(pl.col("at_ns") - pl.col("earliest_ns") > DEBOUNCE_NS)
@@ -187,7 +191,8 @@ def _because(reason: Ignored, counted: pl.DataFrame) -> pl.DataFrame:
 def _tally(parts: tuple[pl.DataFrame, ...], told_about: set[str]) -> pl.DataFrame:
     """All that was ignored; a version without a name costs nothing where deployments were told."""
     rows = pl.concat([part.select("service", "reason", pl.col("count").cast(pl.Int64)) for part in parts])
-    moot = pl.col("service").is_in(sorted(told_about)) & (pl.col("reason") == Ignored.NAMELESS.value)
+    unnamed = pl.col("reason").is_in([Ignored.NAMELESS.value, Ignored.FOLDED.value])
+    moot = pl.col("service").is_in(sorted(told_about)) & unnamed
     return rows.filter(~moot).group_by("service", "reason").agg(pl.col("count").sum()).sort("service", "reason")
 
 

@@ -12,10 +12,13 @@ import polars as pl
 
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
+from tracelith.model.schema import OTHER
 
 __all__ = [
     "APPEARANCE",
+    "DAY_NS",
     "DEBOUNCE_NS",
+    "MOST_VERSIONS_A_DAY",
     "SERVICE_VERSIONS",
     "Ignored",
     "appearances",
@@ -49,6 +52,8 @@ DEBOUNCE_NS = 30 * MINUTE_NS
 """Deployments of one service closer than this are one deployment (metrics.md §7.1)."""
 FORGOTTEN_NS = 7 * DAY_NS
 """A version not seen for this long counts as deployed when it returns: a rollback (metrics.md §7.1)."""
+MOST_VERSIONS_A_DAY = DAY_NS // DEBOUNCE_NS
+"""Versions of one service that can be told apart within a day: more of them leave no debounce time to each."""
 LONGEST_TRACE_NS = DAY_NS
 """A span later than this after its trace's window comes from a broken clock."""
 MEANINGLESS_VERSION = (
@@ -64,6 +69,14 @@ class Ignored(StrEnum):
     LOW_TRAFFIC = (
         "too few requests to tell within 30 minutes when a version appeared; "
         "import its deployments, or sample more of its traces"
+    )
+    FLOOD = (
+        "dozens of versions appeared within a day: versions that change with every instance or request say nothing "
+        "about releases; let service.version change with releases only, or import deployments"
+    )
+    FOLDED = (
+        "the service brought more versions than are kept apart, so later ones are not told apart; let service.version "
+        "change with releases only, or import deployments"
     )
     GAP = "it appeared after more than 30 minutes without any request, so nobody knows when it was deployed"
     SHARED = (
@@ -130,14 +143,20 @@ def clean_sightings(sightings: pl.DataFrame) -> pl.DataFrame:
 
 
 def nameless(sightings: pl.DataFrame) -> pl.DataFrame:
-    """Services with spans whose version tells nothing: columns service and count (of such versions)."""
+    """Services with spans whose version tells nothing: columns service, reason and count (of such versions)."""
     return (
         sightings.lazy()
         .with_columns(pl.col("version").str.strip_chars())
         .filter(pl.col("version").str.contains(MEANINGLESS_VERSION))
-        .group_by("service")
+        .group_by(
+            "service",
+            pl.when(pl.col("version") == OTHER)
+            .then(pl.lit(Ignored.FOLDED.value))
+            .otherwise(pl.lit(Ignored.NAMELESS.value))
+            .alias("reason"),
+        )
         .agg(pl.col("version").n_unique().cast(pl.Int64).alias("count"))
-        .sort("service")
+        .sort("service", "reason")
         .collect()
     )
 

@@ -62,6 +62,14 @@ DEFECTS = (
         harm=3.0,
     ),
     Defect(
+        "folded_service_traces",
+        "Traces with services beyond the limit",
+        "Which services they passed is not known, so they are left out of depth and tail.",
+        "Some sender invents service names: give each service a fixed service.name.",
+        of_traces=True,
+        harm=3.0,
+    ),
+    Defect(
         "implausible_clock_spans",
         "Spans with a time that cannot be",
         "They stay where their trace puts them; durations next to them may be wrong.",

@@ -102,6 +102,7 @@ def _without_evidence(reason: str) -> dict[str, Any]:
             "refused_spans": 0,
             "refusals": [],
             "defects": [],
+            "folded": [],
             "service_list": [],
             "environments": [],
             **status,

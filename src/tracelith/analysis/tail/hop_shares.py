@@ -36,6 +36,7 @@ from tracelith.analysis.tail.hop_tables import (
     hop_table,
 )
 from tracelith.model.findings import State
+from tracelith.model.schema import is_folded
 
 __all__ = ["HopShare", "hop_shares"]
 
@@ -50,6 +51,8 @@ MOST_ROWS = 15
 FAR_HOPS = 2
 """From so many awaited calls below the entry service on, slow requests are slow because of a chain (own). One call
 away is where a gateway's only service, or a page's backend, naturally does its work."""
+
+MANY_OPERATIONS = "operations beyond the limit of their service are counted together here"
 
 MATERIAL_FACTOR, MATERIAL_EXCESS_NS = 2.0, 5e6
 """A tail is worth speaking of when slow requests take twice as long as ordinary ones, and 5 ms longer."""
@@ -71,6 +74,8 @@ def hop_shares(evidence: Evidence) -> list[HopShare]:
 
 
 def _rows(key: EntryKey, facts: EntryFacts, table: HopTable) -> list[HopShare]:
+    if is_folded(key[1]):
+        return [_unread(key, table, State.NOT_IDENTIFIABLE, MANY_OPERATIONS)]
     enough = min(float(table.traces), table.times.n_eff) + 1e-9
     q = next((q for q, needed in QUANTILES if enough >= needed), None)
     if q is None or table.hops.is_empty():
@@ -227,6 +232,11 @@ def _without_data(key: EntryKey, table: HopTable) -> HopShare:
         state, reason = State.NOT_IDENTIFIABLE, "requests take no time at all"
     elif table.traces >= needed:
         reason = f"{needed} effective traces are needed, {table.times.n_eff:.0f} remain after weighting"
+    return _unread(key, table, state, reason)
+
+
+def _unread(key: EntryKey, table: HopTable, state: State, reason: str) -> HopShare:
+    """The row of an entry operation of whose hops nothing is said."""
     unknown = (
         "slower_ms",
         "hops_away",
