@@ -14,18 +14,19 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import polars as pl
 
-from tracelith.ingest.decode import decode_requests
+from tracelith.ingest.decode import DecodedRequests, decode_requests
 from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
+from tracelith.ingest.kept_times import KeptTimes, refuse_other_times
 from tracelith.ingest.limits import Cardinality, TextLimits
-from tracelith.ingest.otlp_json import decode_json_request
+from tracelith.ingest.otlp_json import decode_json_requests
 from tracelith.ingest.status import IngestMeter, IngestStatus
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
 from tracelith.model.schema import InternedBatch, RawSpans
@@ -134,13 +135,25 @@ class GroupCommitter:
     """
 
     def __init__(
-        self, sink: SpanSink, *, max_queued_bytes: int = MAX_QUEUED_BYTES, keep_attributes: bool = False
+        self,
+        sink: SpanSink,
+        *,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
+        keep_attributes: bool = False,
+        times: Callable[[], KeptTimes] | None = None,
     ) -> None:
+        """Starts decoding and committing.
+
+        Args:
+            sink: the store. max_queued_bytes: bound of the queue. keep_attributes: store the details of spans, too.
+            times: which start times to take, asked for every group; by default any.
+        """
         self.meter = IngestMeter()
         self._sink = sink
         self._writer = SpanWriter(sink)
         self._max_queued_bytes = max_queued_bytes
         self._keep_attributes = keep_attributes
+        self._times = times
         self._changed = threading.Condition()
         self._pending: deque[_Pending] = deque()
         self._described: deque[_Described] = deque()
@@ -200,7 +213,8 @@ class GroupCommitter:
 
     def _decode_forever(self) -> None:
         while group := self._next_pending():
-            described, failed = _describe_group(group, keep_attributes=self._keep_attributes)
+            taking = _Taking(self._keep_attributes, self._times() if self._times else None)
+            described, failed = _describe_group(group, taking)
             for pending, error in failed:
                 self._settle_failure(pending, error)
             with self._changed:
@@ -279,50 +293,44 @@ class GroupCommitter:
 Failed = tuple[_Pending, Exception]
 
 
-def _describe_group(group: Sequence[_Pending], *, keep_attributes: bool) -> tuple[list[_Described], list[Failed]]:
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """What of the requests is taken."""
+
+    keep_attributes: bool
+    times: KeptTimes | None
+
+
+def _describe_group(group: Sequence[_Pending], taking: _Taking) -> tuple[list[_Described], list[Failed]]:
     """The group's spans, described, and the requests that could not be; each of those fails alone."""
     try:
-        return _describe(group, keep_attributes=keep_attributes)
+        return _describe(group, taking)
     except BaseException as error:  # also a panic of native code: the thread that decodes must live on
         if len(group) > 1:
-            alone = [_describe_group([pending], keep_attributes=keep_attributes) for pending in group]
+            alone = [_describe_group([pending], taking) for pending in group]
             return [one for described, _ in alone for one in described], [one for _, failed in alone for one in failed]
         log.exception("decoding failed", extra={"bytes": len(group[0].body), "encoding": group[0].encoding})
         return [], [(group[0], _as_exception(error))]
 
 
-def _describe(group: Sequence[_Pending], *, keep_attributes: bool) -> tuple[list[_Described], list[Failed]]:
+def _describe(group: Sequence[_Pending], taking: _Taking) -> tuple[list[_Described], list[Failed]]:
     described, failed = list[_Described](), list[Failed]()
-    for pending in group:
-        if pending.encoding == "json":
-            _describe_json(pending, described, failed, keep_attributes=keep_attributes)
-    if binary := [pending for pending in group if pending.encoding == "protobuf"]:
-        described.append(_describe_protobuf(binary, failed, keep_attributes=keep_attributes))
+    for decode, encoding in ((decode_json_requests, "json"), (decode_requests, "protobuf")):
+        if same := [pending for pending in group if pending.encoding == encoding]:
+            decoded = decode([pending.body for pending in same], keep_attributes=taking.keep_attributes)
+            taken = refuse_other_times(decoded, taking.times) if taking.times else decoded
+            described.append(_settled(same, taken, failed))
     return described, failed
 
 
-def _describe_protobuf(group: Sequence[_Pending], failed: list[Failed], *, keep_attributes: bool) -> _Described:
-    decoded = decode_requests([pending.body for pending in group], keep_attributes=keep_attributes)
-    spans = describe(decoded.raw)
+def _settled(group: Sequence[_Pending], decoded: DecodedRequests, failed: list[Failed]) -> _Described:
     settled = []
     for pending, verdict in zip(group, decoded.verdicts, strict=True):
         if verdict.error is not None:
             failed.append((pending, verdict.error))
         else:
             settled.append((pending, Receipt(verdict.accepted, verdict.rejected, verdict.reason)))
-    return _Described(spans, tuple(settled), _refusals(decoded.raw))
-
-
-def _describe_json(
-    pending: _Pending, described: list[_Described], failed: list[Failed], *, keep_attributes: bool
-) -> None:
-    try:
-        decoded = decode_json_request(pending.body, keep_attributes=keep_attributes)
-    except InvalidRequest as error:
-        failed.append((pending, error))
-    else:
-        receipt = Receipt(decoded.accepted, decoded.rejected, decoded.reason)
-        described.append(_Described(describe(decoded.raw), ((pending, receipt),), _refusals(decoded.raw)))
+    return _Described(describe(decoded.raw), tuple(settled), _refusals(decoded.raw))
 
 
 def _as_exception(error: BaseException) -> Exception:
