@@ -19,11 +19,16 @@ POSTED_AT_ONCE = 1000
 """Deployments in one request: well below the server's limit for a body."""
 
 
-def import_trace_files(paths: list[Path], db: Path) -> None:
-    """Stores the traces in the database, through the server that owns it if there is one, and says how many."""
+def import_trace_files(paths: list[Path], db: Path, *, keep_attributes: bool = False) -> None:
+    """Stores the traces in the database, through the server that owns it if there is one, and says how many.
+
+    Args:
+        keep_attributes: also keep all that spans say. A server is told it in any case, and keeps it if it keeps that of
+            other spans.
+    """
     try:
         with open_workspace(db) as workspace:
-            summary = workspace.import_traces(paths)
+            summary = workspace.import_traces(paths, keep_attributes=keep_attributes)
             workspace.analyse()
     except StoreLocked as locked:
         summary = _export(paths, find_server(db, locked))
@@ -54,7 +59,7 @@ def _export(paths: list[Path], server: RunningServer) -> ImportSummary:
         server.export(encode_request(raw))
 
     with bar("sending to the running server") as advance:
-        summary = import_paths(paths, export, on_progress=advance)
+        summary = import_paths(paths, export, keep_attributes=True, on_progress=advance)
     show_import(summary, named=paths)
     return summary
 

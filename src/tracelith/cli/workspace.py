@@ -32,7 +32,7 @@ class Workspace:
     store: Store
     engine: Engine
 
-    def import_traces(self, paths: Sequence[Path]) -> ImportSummary:
+    def import_traces(self, paths: Sequence[Path], *, keep_attributes: bool = False) -> ImportSummary:
         """Stores the traces of files and folders, and analyses nothing yet; problems go to standard error.
 
         Raises:
@@ -46,7 +46,7 @@ class Workspace:
                 self.store.record_refusals({refusal.reason: refusal.spans for refusal in raw.rejections})
 
         with bar("importing") as advance:
-            summary = import_paths(paths, store, on_progress=advance)
+            summary = import_paths(paths, store, keep_attributes=keep_attributes, on_progress=advance)
         show_import(summary, named=paths)
         return summary
 

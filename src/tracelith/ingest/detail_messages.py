@@ -22,6 +22,7 @@ __all__ = [
     "Detail",
     "Event",
     "Link",
+    "Pairs",
     "cut_part",
     "encode_details",
     "encode_resource",
@@ -109,7 +110,7 @@ class Detail:
 
 
 def encode_details(
-    attributes: Pairs, *, events: Sequence[Event] = (), links: Sequence[Link] = (), message: str = ""
+    attributes: Pairs, *, events: Iterable[Event] = (), links: Iterable[Link] = (), message: str = ""
 ) -> Detail:
     """DETAIL.span of a span that did not come in protobuf."""
     span = _CLASSES["Span"]()

@@ -67,6 +67,7 @@ def import_paths(
     paths: Iterable[Path],
     sink: Callable[[RawSpans], None],
     *,
+    keep_attributes: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ImportSummary:
     """Reads files, and folders with everything in them, in order of name.
@@ -76,6 +77,7 @@ def import_paths(
 
     Args:
         sink: takes each batch of spans and keeps it; what it raises ends the import.
+        keep_attributes: also fill in the details of spans.
         on_progress: called with bytes done and bytes in total, of files as they lie on disk.
     """
     report = on_progress or _say_nothing
@@ -87,7 +89,7 @@ def import_paths(
     sizes = [_size(file) for file in files.values()]
     total, done = sum(sizes), 0
     for file, size in zip(files.values(), sizes, strict=True):
-        for batch in _batches(file, tally):
+        for batch in _batches(file, tally, keep_attributes=keep_attributes):
             if batch.raw.spans.height:
                 sink(batch.raw)
             report(min(done + batch.bytes_done, total), total)
@@ -100,13 +102,13 @@ def _say_nothing(_done: int, _total: int) -> None:
     """No progress wanted."""
 
 
-def _batches(file: Path, tally: _Tally) -> Iterator[ReadBatch]:
+def _batches(file: Path, tally: _Tally, *, keep_attributes: bool) -> Iterator[ReadBatch]:
     """The batches of one file, counted."""
     formats: set[str] = set()
     spans_before, problems_before = tally.spans, tally.problem_count
     rejected_before = tally.rejected
     try:
-        for batch in read_file(file):
+        for batch in read_file(file, keep_attributes=keep_attributes):
             tally.add_problems(batch.problems)
             tally.rejected += sum(rejection.spans for rejection in batch.raw.rejections)
             if batch.raw.spans.height:

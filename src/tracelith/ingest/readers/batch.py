@@ -69,6 +69,6 @@ class Decoded:
 class DocumentDecoder(Protocol):
     """A decoder of one format: many records in, one batch out; it never raises on what a record holds."""
 
-    def __call__(self, records: Sequence[Record]) -> Decoded:
-        """Spans of the records, and what is wrong with them."""
+    def __call__(self, records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
+        """Spans of the records, with their details if attributes are kept, and what is wrong with them."""
         ...

@@ -26,25 +26,28 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # at the start, or after the length of a message the Collector compressed
 
 
-def read_file(path: Path) -> Iterator[ReadBatch]:
+def read_file(path: Path, *, keep_attributes: bool = False) -> Iterator[ReadBatch]:
     """Batches of spans of a file, with what is wrong with its records and how far reading has come.
 
     Formats: OTLP as JSON, JSON lines or protobuf (one message or a delimited sequence), answers of Tempo's API, Jaeger
     JSON, Zipkin JSON v1 and v2; each also compressed with gzip. What is damaged is reported and the rest is kept.
+
+    Args:
+        path: the file. keep_attributes: also fill in the details of spans.
 
     Raises:
         UnreadableFile: the file cannot be opened, is empty, or is of no known format.
     """
     try:
         with ByteSource(path) as source:
-            yield from _read(source, str(path))
+            yield from _read(source, str(path), keep_attributes=keep_attributes)
     except OSError as error:
         raise UnreadableFile(str(path), f"cannot be read: {error.strerror or error}") from error
 
 
-def _read(source: ByteSource, name: str) -> Iterator[ReadBatch]:
+def _read(source: ByteSource, name: str, *, keep_attributes: bool) -> Iterator[ReadBatch]:
     try:
-        for trace_format, decoded in _decode(source):
+        for trace_format, decoded in _decode(source, keep_attributes=keep_attributes):
             yield _batch(source, name, trace_format, decoded)
     except Unrecognised as error:
         text = str(error)
@@ -54,17 +57,18 @@ def _read(source: ByteSource, name: str) -> Iterator[ReadBatch]:
         yield _batch(source, name, "gzip", Decoded(empty_raw_spans(), (problem,)))
 
 
-def _decode(source: ByteSource) -> Iterable[tuple[str, Decoded]]:
+def _decode(source: ByteSource, *, keep_attributes: bool) -> Iterable[tuple[str, Decoded]]:
     if not source.head.strip():
         raise Unrecognised(source.damage or "the file is empty")
     if not is_binary(source.head):
         if text := describe_text(source.head):
             raise Unrecognised(text)
-        return decode_json(source)
+        return decode_json(source, keep_attributes=keep_attributes)
     framing = frame_of(source.head)
     if framing is None:
         raise Unrecognised(f"looks like {_beginning(source.head)}")
-    return ((_PROTOBUF, decoded) for decoded in decode_protobuf(source, framing))
+    parts = decode_protobuf(source, framing, keep_attributes=keep_attributes)
+    return ((_PROTOBUF, decoded) for decoded in parts)
 
 
 def _beginning(head: bytes) -> str:

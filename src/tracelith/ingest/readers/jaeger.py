@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from tracelith.ingest.detail_messages import Event
 from tracelith.ingest.raw_columns import SPAN_ID_DIGITS, TRACE_ID_DIGITS, pad_id, scalar_text
 from tracelith.ingest.readers.batch import Decoded, Record
 from tracelith.ingest.readers.span_rows import SpanRows
@@ -29,6 +30,11 @@ __all__ = ["decode_jaeger"]
 class _Tag(msgspec.Struct, gc=False):
     key: str
     value: Any = None
+
+
+class _Log(msgspec.Struct, gc=False):
+    timestamp_us: int | None = msgspec.field(default=None, name="timestamp")
+    fields: list[_Tag] | None = None
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -51,6 +57,7 @@ class _Span(msgspec.Struct):
     references: list[_Reference] | None = None
     duration_us: int | None = msgspec.field(default=None, name="duration")
     tags: list[_Tag] | None = None
+    logs: msgspec.Raw = msgspec.Raw(b"null")  # only for the details
     process_id: str | None = msgspec.field(default=None, name="processID")
     process: _Process | None = None  # Elasticsearch documents carry it in place
 
@@ -70,6 +77,7 @@ _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANSWER = msgspec.json.Decoder(_Answer)
 _TRACE = msgspec.json.Decoder(_Trace)
 _SPAN = msgspec.json.Decoder(_Span, strict=False)  # numbers may be text: JavaScript clients quote large ones
+_LOGS = msgspec.json.Decoder(list[_Log] | None, strict=False)
 _BROKEN_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}
@@ -80,9 +88,9 @@ _FALSE = frozenset({"", "false", "0", "no"})
 _PROCESS_ALIASES = {"hostname": "host.name", "client-uuid": "service.instance.id"}
 
 
-def decode_jaeger(records: Sequence[Record]) -> Decoded:
+def decode_jaeger(records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
     """Spans of Jaeger answers, traces and single spans; nothing in a record makes it raise."""
-    rows = SpanRows()
+    rows = SpanRows(keep_attributes=keep_attributes)
     for record in records:
         for where, trace_json in _traces_of(record, rows):
             _add_trace(rows, where, trace_json)
@@ -113,7 +121,7 @@ def _add_trace(rows: SpanRows, where: str, trace_json: bytes | msgspec.Raw) -> N
     except _BROKEN_JSON as error:
         rows.note(where, f"not a Jaeger trace: {error}")
         return
-    resources = {name: rows.resource(_resource(process)) for name, process in (trace.processes or {}).items()}
+    resources = {name: _add_resource(rows, process) for name, process in (trace.processes or {}).items()}
     for number, span_json in enumerate(trace.spans or (), start=1):
         _add_span(rows, f"{where}, span {number}" if where else f"span {number}", span_json, trace, resources)
 
@@ -132,7 +140,7 @@ def _add_span(rows: SpanRows, where: str, span_json: msgspec.Raw, trace: _Trace,
         return
     if not pad_id(span.span_id, SPAN_ID_DIGITS) or not pad_id(span.trace_id or trace.trace_id, TRACE_ID_DIGITS):
         rows.note(where, "its ids are not hexadecimal; kept under digests of them")
-    resource_row = rows.resource(_resource(span.process)) if span.process else resources.get(span.process_id or "")
+    resource_row = _add_resource(rows, span.process) if span.process else resources.get(span.process_id or "")
     if resource_row is None:
         rows.note(where, "names a process that its trace does not list; kept without a service name")
         resource_row = rows.resource({})
@@ -151,10 +159,31 @@ def _add_span(rows: SpanRows, where: str, span_json: msgspec.Raw, trace: _Trace,
         attributes={key: text for key, text in tags.items() if key in KNOWN_SPAN_KEYS},
         scope=tags.get("otel.scope.name") or tags.get("otel.library.name") or "",
         trace_state=tags.get("w3c.tracestate", ""),
+        told=((tag.key, tag.value) for tag in span.tags or ()),
+        events=_events(span.logs),
     )
     if row is not None:
         for linked_trace, linked_span in links:
             rows.link(row, linked_trace, linked_span)
+
+
+def _add_resource(rows: SpanRows, process: _Process | None) -> int:
+    attributes = _resource(process)
+    told = {tag.key: tag.value for tag in process.tags or ()} if process else {}
+    return rows.resource(attributes, {**told, **attributes}.items())
+
+
+def _events(logs: msgspec.Raw) -> Iterator[Event]:
+    """The logs of a span as events; what is no log is passed over."""
+    try:
+        told = _LOGS.decode(logs) or []
+    except _BROKEN_JSON:
+        return
+    for log in told:
+        fields = {field.key: field.value for field in log.fields or ()}
+        name = fields.pop("event", fields.pop("message", None))
+        at_ns = (log.timestamp_us or 0) * 1000
+        yield Event(str(name or "log"), at_ns if 0 <= at_ns < 2**64 else 0, fields.items())
 
 
 def _id(text: str | None, digits: int) -> str:

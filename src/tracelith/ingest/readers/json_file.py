@@ -39,7 +39,7 @@ _VALUE = msgspec.json.Decoder(msgspec.Raw)
 Recognised = tuple[JsonFormat, Record] | Problem
 
 
-def decode_json(source: ByteSource) -> Iterator[tuple[JsonFormat, Decoded]]:
+def decode_json(source: ByteSource, *, keep_attributes: bool = False) -> Iterator[tuple[JsonFormat, Decoded]]:
     """Spans of a JSON file with the format they came in.
 
     Raises:
@@ -59,7 +59,7 @@ def decode_json(source: ByteSource) -> Iterator[tuple[JsonFormat, Decoded]]:
             yield JsonFormat.NOTHING, Decoded(empty_raw_spans(), problems)
         for json_format, records in by_format.items():
             if json_format is not JsonFormat.NOTHING:
-                yield json_format, _DECODERS[json_format](records)
+                yield json_format, _DECODERS[json_format](records, keep_attributes=keep_attributes)
 
 
 def _records(source: ByteSource) -> Iterator[Record]:

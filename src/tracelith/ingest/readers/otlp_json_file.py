@@ -13,9 +13,9 @@ from tracelith.ingest.readers.tempo import otlp_from_tempo
 __all__ = ["decode_otlp", "decode_resource_spans", "decode_tempo"]
 
 
-def decode_otlp(records: Sequence[Record]) -> Decoded:
+def decode_otlp(records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
     """Spans of ExportTraceServiceRequests or TracesData, one a record."""
-    decoded = decode_json_requests([record.body for record in records])
+    decoded = decode_json_requests([record.body for record in records], keep_attributes=keep_attributes)
     problems = [
         Problem(record.where, str(verdict.error) if verdict.error else verdict.reason)
         for record, verdict in zip(records, decoded.verdicts, strict=True)
@@ -24,13 +24,14 @@ def decode_otlp(records: Sequence[Record]) -> Decoded:
     return Decoded(decoded.raw, tuple(problems))
 
 
-def decode_resource_spans(records: Sequence[Record]) -> Decoded:
+def decode_resource_spans(records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
     """Spans of ResourceSpans objects that came without the envelope of a request."""
     envelope = b'{"resourceSpans":[', b"]}"
-    return decode_otlp([Record(record.where, bytes(record.body).join(envelope)) for record in records])
+    requests = [Record(record.where, bytes(record.body).join(envelope)) for record in records]
+    return decode_otlp(requests, keep_attributes=keep_attributes)
 
 
-def decode_tempo(records: Sequence[Record]) -> Decoded:
+def decode_tempo(records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
     """Spans of answers from the APIs of Tempo and Jaeger v3."""
     rewritten: list[Record] = []
     problems: list[Problem] = []
@@ -41,5 +42,7 @@ def decode_tempo(records: Sequence[Record]) -> Decoded:
             problems.append(Problem(record.where, str(error)))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             problems.append(Problem(record.where, f"not readable as a trace from Tempo: {error}"))
-    decoded = decode_otlp(rewritten) if rewritten else Decoded(empty_raw_spans(), ())
+    decoded = Decoded(empty_raw_spans(), ())
+    if rewritten:
+        decoded = decode_otlp(rewritten, keep_attributes=keep_attributes)
     return Decoded(decoded.raw, (*problems, *decoded.problems))

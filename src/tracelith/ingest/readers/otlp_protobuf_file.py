@@ -45,7 +45,7 @@ def frame_of(head: bytes) -> Framing | None:
     return Framing.VARINT if 0 < length <= _MAX_MESSAGE_BYTES and _begins_resource_spans(head, at) else None
 
 
-def decode_protobuf(source: ByteSource, framing: Framing) -> Iterator[Decoded]:
+def decode_protobuf(source: ByteSource, framing: Framing, *, keep_attributes: bool = False) -> Iterator[Decoded]:
     """Spans of a protobuf file, about BATCH_BYTES of it at a time; what is damaged is named and left out."""
     payloads: list[bytes] = []
     number, size = 1, 0
@@ -60,14 +60,16 @@ def decode_protobuf(source: ByteSource, framing: Framing) -> Iterator[Decoded]:
             payloads.append(part)
             size += len(part)
         if size >= BATCH_BYTES or part is None:
-            yield _decode(framing, number, payloads, torn)
+            yield _decode(framing, number, payloads, torn, keep_attributes=keep_attributes)
             number, payloads, size = number + len(payloads), [], 0
         if part is None:
             return
 
 
-def _decode(framing: Framing, first: int, payloads: list[bytes], torn: tuple[Problem, ...]) -> Decoded:
-    decoded = decode_requests(payloads)
+def _decode(
+    framing: Framing, first: int, payloads: list[bytes], torn: tuple[Problem, ...], *, keep_attributes: bool
+) -> Decoded:
+    decoded = decode_requests(payloads, keep_attributes=keep_attributes)
     problems = [
         Problem(_place(framing, number), str(verdict.error) if verdict.error else verdict.reason)
         for number, verdict in enumerate(decoded.verdicts, start=first)

@@ -1,9 +1,11 @@
 """Collects spans one by one into RawSpans, for formats that need a look at every span to know what it says."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tracelith.ingest.detail_messages import Detail, Event, Pairs, encode_details, encode_resource
+from tracelith.ingest.details import detail_rows
 from tracelith.ingest.raw_columns import (
     MAX_TIME_NS,
     SPAN_ID_DIGITS,
@@ -22,22 +24,27 @@ __all__ = ["SpanRows"]
 _PROBLEMS_LOCATED = 20  # per batch; a file broken throughout says so once more with the count, not a million times
 _ID_COLUMNS = frozenset({"trace_hi", "trace_lo", "span_id", "parent_id"})
 _NO_ID = "0" * SPAN_ID_DIGITS
+_NO_DETAIL = Detail(b"", 0)
 
 
 class SpanRows:
     """Spans, resources, links and refusals of one batch while it is being read.
 
-    Ids are hexadecimal text of full length (see pad_id); the empty text stands for no parent.
+    Ids are hexadecimal text of full length (see pad_id); the empty text stands for no parent. What is only told for the
+    details (``told``, ``events``) is not looked at unless attributes are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_attributes: bool = False) -> None:
+        self._keep_attributes = keep_attributes
+        self._details: list[Detail] = []
+        self._resource_details: list[Detail] = []
         self._columns: dict[str, list[Any]] = {name: [] for name in RAW_SPAN if name not in _ID_COLUMNS}
         self._trace_ids: list[str] = []
         self._span_ids: list[str] = []
         self._parent_ids: list[str] = []
         self._attributes: tuple[list[int], list[str], list[str]] = ([], [], [])
         self._links: tuple[list[int], list[str], list[str]] = ([], [], [])
-        self._resources: dict[tuple[tuple[str, str], ...], int] = {}
+        self._resources: dict[tuple[tuple[tuple[str, str], ...], bytes], int] = {}
         self._refused: Counter[str] = Counter()
         self._problems: list[Problem] = []
 
@@ -50,9 +57,14 @@ class SpanRows:
         """Remembers a problem that costs no span."""
         self._problems.append(Problem(where, text))
 
-    def resource(self, attributes: Mapping[str, str]) -> int:
-        """The row of a resource with exactly these attributes."""
-        return self._resources.setdefault(tuple(sorted(attributes.items())), len(self._resources))
+    def resource(self, attributes: Mapping[str, str], told: Pairs = ()) -> int:
+        """The row of a resource with exactly these attributes, and exactly all that is told if that is kept."""
+        detail = encode_resource(told) if self._keep_attributes else _NO_DETAIL
+        key = (tuple(sorted(attributes.items())), detail.body)
+        if key not in self._resources:
+            self._resources[key] = len(self._resources)
+            self._resource_details.append(detail)
+        return self._resources[key]
 
     def add(
         self,
@@ -68,8 +80,14 @@ class SpanRows:
         attributes: Mapping[str, str],
         scope: str = "",
         trace_state: str = "",
+        told: Pairs = (),
+        events: Iterable[Event] = (),
     ) -> int | None:
-        """Adds a span with (trace, span, parent) ids and returns its row; None if its times had to be refused."""
+        """Adds a span with (trace, span, parent) ids and returns its row; None if its times had to be refused.
+
+        Args:
+            attributes: those with a known key. told, events: all that the span says.
+        """
         if not (0 <= start_ns <= MAX_TIME_NS and 0 <= end_ns <= MAX_TIME_NS):
             self.refuse(where, "the span lies outside the years 1970 to 2262; are its times in microseconds?")
             return None
@@ -79,6 +97,8 @@ class SpanRows:
         values = (start_ns, end_ns, name, kind, status, trace_state, 0, scope, resource_row)
         for column, cell in zip(self._columns.values(), values, strict=True):
             column.append(cell)
+        if self._keep_attributes:
+            self._details.append(encode_details(told, events=events))
         rows, keys, texts = self._attributes
         for key, text in attributes.items():
             rows.append(row)
@@ -111,8 +131,9 @@ class SpanRows:
             raise AssertionError("ids are padded and checked before they are added")
         ids = {"trace_hi": traces[:, 0], "trace_lo": traces[:, 1], "span_id": spans[:, 0], "parent_id": parents[:, 0]}
         resource_attributes = [
-            (row, key, text) for key_texts, row in self._resources.items() for key, text in key_texts
+            (row, key, text) for (key_texts, _), row in self._resources.items() for key, text in key_texts
         ]
+        about = [self._resource_details[row] for row in self._columns["resource_row"]]
         return RawSpans(
             spans=build_spans({**self._columns, **ids}),
             span_attributes=build_attributes(*self._attributes),
@@ -124,4 +145,5 @@ class SpanRows:
             ),
             links=links,
             rejections=rejections,
+            details=detail_rows(self._details, about) if self._keep_attributes else None,
         )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tracelith.ingest.detail_messages import Event
 from tracelith.ingest.raw_columns import SPAN_ID_DIGITS, TRACE_ID_DIGITS, pad_id, scalar_text
 from tracelith.ingest.readers.batch import Decoded, Record
 from tracelith.ingest.readers.span_rows import SpanRows
@@ -117,9 +118,9 @@ class _Half:
     tags: Mapping[str, str]
 
 
-def decode_zipkin(records: Sequence[Record]) -> Decoded:
+def decode_zipkin(records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
     """Spans of Zipkin lists, lists of lists and single spans; nothing in a record makes it raise."""
-    rows = SpanRows()
+    rows = SpanRows(keep_attributes=keep_attributes)
     for record in records:
         for where, span_json in _spans_of(record):
             _add_record(rows, where, span_json)
@@ -159,26 +160,38 @@ def _add_record(rows: SpanRows, where: str, span_json: bytes | msgspec.Raw) -> N
         return
     ids = (trace_id, span_id, pad_id(span.parent_id, SPAN_ID_DIGITS))
     for half in _halves(span):
-        _add_half(rows, where, span.name or "", ids, half)
+        _add_half(rows, where, span, ids, half)
 
 
-def _add_half(rows: SpanRows, where: str, name: str, ids: tuple[str, str, str], half: _Half) -> None:
+def _add_half(rows: SpanRows, where: str, span: _Span, ids: tuple[str, str, str], half: _Half) -> None:
     if half.start_us is None:
         rows.refuse(where, "has no timestamp, so nothing says when it happened")
         return
+    resource, attributes = _resource(half.local), _attributes(half)
     rows.add(
         where,
         ids=ids,
         start_ns=half.start_us * 1000,
         end_ns=(half.start_us + half.duration_us) * 1000,
-        name=name,
+        name=span.name or "",
         kind=half.kind,
         status=_status(half.tags),
-        resource_row=rows.resource(_resource(half.local)),
-        attributes=_attributes(half),
+        resource_row=rows.resource(resource, resource.items()),
+        attributes=attributes,
         scope=half.tags.get("otel.scope.name") or half.tags.get("otel.library.name") or "",
         trace_state=half.tags.get("w3c.tracestate", ""),
+        told={**attributes, **half.tags}.items(),
+        events=_events(span),
     )
+
+
+def _events(span: _Span) -> Iterator[Event]:
+    """Annotations that are not the marks of a side."""
+    marks = {mark for side in _SIDES for mark in (side.begin, side.end)}
+    for each in span.annotations or ():
+        at_ns = (each.timestamp or 0) * 1000
+        if each.value and each.value not in marks and 0 <= at_ns < 2**64:
+            yield Event(each.value, at_ns, ())
 
 
 def _halves(span: _Span) -> list[_Half]:
