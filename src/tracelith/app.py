@@ -29,6 +29,7 @@ from tracelith.forest.view import ForestView
 from tracelith.http_server import HttpServer
 from tracelith.ingest.commit import GroupCommitter
 from tracelith.ingest.http_answers import CountedAnswers
+from tracelith.ingest.kept_times import kept_times
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
@@ -79,7 +80,11 @@ class Application:
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
             self.engine = Engine(self.store, registered_analyses())
-            self._committer = GroupCommitter(self.store, max_queued_bytes=settings.max_queued_bytes)
+            self._committer = GroupCommitter(
+                self.store,
+                max_queued_bytes=settings.max_queued_bytes,
+                times=kept_times(settings.fact_days, time.time_ns),
+            )
             stack.callback(self._committer.stop)
             stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
             stack.enter_context(_repeating("findings", FINDINGS_EVERY_S, self._record_findings))
