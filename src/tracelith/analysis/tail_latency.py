@@ -37,7 +37,6 @@ from tracelith.analysis.tail.facts import (
 from tracelith.analysis.tail.hop_shares import HopShare, hop_shares
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import Finding, Severity
-from tracelith.model.schema import is_folded
 
 __all__ = ["ANALYSIS"]
 
@@ -71,7 +70,7 @@ def conclude(evidence: Evidence) -> Conclusion:
 
 
 def _band(hop: HopShare) -> str:
-    if hop.low is None:
+    if hop.low is None or hop.document["status"] != "ok":
         return "unknown"
     if not (hop.document["material"] and hop.document["slow_hop"]) or hop.low < WATCH:
         return "normal"
@@ -83,8 +82,6 @@ def _accused(hop: HopShare) -> bool:
     return (
         document["status"] == "ok"
         and document["remote"]
-        # Destinations beyond the limit stand under one name: no single one of them is known to be slow.
-        and not is_folded(document["callee"])
         and document["material"]
         # Slow requests that merely call more often are requests of another kind, not victims of a slow hop.
         and document["slow_hop"]

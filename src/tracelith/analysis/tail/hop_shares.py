@@ -52,6 +52,7 @@ FAR_HOPS = 2
 """From so many awaited calls below the entry service on, slow requests are slow because of a chain (own). One call
 away is where a gateway's only service, or a page's backend, naturally does its work."""
 
+MANY_DESTINATIONS = "destinations beyond the limit of their caller are counted together here"
 MANY_OPERATIONS = "operations beyond the limit of their service are counted together here"
 
 MATERIAL_FACTOR, MATERIAL_EXCESS_NS = 2.0, 5e6
@@ -142,6 +143,8 @@ def _row(
     hop = table.hops.row(position, named=True)
     number = {name: float(column[position]) for name, column in columns.items()}
     known = whole["status"] == State.OK and np.isfinite(number["share_low"])
+    # Destinations beyond the limit stand under one name: none of them is known to be slow.
+    many = whole["status"] == State.OK and is_folded(hop["callee"])
     own = hop["caller"] == whole["service"] and hop["hop_kind"] in ("service", "peer")
     document = {
         **whole,
@@ -161,6 +164,7 @@ def _row(
         "far": bool(round(number["hops_away"]) >= FAR_HOPS) if np.isfinite(number["hops_away"]) else False,
         "slow_hop": number["excess_ms"] > 0 and number["slower_ms"] >= number["excess_ms"] / 2,
         **_edge(facts, hop, whole["q"], table),
+        **({"status": str(State.NOT_IDENTIFIABLE), "reason": MANY_DESTINATIONS} if many else {}),
         "trace_ids": _examples(facts, hop["hop"]),
     }
     return HopShare(document, number["share_low"] if known else None)
