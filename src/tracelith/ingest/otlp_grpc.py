@@ -4,9 +4,15 @@ The handler takes bytes, not messages: decoding happens once, in columns, for ma
 Statuses follow the OTLP specification: INVALID_ARGUMENT for bytes that are no request (never retried),
 UNAVAILABLE with RetryInfo when the queue is full or the commit failed, RESOURCE_EXHAUSTED (by gRPC itself)
 for a message over the size limit.
+
+To gRPC the call is one of a stream of requests, which is the same on the wire. So the handler, and not gRPC, asks for
+the message: only some workers do at a time, for each may get one as large as is allowed, and a call whose message does
+not come is cancelled, for a worker waits for it.
 """
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -30,6 +36,27 @@ WORKERS = 64
 
 ACKNOWLEDGE_TIMEOUT_S = 60.0
 
+RECEIVE_TIMEOUT_S = 10.0
+"""For a message to come; exporters give up on the whole call after as long by default."""
+
+MAX_RECEIVING_BYTES = 512 << 20
+"""Of messages being received, if all of them were of the largest size; with the default limit 16 at a time."""
+
+TURN_TIMEOUT_S = 2.0
+"""A call waits for so long for its turn to be received."""
+
+MAX_CALLS = 2_048
+MAX_CALLS_PER_CONNECTION = 256
+"""Under way; clients hold back calls beyond the latter, and those beyond the former are RESOURCE_EXHAUSTED."""
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share the traffic
+    ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that does not speak HTTP/2
+    ("grpc.keepalive_time_ms", 60_000),  # a client that vanished, or does not read
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+
 
 class GrpcReceiver:
     """A running OTLP/gRPC server.
@@ -48,12 +75,14 @@ class GrpcReceiver:
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="otlp-grpc")
         self._server = grpc.server(
             self._workers,
-            options=[
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share the traffic
-            ],
+            options=[*OPTIONS, ("grpc.max_receive_message_length", max_message_bytes)],
+            maximum_concurrent_rpcs=MAX_CALLS,
         )
-        export = grpc.unary_unary_rpc_method_handler(self._export)
+        self._turns = threading.Semaphore(max(4, MAX_RECEIVING_BYTES // max_message_bytes))
+        self._awaited: dict[grpc.ServicerContext, float] = {}
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._cancel_overdue, name="otlp-grpc-overdue", daemon=True)
+        export = grpc.stream_unary_rpc_method_handler(self._export)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),))
         try:
             port = self._server.add_insecure_port(address)
@@ -63,13 +92,17 @@ class GrpcReceiver:
             ) from error
         self.address = f"{address.rsplit(':', 1)[0]}:{port}"
         self._server.start()
+        self._watch.start()
 
     def stop(self, grace_s: float = 5.0) -> None:
         """Refuses new requests and lets those under way finish."""
         self._server.stop(grace_s).wait()
+        self._stopping.set()
+        self._watch.join()
         self._workers.shutdown()
 
-    def _export(self, body: bytes, context: grpc.ServicerContext) -> bytes:
+    def _export(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        body = self._receive(requests, context)
         try:
             receipt = self._submit(body, "protobuf").result(ACKNOWLEDGE_TIMEOUT_S)
         except InvalidRequest as error:
@@ -84,6 +117,29 @@ class GrpcReceiver:
             answer: bytes = export_response(receipt).SerializeToString()
             return answer
         raise AssertionError("abort raises")
+
+    def _receive(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        """The one message of the call; gRPC ends this thread's work with an exception when the call is cancelled."""
+        if not self._turns.acquire(timeout=TURN_TIMEOUT_S):
+            message = "too many requests are being received; send again later"
+            _abort(context, grpc.StatusCode.UNAVAILABLE, message, retry_after_s=1.0)
+        try:
+            self._awaited[context] = time.monotonic()
+            body = next(requests, None)
+        finally:
+            self._awaited.pop(context, None)
+            self._turns.release()
+        if body is None:
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "the call ended without a request")
+            raise AssertionError("abort raises")
+        return body
+
+    def _cancel_overdue(self) -> None:
+        while not self._stopping.wait(RECEIVE_TIMEOUT_S / 10):
+            latest_start = time.monotonic() - RECEIVE_TIMEOUT_S
+            for context, started in list(self._awaited.items()):
+                if started < latest_start:
+                    context.cancel()
 
 
 def export_response(receipt: Receipt) -> ExportTraceServiceResponse:
