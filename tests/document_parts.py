@@ -76,6 +76,7 @@ def quality(traces: int, complete: int, spans: int, services: list[str]) -> dict
         **dict.fromkeys((*counters, *more), 0),
         "refused_spans": 0,
         "refusals": [],
+        "folded": [],
         "defects": [],
         "service_list": [
             {
