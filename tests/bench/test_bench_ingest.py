@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from serving import application
-from tracelith.bench.ingest import Stored
+from tracelith.bench.ingest import Stored, Watch, bench_ingest
+from tracelith.bench.load import LoadPlan
 from tracelith.bench.server import running_server, server_settings
 from tracelith.cli import run
 from tracelith.model.errors import ServerFailed
@@ -55,9 +56,8 @@ def test_the_figures_are_those_of_the_server_alone_and_everything_acknowledged_i
 def test_a_steady_load_keeps_its_rate_and_is_sampled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = tmp_path / "samples.jsonl"
 
-    figures = bench(
-        capsys, "--rate", "4096", "--duration", "3", "--batch", "256", "--samples", str(lines), "--sample-every", "1"
-    )
+    steady = ["--rate", "4096", "--duration", "3", "--batch", "256"]
+    figures = bench(capsys, *steady, "--samples", str(lines), "--sample-every", "1")
 
     assert figures["load"]["rate"] == 4096
     assert figures["load"]["acknowledged_spans"] == figures["stored"]["spans"] == 3 * 4096
@@ -70,15 +70,20 @@ def test_a_steady_load_keeps_its_rate_and_is_sampled(tmp_path: Path, capsys: pyt
     assert samples[0]["database_mib"] + samples[0]["wal_mib"] > 0
 
 
-def test_a_busy_server_analyses_and_answers_pages_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = bench(capsys, "--rate", "2048", "--duration", "6", "--batch", "256", "--busy")
+def test_a_busy_server_analyses_and_answers_pages_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracelith.bench.busy.HISTORY_SPANS", 60_000)
+    monkeypatch.setattr("tracelith.bench.history.BATCHES_PER_COMMIT", 4)
+    plan = LoadPlan(batch=256, in_flight=4, rate=2048, duration_s=4.0)
 
-    assert set(figures) == {"idle", "busy"}
-    assert figures["idle"]["activity"] is None
-    assert figures["busy"]["activity"]["analysed_windows"] > 0
-    assert figures["busy"]["activity"]["pages"] > 0
-    assert figures["busy"]["activity"]["failed_pages"] == 0
-    assert figures["busy"]["stored"]["missing_spans"] == 0
+    figures = bench_ingest(plan, folder=None, options={}, watch=Watch(), busy=True)
+
+    assert figures.activity is not None
+    assert figures.activity.analysed_windows > 0
+    assert 0 < figures.activity.analysing_share <= 1
+    assert figures.activity.pages > 0
+    assert figures.activity.failed_pages == 0
+    assert figures.stored.missing_spans == 0
+    assert figures.stored.spans > figures.load.acknowledged_spans  # the history is there, too
 
 
 def test_the_same_load_goes_to_any_other_receiver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

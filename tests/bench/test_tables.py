@@ -9,7 +9,8 @@ from tracelith.bench.ingest import IngestFigures, OverTime, Stored
 from tracelith.bench.latencies import LatencyFigures
 from tracelith.bench.load import LoadFigures
 from tracelith.bench.payloads import PayloadShape
-from tracelith.cli.benchmark_tables import ingest_rows, load_rows, print_figures
+from tracelith.bench.storage import StorageFigures
+from tracelith.cli.benchmark_tables import ingest_rows, load_rows, print_figures, storage_columns
 
 LOAD = LoadFigures(
     acknowledged_spans=3_000_000,
@@ -110,3 +111,37 @@ def test_two_runs_stand_side_by_side(capsys: pytest.CaptureFixture[str]) -> None
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [["idle", "busy"], ["Rate", "9", "spans/s", "7", "spans/s"], ["Pages", "3"]]
+
+
+def test_every_file_has_the_same_rows_largest_column_first_and_they_add_up() -> None:
+    small = StorageFigures(
+        batch=512,
+        traces="whole",
+        keep_attributes=False,
+        spans=500_000,
+        bytes_per_span=20.0,
+        columns={"span.trace_lo": 5.0, "span.span_id": 8.0, "span.status": 0.06},
+        cpu_seconds_per_million=30.0,
+    )
+    kept = replace(small, keep_attributes=True, bytes_per_span=50.0, columns={**small.columns, "detail.text": 30.0})
+
+    columns = storage_columns([small, kept])
+
+    assert columns == {
+        "512 spans\nwhole traces": {
+            "Bytes per span": "20.0",
+            "  detail.text": "0.00",
+            "  span.span_id": "8.00",
+            "  span.trace_lo": "5.00",
+            "  the rest": "7.00",
+            "CPU s per million": "30.0",
+        },
+        "512 spans\nall attributes": {
+            "Bytes per span": "50.0",
+            "  detail.text": "30.00",
+            "  span.span_id": "8.00",
+            "  span.trace_lo": "5.00",
+            "  the rest": "7.00",
+            "CPU s per million": "30.0",
+        },
+    }

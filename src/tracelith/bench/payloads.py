@@ -144,7 +144,7 @@ def _group(request: ExportTraceServiceRequest, service: str) -> ScopeSpans:
         ("telemetry.sdk.language", "java"),
     ):
         resource_spans.resource.attributes.add(key=key).value.string_value = value
-    scope_spans = resource_spans.scope_spans.add()
+    scope_spans: ScopeSpans = resource_spans.scope_spans.add()
     scope_spans.scope.name = "io.opentelemetry.http"
     return scope_spans
 

@@ -1,7 +1,7 @@
 """The figures of ``tracelith bench`` as JSON, or as a table in words with units."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -13,23 +13,26 @@ from tracelith.bench.busy import ActivityFigures
 from tracelith.bench.ingest import IngestFigures, OverTime, Stored
 from tracelith.bench.latencies import LatencyFigures
 from tracelith.bench.load import LoadFigures
+from tracelith.bench.storage import StorageFigures
 from tracelith.cli.options import Format
 
-__all__ = ["Rows", "analyze_rows", "ingest_rows", "load_rows", "print_figures"]
+__all__ = ["Rows", "analyze_rows", "ingest_rows", "load_rows", "print_figures", "storage_columns"]
 
 Rows = dict[str, str]
 """What is said of one run, by label."""
 
+SHOWN_BYTES = 0.1
 
-def print_figures(figures: Mapping[str, Any], runs: Mapping[str, Rows], output: Format) -> None:
+
+def print_figures(figures: Mapping[str, Any] | Sequence[Any], runs: Mapping[str, Rows], output: Format) -> None:
     """Prints the figures as JSON, or the rows of each run side by side."""
     if output == "json":
         typer.echo(json.dumps(figures, indent=2))
         return
     table = Table(box=None, pad_edge=False, show_header=len(runs) > 1)
-    table.add_column("", style="bold")
+    table.add_column("", style="bold", no_wrap=True)
     for name in runs:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for label in dict.fromkeys(label for rows in runs.values() for label in rows):
         table.add_row(label, *(rows.get(label, "") for rows in runs.values()))
     Console(soft_wrap=len(runs) == 1).print(table)
@@ -115,3 +118,27 @@ def _latency(figures: LatencyFigures) -> str:
     if figures.p50 is None:
         return "never"
     return f"p50 {figures.p50:,.1f} ms, p99 {figures.p99:,.1f} ms, at most {figures.max:,.1f} ms"
+
+
+def storage_columns(files: Sequence[StorageFigures]) -> dict[str, Rows]:
+    """What a span takes in each file, under a name of two lines for the file; the same rows for all."""
+    largest: dict[str, float] = {}
+    for file in files:
+        for column, size in file.columns.items():
+            largest[column] = max(size, largest.get(column, 0.0))
+    shown = sorted((column for column in largest if largest[column] >= SHOWN_BYTES), key=lambda one: -largest[one])
+    return {f"{file.batch:,} spans\n{_kind(file)}": _storage_rows(file, shown) for file in files}
+
+
+def _kind(file: StorageFigures) -> str:
+    return "all attributes" if file.keep_attributes else f"{file.traces} traces"
+
+
+def _storage_rows(file: StorageFigures, shown: Sequence[str]) -> Rows:
+    sizes = {column: file.columns.get(column, 0.0) for column in shown}
+    return {
+        "Bytes per span": f"{file.bytes_per_span:.1f}",
+        **{f"  {column}": f"{size:.2f}" for column, size in sizes.items()},
+        "  the rest": f"{max(0.0, file.bytes_per_span - sum(sizes.values())):.2f}",
+        "CPU s per million": f"{file.cpu_seconds_per_million:.1f}",
+    }

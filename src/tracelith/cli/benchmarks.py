@@ -12,12 +12,13 @@ import grpc
 from tracelith.bench.analyze import bench_analyze
 from tracelith.bench.ingest import IngestFigures, Watch, bench_against, bench_ingest
 from tracelith.bench.load import LoadFigures, LoadPlan
-from tracelith.cli.benchmark_tables import analyze_rows, ingest_rows, load_rows, print_figures
+from tracelith.bench.storage import bench_storage
+from tracelith.cli.benchmark_tables import analyze_rows, ingest_rows, load_rows, print_figures, storage_columns
 from tracelith.cli.options import Format
 from tracelith.cli.workspace import bar
 from tracelith.model.errors import InputError
 
-__all__ = ["measure_analyses", "measure_ingest"]
+__all__ = ["measure_analyses", "measure_ingest", "measure_storage"]
 
 
 def measure_ingest(
@@ -65,6 +66,13 @@ def measure_analyses(*, spans: int, output: Format) -> None:
     with bar("analysing") as advance:
         figures = bench_analyze(spans=spans, on_progress=advance)
     print_figures(asdict(figures), {"": analyze_rows(figures)}, output)
+
+
+def measure_storage(*, spans: int, folder: Path | None, output: Format) -> None:
+    """Prints how many bytes a span takes at rest, by column."""
+    with bar("storing") as advance:
+        files = bench_storage(spans=spans, folder=folder, on_progress=advance)
+    print_figures([asdict(one) for one in files], storage_columns(files), output)
 
 
 def _measure_other(address: str, plan: LoadPlan, watch: Watch) -> LoadFigures:

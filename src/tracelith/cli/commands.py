@@ -61,6 +61,9 @@ def serve(
         str | None,
         typer.Option(metavar="SIZE", help="Stay below this size, for example 20GB.", show_default="no limit"),
     ] = None,
+    keep_attributes: Annotated[
+        bool | None, typer.Option("--keep-attributes", help="Also keep all that spans say, to show it with a trace.")
+    ] = None,
 ) -> None:
     """Run receiver, engine, dashboard and weekly report until interrupted.
 
@@ -69,18 +72,22 @@ def serve(
     from tracelith.cli.serving import run_server
 
     addresses = {"grpc": grpc, "http": http, "web": web}
-    run_server({"db": db, **addresses, "reports": reports, "max_db_bytes": max_db_bytes}, config)
+    kept = {"max_db_bytes": max_db_bytes, "keep_attributes": keep_attributes}
+    run_server({"db": db, **addresses, "reports": reports, **kept}, config)
 
 
 @app.command("import")
 def import_traces(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders; the format is detected from the content.")],
     db: Annotated[Path, typer.Option(help="DuckDB file; a server that owns it receives the spans.")] = DEFAULT_DB,
+    keep_attributes: Annotated[
+        bool, typer.Option("--keep-attributes", help="Also keep all that spans say; a server does as it was told.")
+    ] = False,
 ) -> None:
     """Import OTLP (JSON, JSON lines, protobuf), Jaeger and Zipkin files, also gzipped."""
     from tracelith.cli.importing import import_trace_files
 
-    import_trace_files(paths, db)
+    import_trace_files(paths, db, keep_attributes=keep_attributes)
 
 
 app.add_typer(deployments_app, name="deployments")
@@ -221,3 +228,15 @@ def bench_analyze(
     from tracelith.cli.benchmarks import measure_analyses
 
     measure_analyses(spans=spans, output=output)
+
+
+@bench_app.command("storage")
+def bench_storage(
+    spans: Spans = 500_000,
+    folder: Annotated[Path | None, typer.Option(help="Where the files go; a temporary folder by default.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print the figures.")] = "text",
+) -> None:
+    """Bytes per span at rest, by column, for small and large requests, and the price of keeping all attributes."""
+    from tracelith.cli.benchmarks import measure_storage
+
+    measure_storage(spans=spans, folder=folder, output=output)

@@ -13,12 +13,13 @@ BLOCK_SIZE = "SELECT block_size FROM pragma_database_size()"
 
 # Segments of constants and the like need no block.
 SEGMENTS = """
-    SELECT ? AS "table", column_name AS "column", count, block_id, block_offset, len(additional_block_ids) AS more_blocks
+    SELECT ? AS "table", column_name AS "column", block_id, block_offset, len(additional_block_ids) AS more_blocks,
+        count * CASE WHEN segment_type IN ('VARCHAR', 'BLOB') THEN 64 ELSE 8 END AS most
     FROM pragma_storage_info(?) WHERE persistent AND block_id >= 0
 """
 
-SEGMENT_BYTES, VALUE_BYTES = 4096, 16
-"""More than a segment of so many values takes, long texts apart."""
+SEGMENT_BYTES = 4096
+"""More than a segment takes beside its values."""
 
 
 def column_bytes(path: Path) -> pl.DataFrame:
@@ -41,7 +42,7 @@ def column_bytes(path: Path) -> pl.DataFrame:
     finally:
         database.close()
     following = pl.col("block_offset").shift(-1).over("block_id", order_by="block_offset") - pl.col("block_offset")
-    rest = pl.min_horizontal(block_bytes - pl.col("block_offset"), SEGMENT_BYTES + VALUE_BYTES * pl.col("count"))
+    rest = pl.min_horizontal(block_bytes - pl.col("block_offset"), SEGMENT_BYTES + pl.col("most"))
     size = following.fill_null(rest) + pl.col("more_blocks") * block_bytes
     return (
         segments.with_columns(bytes=size)
@@ -54,5 +55,4 @@ def column_bytes(path: Path) -> pl.DataFrame:
 def _segments(cursor: Cursor) -> pl.DataFrame:
     tables = [name for (name,) in cursor.execute(TABLES).fetchall()]
     frames = [cursor.execute(SEGMENTS, [table, table]).pl() for table in tables]
-    whole = {"count": pl.Int64, "block_id": pl.Int64, "block_offset": pl.Int64, "more_blocks": pl.Int64}
-    return pl.concat(frame.cast(whole) for frame in frames)
+    return pl.concat(frames).with_columns(pl.col("block_id", "block_offset", "more_blocks", "most").cast(pl.Int64))
