@@ -84,7 +84,7 @@ _RESOURCE_BUDGETS: Mapping[str, tuple[str, int]] = {
     "host": ("instances", MAX_ROWS),
 }
 GROUPS: Final = tuple(
-    sorted({"services", "environments"} | {group for group, _ in (_OPERATION_BUDGETS | _RESOURCE_BUDGETS).values()})
+    sorted({"services", "environments", *(group for group, _ in {**_OPERATION_BUDGETS, **_RESOURCE_BUDGETS}.values())})
 )
 """Every group of texts that may be folded."""
 
