@@ -11,7 +11,7 @@ from tracelith.ingest.kept_times import DAY_NS, TOO_EARLY, TOO_LATE, KeptTimes, 
 from tracelith.model.schema import Rejection
 
 YEAR_NS = 365 * DAY_NS
-TIMES = kept_times(400.0, lambda: START_NS)()
+TIMES = KeptTimes(START_NS - 400 * DAY_NS, START_NS + DAY_NS)
 
 
 def _started(start_ns: int, **fields: object) -> object:
@@ -61,6 +61,32 @@ def test_a_span_of_hours_or_with_an_end_in_2200_is_taken() -> None:
     decoded = decode_requests([make_request(long)])
 
     assert refuse_other_times(decoded, TIMES) is decoded
+
+
+@pytest.mark.parametrize("leap_ns", [30 * YEAR_NS, -56 * YEAR_NS, 2 * DAY_NS, -2 * DAY_NS])
+def test_a_leap_of_the_servers_clock_refuses_no_sound_span(leap_ns: int) -> None:
+    now_ns = START_NS + YEAR_NS
+    wall, steady = [now_ns, now_ns + leap_ns + 5], [70, 75]
+    times = kept_times(400.0, lambda: wall.pop(0), lambda: steady.pop(0))
+
+    after = times()
+
+    assert after.earliest_ns <= now_ns - 399 * DAY_NS
+    assert after.latest_ns >= now_ns + DAY_NS
+
+
+def test_times_move_with_the_clock() -> None:
+    now_ns = START_NS + YEAR_NS
+    wall, steady = [now_ns, now_ns + DAY_NS], [0, DAY_NS]
+    times = kept_times(400.0, lambda: wall.pop(0), lambda: steady.pop(0))
+
+    assert times() == KeptTimes(now_ns - 399 * DAY_NS, now_ns + 2 * DAY_NS)
+
+
+def test_a_machine_that_starts_in_1970_takes_what_others_send_today() -> None:
+    times = kept_times(400.0, lambda: 5, lambda: 5)
+
+    assert times().latest_ns > START_NS + 50 * YEAR_NS
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=5), st.integers(0, 20), st.integers(0, 20))

@@ -15,6 +15,7 @@ Clipping the times was the alternative: it would put requests where they never h
 no windows, so an end in 2200 is no reason to refuse it; implausible durations are counted by the forest.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,10 @@ from tracelith.model.schema import Rejection
 __all__ = ["DAY_NS", "TOO_EARLY", "TOO_LATE", "KeptTimes", "kept_times", "refuse_other_times"]
 
 DAY_NS = 86_400_000_000_000
+WRITTEN_NS = 1_793_491_200_000_000_000
+"""2026-11-01: a clock that tells an earlier time is wrong, as machines without a battery are until they are told."""
+
+LAST_NS = 2**63 - 1
 
 TOO_EARLY = (
     "start times must lie within the time the server keeps (its setting fact_days); "
@@ -43,12 +48,26 @@ class KeptTimes:
     latest_ns: int
 
 
-def kept_times(fact_days: float, clock_ns: Callable[[], int]) -> Callable[[], KeptTimes]:
-    """The times to take, as of each call."""
+def kept_times(
+    fact_days: float,
+    clock_ns: Callable[[], int] = time.time_ns,
+    steady_ns: Callable[[], int] = time.monotonic_ns,
+) -> Callable[[], KeptTimes]:
+    """The times to take, as of each call.
+
+    A wrong clock of this machine must not make it refuse sound spans. If the clock leaps while the server runs, both
+    the time it tells and the time it would have told without the leap count; a clock that is behind this software
+    knows no future.
+
+    Args:
+        fact_days: how long facts are kept. clock_ns: wall time. steady_ns: a clock that never leaps, of any origin.
+    """
+    offset_ns = clock_ns() - steady_ns()
 
     def now() -> KeptTimes:
-        now_ns = clock_ns()
-        return KeptTimes(now_ns - int(fact_days * DAY_NS), now_ns + DAY_NS)
+        told_ns, expected_ns = clock_ns(), steady_ns() + offset_ns
+        latest_ns = max(told_ns, expected_ns) + DAY_NS if told_ns >= WRITTEN_NS else LAST_NS
+        return KeptTimes(min(told_ns, expected_ns) - int(fact_days * DAY_NS), latest_ns)
 
     return now
 
