@@ -39,6 +39,22 @@ def test_an_import_waits_while_the_queue_of_the_server_is_full() -> None:
     assert taken == [b"spans"]
 
 
+def test_an_import_into_a_server_says_what_the_server_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = tmp_path / "spans.duckdb"
+
+    with server_process(db, fact_days=1):
+        code = run(["import", str(LOGIN), "--db", str(db)])
+
+    said = capsys.readouterr()
+    assert code == 0
+    assert said.out.startswith("0 spans from ")
+    assert " refused" in said.out
+    assert "tracelith: the running server: " in said.err
+    assert "its setting fact_days" in said.err
+
+
 def test_files_deployments_and_questions_go_to_the_server_that_owns_the_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """``tracelith import`` and ``tracelith deployments import``: files into a database, or into a running server."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,8 @@ from tracelith.model.errors import InputError, StoreLocked
 from tracelith.model.schema import RawSpans
 
 __all__ = ["import_deployment_file", "import_trace_files"]
+
+SHOWN_REASONS = 10
 
 POSTED_AT_ONCE = 1000
 """Deployments in one request: well below the server's limit for a body."""
@@ -55,13 +58,22 @@ def import_deployment_file(file: Path, db: Path, environment: str | None) -> Non
 
 
 def _export(paths: list[Path], server: RunningServer) -> ImportSummary:
+    refused = 0
+    reasons = dict[str, None]()
+
     def export(raw: RawSpans) -> None:
-        server.export(encode_request(raw))
+        nonlocal refused
+        spans, reason = server.export(encode_request(raw))
+        if spans:
+            refused += spans
+            reasons[reason] = None
 
     with bar("sending to the running server") as advance:
         summary = import_paths(paths, export, keep_attributes=True, on_progress=advance)
     show_import(summary, named=paths)
-    return summary
+    for reason in list(reasons)[:SHOWN_REASONS]:
+        typer.echo(f"tracelith: the running server: {reason}", err=True)
+    return replace(summary, spans=summary.spans - refused, rejected=summary.rejected + refused)
 
 
 def _post_deployments(server: RunningServer, rows: pl.DataFrame) -> int:

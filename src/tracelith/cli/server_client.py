@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
 from tracelith.app import server_note
 from tracelith.model.errors import InputError, StoreError, StoreLocked
 
@@ -34,32 +36,37 @@ class RunningServer:
     def get(self, path: str, **query: str | None) -> Any:
         """The JSON answer to a GET on the dashboard's address."""
         given = {key: value for key, value in query.items() if value is not None}
-        return self._ask(urllib.request.Request(f"http://{self._web}{path}?{urlencode(given)}"))
+        return json.loads(self._ask(urllib.request.Request(f"http://{self._web}{path}?{urlencode(given)}")))
 
     def post_json(self, path: str, body: Any) -> Any:
         """The JSON answer to a POST on the dashboard's address."""
         headers = {"Content-Type": "application/json"}
-        return self._ask(urllib.request.Request(f"http://{self._web}{path}", json.dumps(body).encode(), headers))
+        request = urllib.request.Request(f"http://{self._web}{path}", json.dumps(body).encode(), headers)
+        return json.loads(self._ask(request))
 
-    def export(self, body: bytes) -> None:
-        """Hands spans to the receiver; returns once they are durable. Waits while the server's queue is full."""
+    def export(self, body: bytes) -> tuple[int, str]:
+        """Hands spans to the receiver; returns once they are durable. Waits while the server's queue is full.
+
+        Returns:
+            How many of them the server refused, and why.
+        """
         headers = {"Content-Type": "application/x-protobuf"}
         request = urllib.request.Request(f"http://{self._http}/v1/traces", body, headers)
         give_up_at = time.monotonic() + BUSY_FOR_S
         while True:
             try:
-                self._ask(request, expect_json=False)
+                answer = ExportTraceServiceResponse.FromString(self._ask(request))
             except _Busy as busy:
                 if time.monotonic() > give_up_at:
                     raise
                 time.sleep(busy.retry_after_s)
             else:
-                return
+                return answer.partial_success.rejected_spans, answer.partial_success.error_message
 
-    def _ask(self, request: urllib.request.Request, *, expect_json: bool = True) -> Any:
+    def _ask(self, request: urllib.request.Request) -> bytes:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own server
-                content = answer.read()
+                content: bytes = answer.read()
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
             if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -69,7 +76,7 @@ class RunningServer:
             raise StoreError(
                 f"another process owns the database, but the server it noted at {request.host} does not answer: {error}"
             ) from error
-        return json.loads(content) if expect_json else None
+        return content
 
 
 class _Busy(StoreError):
