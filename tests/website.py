@@ -15,9 +15,11 @@ from fastapi import FastAPI
 from tracelith.forest.view import ForestView
 from tracelith.ingest.limits import Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies, RecentIngest, RefusedSpans
+from tracelith.model.details import SpanDetails
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.schema import DEPLOYMENT
 from tracelith.present.receiving import Receiving, Retention
+from tracelith.present.span_details import DetailLookup
 from tracelith.store import StoreSize, WaitingWindows
 from tracelith.web import ProcessStatus, WebSettings, create_app
 from traces import view_of
@@ -73,6 +75,7 @@ class Site:
     answer: AnalysisDocument
     known: tuple[int, int] | None = PERIOD
     views: dict[int, ForestView] = field(default_factory=dict, repr=False)
+    said: dict[tuple[int, int], SpanDetails] = field(default_factory=dict)
     told: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=DEPLOYMENT))
     ready: bool = True
     received: Receiving = field(default_factory=receiving_site, repr=False)
@@ -90,6 +93,9 @@ class Site:
 
     def trace(self, trace_hi: int, trace_lo: int) -> ForestView | None:
         return self.views.get((trace_hi << 64) | trace_lo)
+
+    def details(self, trace_hi: int, trace_lo: int) -> DetailLookup:
+        return lambda span_id, _kind: self.said.get(((trace_hi << 64) | trace_lo, span_id))
 
     def add_deployments(self, deployments: pl.DataFrame) -> int:
         before = self.told.height

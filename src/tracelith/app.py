@@ -28,6 +28,7 @@ from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView
 from tracelith.http_server import HttpServer
 from tracelith.ingest.commit import GroupCommitter
+from tracelith.ingest.detail_messages import read_details
 from tracelith.ingest.http_answers import CountedAnswers
 from tracelith.ingest.kept_times import kept_times
 from tracelith.ingest.otlp_grpc import GrpcReceiver
@@ -35,6 +36,7 @@ from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import StoreError
 from tracelith.present.receiving import Receiving, Retention
+from tracelith.present.span_details import DetailLookup
 from tracelith.report.delivery import deliver, is_delivered
 from tracelith.report.schedule import ReportSchedule, crontab_trigger
 from tracelith.report.week import IsoWeek
@@ -83,7 +85,8 @@ class Application:
             self._committer = GroupCommitter(
                 self.store,
                 max_queued_bytes=settings.max_queued_bytes,
-                times=kept_times(settings.fact_days, time.time_ns),
+                keep_attributes=settings.keep_attributes,
+                times=kept_times(settings.fact_days),
             )
             stack.callback(self._committer.stop)
             stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
@@ -241,6 +244,10 @@ class _Answers:
     def trace(self, trace_hi: int, trace_lo: int) -> ForestView | None:
         spans = self._store.read_trace(trace_hi, trace_lo)
         return observe_view(spans) if spans.spans.height else None
+
+    def details(self, trace_hi: int, trace_lo: int) -> DetailLookup:
+        rows = {(row[0], row[1]): row[2:] for row in self._store.read_details(trace_hi, trace_lo).iter_rows()}
+        return lambda span_id, kind: read_details(*rows[span_id, kind]) if (span_id, kind) in rows else None
 
     def ingest_status(self) -> ProcessStatus:
         return ProcessStatus(ready=self._store.failed is None, counters=asdict(self._committer.status()))

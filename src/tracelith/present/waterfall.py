@@ -10,7 +10,7 @@ from tracelith.forest.view import ForestView
 from tracelith.model.schema import Kind, Outcome
 from tracelith.present import text
 
-__all__ = ["MOST_ROWS", "Segment", "Waterfall", "WaterfallRow", "waterfall"]
+__all__ = ["MOST_ROWS", "Segment", "Waterfall", "WaterfallRow", "tree_order", "waterfall"]
 
 MOST_ROWS = 1_500
 """Rows drawn; the largest traces in the wild have more than a hundred thousand spans, which no browser enjoys."""
@@ -94,7 +94,7 @@ def waterfall(view: ForestView) -> Waterfall:
     start_ns = int(forest.start_ns.min())
     length_ns = max(1, int((forest.start_ns + forest.duration_ns).max()) - start_ns)
     segments = _critical_segments(view)
-    order = _tree_order(view)[:MOST_ROWS]
+    order = tree_order(view)
     rows = tuple(_row(view, int(span), start_ns, length_ns, segments.get(int(span), ())) for span in order)
     services = tuple(dict.fromkeys(row.service for row in rows))
     return Waterfall(rows, spans, start_ns, length_ns / 1e6, services, has_path=bool(segments))
@@ -140,8 +140,11 @@ def _critical_segments(view: ForestView) -> dict[int, list[tuple[int, int]]]:
     return segments
 
 
-def _tree_order(view: ForestView) -> list[int]:
-    """Spans parents first, siblings by start; without recursion, because chains can be very deep."""
+def tree_order(view: ForestView) -> list[int]:
+    """The spans shown, at most MOST_ROWS: parents first, siblings by start.
+
+    Without recursion, because chains can be very deep.
+    """
     parent = view.forest.parent
     by_parent = np.argsort(parent, kind="stable")  # spans are sorted by start already
     first = np.searchsorted(parent[by_parent], np.arange(-1, len(parent) + 1))

@@ -20,7 +20,7 @@ from tracelith.present.tail_figures import tail_attribution, tail_edges
 from tracelith.present.waterfall import Waterfall
 from tracelith.web.selection import PERIODS, select
 from tracelith.web.sources import Sources, WebSettings
-from tracelith.web.traces import find_trace
+from tracelith.web.traces import find_trace, find_trace_in_full
 
 __all__ = ["page_router"]
 
@@ -105,9 +105,10 @@ def _add_evidence_pages(router: APIRouter, show: Callable[..., str], sources: So
 
     @router.get("/traces/{trace_id}")
     def trace(request: Request, trace_id: str) -> str:
-        found = find_trace(sources.traces, trace_id)
+        found, told = find_trace_in_full(sources.traces, trace_id)
         begins = text.time(_iso_second(found), seconds=True)
-        return show(request, "trace.html", lambda *_: {"trace": found, "trace_id": trace_id.lower(), "begins": begins})
+        about = {"trace": found, "told": told, "trace_id": trace_id.lower(), "begins": begins}
+        return show(request, "trace.html", lambda *_: about)
 
     @router.get("/quality")
     def quality(request: Request) -> str:

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict  # pydantic reads the standard one only 
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
 from tracelith.present.receiving import Receiving
+from tracelith.present.span_details import DetailLookup
 
 __all__ = [
     "DeploymentSource",
@@ -49,6 +50,10 @@ class TraceSource(Protocol):
 
     def trace(self, trace_hi: int, trace_lo: int) -> ForestView | None:
         """A view of this one trace; None if it is unknown or past retention."""
+        ...
+
+    def details(self, trace_hi: int, trace_lo: int) -> DetailLookup:
+        """What the spans of this trace say in full, as far as it is kept."""
         ...
 
 
