@@ -121,6 +121,7 @@ def test_every_file_has_the_same_rows_largest_column_first_and_they_add_up() -> 
         spans=500_000,
         bytes_per_span=20.0,
         columns={"span.trace_lo": 5.0, "span.span_id": 8.0, "span.status": 0.06},
+        free_bytes_per_span=1.0,
         cpu_seconds_per_million=30.0,
     )
     kept = replace(small, keep_attributes=True, bytes_per_span=50.0, columns={**small.columns, "detail.text": 30.0})
@@ -133,7 +134,8 @@ def test_every_file_has_the_same_rows_largest_column_first_and_they_add_up() -> 
             "  detail.text": "0.00",
             "  span.span_id": "8.00",
             "  span.trace_lo": "5.00",
-            "  the rest": "7.00",
+            "  free, used again": "1.00",
+            "  the rest": "6.00",
             "CPU s per million": "30.0",
         },
         "512 spans\nall attributes": {
@@ -141,7 +143,8 @@ def test_every_file_has_the_same_rows_largest_column_first_and_they_add_up() -> 
             "  detail.text": "30.00",
             "  span.span_id": "8.00",
             "  span.trace_lo": "5.00",
-            "  the rest": "7.00",
+            "  free, used again": "1.00",
+            "  the rest": "6.00",
             "CPU s per million": "30.0",
         },
     }

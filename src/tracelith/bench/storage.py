@@ -12,7 +12,7 @@ from pathlib import Path
 from tracelith.bench.payloads import BatchMaker, Traces, build_template
 from tracelith.ingest.commit import GroupCommitter
 from tracelith.store import Store
-from tracelith.store.column_bytes import column_bytes
+from tracelith.store.file_bytes import file_bytes
 
 __all__ = ["BATCHES", "StorageFigures", "bench_storage"]
 
@@ -32,8 +32,8 @@ class StorageFigures:
     Attributes:
         traces: whole in one request, or scattered over requests.
         keep_attributes: whether every attribute is kept, not only what analyses and waterfall need.
-        bytes_per_span: of the whole file. columns: of each table's columns, largest first, by ``table.column``; what is
-            left are headers, metadata and free blocks.
+        bytes_per_span: of the whole file. columns: of each table's columns, largest first, by ``table.column``.
+        free_bytes_per_span: of blocks the file has and uses again; what is left are headers and metadata.
         cpu_seconds_per_million: of receiving in this way, with a commit per request.
     """
 
@@ -43,6 +43,7 @@ class StorageFigures:
     spans: int
     bytes_per_span: float
     columns: dict[str, float]
+    free_bytes_per_span: float
     cpu_seconds_per_million: float
 
 
@@ -86,7 +87,8 @@ def _fill(
             stored += maker.shape.spans
             advance(stored)
         committer.stop()
-    per_column = {f"{table}.{column}": size / stored for table, column, size in column_bytes(file).rows()}
+    measured = file_bytes(file)
+    per_column = {f"{table}.{column}": size / stored for table, column, size in measured.columns.rows()}
     return StorageFigures(
         batch=maker.shape.spans,
         traces=traces,
@@ -94,5 +96,6 @@ def _fill(
         spans=stored,
         bytes_per_span=round(file.stat().st_size / stored, 1),
         columns={name: round(size, 2) for name, size in per_column.items() if size >= LEAST_BYTES_PER_SPAN},
+        free_bytes_per_span=round(measured.free / stored, 2),
         cpu_seconds_per_million=round(cpu_s / stored * 1e6, 2),
     )

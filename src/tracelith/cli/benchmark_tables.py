@@ -139,6 +139,7 @@ def _storage_rows(file: StorageFigures, shown: Sequence[str]) -> Rows:
     return {
         "Bytes per span": f"{file.bytes_per_span:.1f}",
         **{f"  {column}": f"{size:.2f}" for column, size in sizes.items()},
-        "  the rest": f"{max(0.0, file.bytes_per_span - sum(sizes.values())):.2f}",
+        "  free, used again": f"{file.free_bytes_per_span:.2f}",
+        "  the rest": f"{max(0.0, file.bytes_per_span - sum(sizes.values()) - file.free_bytes_per_span):.2f}",
         "CPU s per million": f"{file.cpu_seconds_per_million:.1f}",
     }
