@@ -1,5 +1,6 @@
 """Protobuf requests to RawSpans: the same rows as the reference decoder, one verdict per request, no way to crash."""
 
+import os
 import subprocess
 import sys
 
@@ -316,3 +317,30 @@ def test_spans_keep_the_order_in_which_they_came() -> None:
     assert decoded.raw.spans["name"].to_list() == names
     assert decoded.raw.spans["resource_row"].to_list() == [number // 5 for number in range(50)]
     assert isinstance(decoded.raw.spans, pl.DataFrame)
+
+
+_PANICS = """
+from ingest.mutated_requests import BYTES, varint
+from ingest.otlp_requests import make_request, make_span
+from tracelith.ingest.decode import decode_requests
+bad = varint(1 << 3 | BYTES) + varint(2**64 - 3)
+sound = make_request(make_span({"http.response.status_code": -1}))
+for _ in range(100):
+    verdicts = decode_requests([sound, bad, sound]).verdicts
+    assert [(one.accepted, one.error is None) for one in verdicts] == [(1, True), (0, False), (1, True)]
+"""
+
+
+def test_a_flood_of_impossible_lengths_does_not_flood_standard_error() -> None:
+    # Native code writes there by itself when it panics: only another process can see it.
+    result = subprocess.run(
+        [sys.executable, "-c", _PANICS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("panicked") <= 1

@@ -4,10 +4,10 @@ Exit codes: 0 fine, 1 findings at or above ``--fail-on``, 2 usage or unreadable 
 others still report), 130 interrupted.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 
+from tracelith.cli.logs import configure_logging
 from tracelith.model.errors import TracelithError
 
 __all__ = ["app", "main", "run"]
@@ -41,6 +41,5 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # its INFO is about its own workings
+    configure_logging()
     sys.exit(run(sys.argv[1:]))

@@ -4,6 +4,7 @@ ptars parses all requests in one call without the interpreter lock. What it cann
 or name a bad span; that happens here and in flatten.py.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,6 +46,16 @@ their verdicts span by span, and so do those that come beside a flood of crumbs.
 
 FEW_PARTS = 16
 
+IMPOSSIBLE_LENGTH = b"\xff\xff\xff\xff\xff\x01"
+"""What the end of a length looks like that is close to 2**64, where ptars panics; negative numbers look so too."""
+
+WARY_S = 60.0
+"""For so long after a panic, requests that may be the cause of another are parsed by protobuf first.
+
+Each panic writes lines to standard error, which nobody can keep it from: a flood of such requests would flood the
+log. Looking for IMPOSSIBLE_LENGTH all the time would cost 3 % of receiving.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestVerdict:
@@ -84,7 +95,8 @@ def decode_requests(payloads: Sequence[bytes], *, keep_attributes: bool = False)
     """
     if sum(map(len, payloads)) > MAX_REQUEST_BYTES:
         raise ValueError(f"expected at most {MAX_REQUEST_BYTES:,} bytes in one call; decode fewer requests at a time")
-    errors = {number: error for number, payload in enumerate(payloads) if (error := _check_shape(payload))}
+    wary = _wariness.lasts()
+    errors = {number: error for number, payload in enumerate(payloads) if (error := _check_shape(payload, wary))}
     batch = _parse(payloads, errors)
     if crumbs := _requests_of_crumbs(batch, payloads):
         errors |= crumbs
@@ -93,6 +105,19 @@ def decode_requests(payloads: Sequence[bytes], *, keep_attributes: bool = False)
     verdicts = _verdicts(flat, len(payloads), errors)
     details = _details(payloads, errors, flat) if keep_attributes else None
     return DecodedRequests(replace(flat.raw, rejections=_rejections(flat), details=details), verdicts)
+
+
+@dataclass(slots=True)
+class _Wariness:
+    """When ptars panicked last; shared by all that decode in this process, as standard error is."""
+
+    panicked_at: float | None = None
+
+    def lasts(self) -> bool:
+        return self.panicked_at is not None and time.monotonic() - self.panicked_at < WARY_S
+
+
+_wariness = _Wariness()
 
 
 # --- parsing -------------------------------------------------------------------------------------------------------
@@ -105,8 +130,8 @@ def _parse(payloads: Sequence[bytes], errors: dict[int, InvalidRequest]) -> pa.R
     except ValueError:
         # One of many is broken. Finding it costs a second pass, which only senders of broken requests cause.
         for number, payload in enumerate(payloads):
-            if number not in errors and (problem := _parse_problem(payload)):
-                errors[number] = _invalid(problem)
+            if number not in errors and (error := _check_shape(payload, wary=True) or _check_alone(payload)):
+                errors[number] = error
         return _parse_sound(payloads, errors)
 
 
@@ -128,26 +153,28 @@ def _records(payloads: Sequence[bytes], handler: Any = REQUESTS) -> pa.RecordBat
         # would end the thread that decodes, and nothing would be received any more. Its class cannot be imported.
         if type(error).__name__ != "PanicException":
             raise
+        _wariness.panicked_at = time.monotonic()
         raise ValueError("failed to decode Protobuf message: a length is impossible") from error
 
 
-def _parse_problem(payload: bytes) -> str:
+def _check_alone(payload: bytes) -> InvalidRequest | None:
     try:
         _records([payload])
     except ValueError as error:
-        return str(error)
-    return ""
+        return _invalid(str(error))
+    return None
 
 
-def _check_shape(payload: bytes) -> InvalidRequest | None:
-    """Why the payload must not reach ptars, if so; see MAX_PART_BYTES and MIN_PART_BYTES."""
-    if len(payload) <= MAX_PART_BYTES:
+def _check_shape(payload: bytes, wary: bool) -> InvalidRequest | None:
+    """Why the payload must not reach ptars, if so; see MAX_PART_BYTES, MIN_PART_BYTES and WARY_S."""
+    suspicious = wary and IMPOSSIBLE_LENGTH in payload
+    if len(payload) <= MAX_PART_BYTES and not suspicious:
         return None
     try:
         envelope = ENVELOPE.FromString(payload)
         if (parts := _count_parts(envelope)) > MANY_PARTS and parts * MIN_PART_BYTES > len(payload):
             return _crumbs(parts, len(payload))
-        if _largest_part(envelope) > MAX_PART_BYTES:
+        if suspicious or _largest_part(envelope) > MAX_PART_BYTES:
             PROJECTED.FromString(payload)  # not the generated class, which refuses all of it for one bad text
     except DecodeError as error:
         return _invalid(str(error))
