@@ -22,8 +22,8 @@ def retain_each_hour(store: Store, first_ns: int, hours: int) -> int:
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    with Store.open(tmp_path / "x.duckdb") as opened:
+def store():
+    with Store.open(None) as opened:
         opened.ensure_fact_tables([COUNTS])
         opened.append([dimensions(), batch(span(day, 1, T0 + day * DAY) for day in range(7))])
         analyse(opened)

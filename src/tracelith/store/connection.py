@@ -4,6 +4,7 @@ DuckDB lets one process own a file, and one connection serve one thread. So a pr
 takes its own cursor of that connection, and results are read fully before the cursor is given back.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,10 +26,20 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Nothing is fetched from the network, whatever a query names.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    # From this format on, a write-ahead log says which file it belongs to, so that none is applied to another one.
+    # It costs no time; spans take as many bytes as in the formats before.
+    "storage_compatibility_version": "v1.4.0",
 }
 
 HEADER_BYTES = 3 * 4096
 """DuckDB storage format: a main header and two database headers come before the blocks."""
+
+MAGIC = slice(8, 12), b"DUCK"
+"""Where every DuckDB file says that it is one, after the checksum of its header."""
+
+LOG_START = re.compile(rb"d\0be\0[\1-\x20](f\0|\xff\xff)")
+"""How a write-ahead log begins: its entry for the version, and the identity of the database or the end of the entry."""
+LOG_START_BYTES = 8
 
 _open_paths: set[Path] = set()
 _open_paths_guard = threading.Lock()
@@ -74,6 +85,8 @@ class Database:
         if isinstance(error, duckdb.FatalException):
             self.failed = self.failed or store_error(error, self.path)
             return StoreError(*self.failed.args)
+        if "checksum" in str(error):
+            return StoreCorrupt(f"{self.path}: {DAMAGED_INSIDE} ({_first_line(str(error))})")
         return store_error(error, self.path)
 
     @contextmanager
@@ -181,12 +194,13 @@ def open_database(path: Path | None, *, read_only: bool) -> Database:
         if path in _open_paths:
             raise StoreLocked(f"{path}: this process has the database open already")
         _open_paths.add(path)
-    existed = path.exists()
+    existed = True
     try:
+        existed = path.exists()
         if existed:
             _examine(path)
-        elif read_only:
-            raise StoreError(f"{path}: there is no database here; `tracelith import` or `tracelith serve` makes one")
+        else:
+            _refuse_to_begin(path, read_only=read_only)
         return Database(path, read_only, duckdb.connect(str(path), read_only=read_only, config=CONFIG))
     except BaseException as error:
         with _open_paths_guard:
@@ -195,24 +209,64 @@ def open_database(path: Path | None, *, read_only: bool) -> Database:
             path.unlink()  # what a full disk left of our attempt; it would be refused as damaged next time
         if isinstance(error, duckdb.Error):
             raise store_error(error, path) from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{path}: the database cannot be opened: {error.strerror}") from error
         raise
+
+
+def _refuse_to_begin(path: Path, *, read_only: bool) -> None:
+    """Raises if a new database must not be made here."""
+    if read_only:
+        raise StoreError(f"{path}: there is no database here; `tracelith import` or `tracelith serve` makes one")
+    log = path.with_name(path.name + ".wal")
+    if log.exists():  # DuckDB would throw it away
+        raise StoreCorrupt(
+            f"{path}: missing, but its write-ahead log {log.name} is there and may hold spans. "
+            "Put the database file back beside it, or move the log away to begin with a new file."
+        )
 
 
 def _examine(path: Path) -> None:
     """Opens the file read-only first: a damaged one is then refused before DuckDB could write to it.
 
-    DuckDB notices damaged headers and logs by itself, but not that the end of the file is missing.
+    DuckDB notices damaged headers, tables of contents and logs by itself, but not that the end of the file is missing.
+    Damage among the data is noticed, by checksum, when that is read.
     """
+    _refuse_other_formats(path)
+    actual = path.stat().st_size
     with duckdb.connect(str(path), read_only=True, config=CONFIG) as probe:
-        expected, actual = _least_size(probe), path.stat().st_size
+        row = probe.execute("SELECT total_blocks * block_size FROM pragma_database_size()").fetchone()
+        if row is not None and actual >= HEADER_BYTES + int(row[0]):
+            return  # what follows reads a third of the file
+        try:
+            expected = _least_size(probe)
+        except duckdb.IOException as error:
+            if "checksum" not in str(error):
+                raise
+            return  # damage among the data: all else can be used, and whoever reads there is told
     if actual < expected:
         raise StoreCorrupt(f"{path}: the file is cut short ({actual:,} of {expected:,} bytes). {RESTORE}")
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """DuckDB would say of files of other programs that an extension is missing, and would throw a damaged log away."""
+    at, magic = MAGIC
+    with path.open("rb") as file:
+        if file.read(at.stop)[at] != magic:
+            raise StoreCorrupt(f"{path}: not a DuckDB database. {RESTORE}")
+    log = path.with_name(path.name + ".wal")
+    if not log.exists():
+        return
+    with log.open("rb") as file:
+        start = file.read(LOG_START_BYTES)
+    if len(start) == LOG_START_BYTES and not LOG_START.match(start):
+        raise StoreCorrupt(f"{path}: its write-ahead log {log.name} does not begin as one. {RESTORE}")
 
 
 def _least_size(probe: Cursor) -> int:
     """Bytes up to the last block that holds anything.
 
-    The number of blocks that DuckDB tells counts free ones at the end, too, and those it cuts off a sound file.
+    The number of blocks that DuckDB tells counts free ones at the end, too, and those it may have cut off a sound file.
     """
     size = probe.execute("SELECT block_size FROM pragma_database_size()").fetchone()
     tables = probe.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND NOT internal").fetchall()
@@ -229,6 +283,12 @@ DATA_BLOCK = """
     SELECT coalesce(max(greatest(block_id, coalesce(list_max(additional_block_ids), -1))), -1)
     FROM pragma_storage_info(?) WHERE persistent
 """
+
+DAMAGED_INSIDE = (
+    "a part of the database cannot be read back as it was written, so disk or memory of this machine may be failing. "
+    "What is received is still kept. To end this, stop Tracelith, and put a backup in place of the file (and of the "
+    ".wal file beside it), or move it away and start with a new one."
+)
 
 RESTORE = (
     "It was left untouched: restore it (and the .wal file beside it) from a backup, "
