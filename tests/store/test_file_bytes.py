@@ -18,6 +18,9 @@ def database(tmp_path: Path) -> Path:
             "CREATE TABLE numbers AS SELECT hash(i) AS random, i % 16 AS nibble, 7 AS same FROM range(?) t(i)", [ROWS]
         )
         connection.execute("CREATE TABLE texts AS SELECT repeat('x', 400_000) || i AS long FROM range(5) t(i)")
+        connection.execute(
+            "CREATE TABLE blobs AS SELECT encode(repeat(md5(i::VARCHAR), 100)) AS blob FROM range(500) t(i)"
+        )
     return file
 
 
@@ -27,6 +30,7 @@ def test_a_column_takes_about_what_its_values_need(database: Path) -> None:
     assert sizes["numbers", "random"] / ROWS == pytest.approx(8.0, rel=0.05)
     assert sizes["numbers", "nibble"] / ROWS == pytest.approx(0.5, rel=0.5)
     assert sizes.get(("numbers", "same"), 0) / ROWS < 0.05
+    assert sizes["blobs", "blob"] > 50_000
 
 
 def test_all_columns_together_take_no_more_than_the_file(database: Path) -> None:

@@ -13,9 +13,9 @@ TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND NOT int
 BLOCKS = "SELECT block_size, free_blocks FROM pragma_database_size()"
 
 # Segments of constants and the like need no block.
-SEGMENTS = """
+SEGMENTS = r"""
     SELECT ? AS "table", column_name AS "column", block_id, block_offset, len(additional_block_ids) AS more_blocks,
-        count * CASE WHEN segment_type IN ('VARCHAR', 'BLOB') THEN 64 ELSE 8 END AS most
+        count * (8 + coalesce(try_cast(regexp_extract(stats, 'Max String Length: (\d+)', 1) AS BIGINT), 0)) AS most
     FROM pragma_storage_info(?) WHERE persistent AND block_id >= 0
 """
 
