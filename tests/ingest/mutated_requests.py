@@ -122,11 +122,40 @@ def _lie_about_length(rng: random.Random, parts: list[bytes]) -> None:
 
 
 def _pad_numbers(rng: random.Random, parts: list[bytes]) -> None:
+    """Tags, lengths and values in more bytes than they take, up to more than there may be."""
+    at = rng.randrange(len(parts))
+    field = split(parts[at])[0]
+    tag = varint(field.number << 3 | field.wire, padding=rng.randrange(3))
+    if field.wire == BYTES:
+        parts[at] = tag + varint(len(field.data), padding=rng.randrange(4)) + field.data
+    elif field.wire == VARINT:
+        parts[at] = tag + varint(field.data, padding=rng.randrange(11))
+
+
+def _regroup(rng: random.Random, parts: list[bytes]) -> None:
+    """A message as the group it could have been in protobuf's youth."""
     at = rng.randrange(len(parts))
     field = split(parts[at])[0]
     if field.wire == BYTES:
-        tag = varint(field.number << 3 | BYTES, padding=rng.randrange(3))
-        parts[at] = tag + varint(len(field.data), padding=rng.randrange(4)) + field.data
+        end = varint((field.number + (rng.random() < 0.1)) << 3 | END_GROUP)
+        parts[at] = varint(field.number << 3 | GROUP) + field.data + end
+
+
+def _cut(rng: random.Random, parts: list[bytes]) -> None:
+    """A message that ends in the middle of a field, with a length that says so."""
+    at = rng.randrange(len(parts))
+    field = split(parts[at])[0]
+    if field.wire == BYTES and field.data:
+        parts[at] = join(field._replace(data=field.data[: rng.randrange(len(field.data))]))
+
+
+def _splice(rng: random.Random, parts: list[bytes]) -> None:
+    """The content of one field in the place of another, and one message after another in the same field."""
+    fields = [field for part in parts if (field := split(part)[0]).wire == BYTES]
+    if fields:
+        one, other = rng.choice(fields), rng.choice(fields)
+        data = other.data if rng.random() < 0.5 else one.data + other.data
+        parts.insert(rng.randrange(len(parts) + 1), join(one._replace(data=data)))
 
 
 DAMAGES: tuple[Callable[[random.Random, list[bytes]], None], ...] = (
@@ -140,6 +169,9 @@ DAMAGES: tuple[Callable[[random.Random, list[bytes]], None], ...] = (
     _retype,
     _lie_about_length,
     _pad_numbers,
+    _regroup,
+    _cut,
+    _splice,
 )
 
 
