@@ -149,6 +149,12 @@ def reference_rows(messages: Sequence[ExportTraceServiceRequest]) -> dict[str, l
     return rows
 
 
+def taken_spans(message: ExportTraceServiceRequest) -> list[tuple[ResourceSpans, Span]]:
+    """The sound spans of a request in their order, with the group each is in."""
+    every = [(group, span) for group in message.resource_spans for _, span in _scoped_spans(group)]
+    return [(group, span) for group, span in every if _is_sound(span)]
+
+
 def _scoped_spans(group: ResourceSpans) -> list[tuple[str, Span]]:
     return [(scoped.scope.name, span) for scoped in group.scope_spans for span in scoped.spans]
 
