@@ -10,11 +10,9 @@ import pytest
 from store.analysing import analyse
 from store.rows import COUNTS, DAY, T0, batch, dimensions, operations, span
 from tracelith.model.schema import DETAIL, WINDOW_NS, InternedBatch
-from tracelith.store import Store
+from tracelith.store import Store, migrate
 from tracelith.store import details as module
-from tracelith.store import migrate
 from tracelith.store.details import SPAN_DETAIL
-
 
 all_migrations = migrate.migrations()
 
