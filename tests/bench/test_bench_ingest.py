@@ -1,17 +1,24 @@
 """``tracelith bench ingest`` on a small load: the whole server, its file compared with what was acknowledged."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serving import application
-from tracelith.bench.ingest import Stored, Watch, bench_ingest
+from tracelith.bench.history import write_history
+from tracelith.bench.ingest import Stored, Watch, bench_ingest, compare_stored
 from tracelith.bench.load import LoadPlan
 from tracelith.bench.server import running_server, server_settings
 from tracelith.cli import run
+from tracelith.config import Settings
 from tracelith.model.errors import ServerFailed
+from tracelith.model.schema import WINDOW_NS
+from tracelith.store import Store
 
 LOAD_KEYS = {
     "acknowledged_spans",
@@ -118,5 +125,78 @@ def test_a_server_that_cannot_start_is_told_with_what_it_said(tmp_path: Path) ->
     settings = server_settings(tmp_path, {})
     settings.db.write_text("no database")
 
-    with pytest.raises(ServerFailed, match="not a sound DuckDB database"), running_server(settings, {}):
+    with pytest.raises(ServerFailed, match=r"(?s)did not start.*bench\.duckdb"), running_server(settings, {}):
         pass
+
+
+def test_a_benchmark_that_is_told_to_end_takes_its_server_and_its_files_with_it(tmp_path: Path) -> None:
+    steady = ["--rate", "1000", "--duration", "600", "--batch", "64", "--folder", str(tmp_path)]
+    benchmark = subprocess.Popen([sys.executable, "-m", "tracelith", "bench", "ingest", *steady])
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*/bench.duckdb.server")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        server_pids = Path(f"/proc/{benchmark.pid}/task/{benchmark.pid}/children").read_text().split()
+
+        benchmark.terminate()
+
+        assert benchmark.wait(60) == 130
+        assert len(server_pids) == 1
+        assert not Path(f"/proc/{server_pids[0]}").exists()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        benchmark.kill()
+        benchmark.wait(10)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Settings, dict[int, int]]:
+    """Settings of a server that has ended, and the spans of each window in its file."""
+    settings = Settings(db=tmp_path / "spans.duckdb")
+    with Store.open(settings.db) as store:
+        _, windows = write_history(store, 100_000, start_ns=time.time_ns() - 3_600_000_000_000)
+        return settings, store.window_span_counts(windows)
+
+
+def test_a_window_with_fewer_spans_than_acknowledged_misses_some(kept: tuple[Settings, dict[int, int]]) -> None:
+    settings, stored = kept
+    damaged = sorted(stored)[2]
+
+    compared = compare_stored(settings, {**stored, damaged: stored[damaged] + 7}, seconds=60.0)
+
+    assert (compared.missing_spans, compared.deleted_spans, compared.unacknowledged_spans) == (7, 0, 0)
+
+
+def test_spans_whose_acknowledgement_never_arrived_make_up_for_none_that_are_missing(
+    kept: tuple[Settings, dict[int, int]],
+) -> None:
+    settings, stored = kept
+    first, second = sorted(stored)[:2]
+
+    compared = compare_stored(settings, {**stored, first: stored[first] + 5, second: stored[second] - 5}, seconds=60.0)
+
+    assert (compared.missing_spans, compared.unacknowledged_spans) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "missing", "deleted"),
+    [({}, 1_000, 0), ({"max_db_bytes": 10**9}, 0, 1_000), ({"span_days": 0.001}, 0, 1_000)],
+)
+def test_an_empty_window_before_all_others_is_deleted_only_if_retention_could(
+    kept: tuple[Settings, dict[int, int]], changed: dict[str, float], missing: int, deleted: int
+) -> None:
+    settings, stored = kept
+    settings = settings.model_copy(update=changed)
+
+    compared = compare_stored(settings, {min(stored) - WINDOW_NS: 1_000, **stored}, seconds=60.0)
+
+    assert (compared.missing_spans, compared.deleted_spans) == (missing, deleted)
+
+
+def test_an_empty_window_after_others_is_always_missing(kept: tuple[Settings, dict[int, int]]) -> None:
+    settings, stored = kept
+    settings = settings.model_copy(update={"span_days": 0.001})
+
+    compared = compare_stored(settings, {**stored, max(stored) + WINDOW_NS: 1_000}, seconds=60.0)
+
+    assert (compared.missing_spans, compared.deleted_spans) == (1_000, 0)

@@ -19,7 +19,7 @@ from tracelith.bench.server import ServerProcess, running_server, server_setting
 from tracelith.config import Settings
 from tracelith.store import Store
 
-__all__ = ["IngestFigures", "OverTime", "Sample", "Stored", "Watch", "bench_against", "bench_ingest"]
+__all__ = ["IngestFigures", "OverTime", "Sample", "Stored", "Watch", "bench_against", "bench_ingest", "compare_stored"]
 
 MIB = 1 << 20
 DAY_S = 86_400.0
@@ -147,7 +147,7 @@ def bench_ingest(
             load=load,
             cpu_seconds_per_million=round(cpu_seconds / max(1, load.acknowledged_spans) * 1e6, 2),
             peak_memory_mib=peak_memory_mib,
-            stored=_compare(settings, meter.acknowledged_by_window(), load.seconds),
+            stored=compare_stored(settings, meter.acknowledged_by_window(), load.seconds),
             over_time=_over_time(samples),
             activity=activity,
         )
@@ -259,7 +259,7 @@ def _median(values: list[float] | list[float | None]) -> float:
     return round(float(np.median(known)), 2) if known else float("nan")
 
 
-def _compare(settings: Settings, acknowledged: Mapping[int, int], seconds: float) -> Stored:
+def compare_stored(settings: Settings, acknowledged: Mapping[int, int], seconds: float) -> Stored:
     """What was acknowledged against the file of the ended server.
 
     Retention deletes whole windows, the oldest first; so only windows without a single span, at the beginning, count
@@ -269,7 +269,7 @@ def _compare(settings: Settings, acknowledged: Mapping[int, int], seconds: float
         stored = store.window_span_counts(sorted(acknowledged))
         spans = store.size().spans
     windows = sorted(acknowledged)
-    may_delete = settings.span_days * DAY_S < seconds + 600 or getattr(settings, "max_db_bytes", None) is not None
+    may_delete = settings.span_days * DAY_S < seconds + 600 or settings.max_db_bytes is not None
     kept = next((at for at, window in enumerate(windows) if stored[window] or not may_delete), len(windows))
     deleted = sum(acknowledged[window] for window in windows[:kept])
     size = settings.db.stat().st_size
