@@ -100,10 +100,26 @@ def test_a_version_or_an_instance_per_span_keeps_service_and_environment() -> No
 def test_a_flood_of_service_names_is_one_service_per_environment() -> None:
     flood = [_resource(service=f"service {n}", environment="prod", version="1") for n in range(MAX_SERVICES + 2)]
 
-    kept = _admit_resources(TextLimits(), flood)
+    given_limits = TextLimits()
+    once, again = _admit_resources(given_limits, flood), _admit_resources(given_limits, flood)
 
-    assert kept[MAX_SERVICES - 1]["service"] == f"service {MAX_SERVICES - 1}"
-    assert [tuple(row.values()) for row in kept[MAX_SERVICES:]] == [(OTHER, "prod", "", "", "", "")] * 2
+    half = MAX_SERVICES // 2
+    assert once[half - 1]["service"] == f"service {half - 1}"
+    assert {tuple(row.values()) for row in once[half:]} == {(OTHER, "prod", "", "", "", "")}
+    assert again[MAX_SERVICES - 1]["service"] == f"service {MAX_SERVICES - 1}"
+    assert {tuple(row.values()) for row in again[MAX_SERVICES:]} == {(OTHER, "prod", "", "", "", "")}
+
+
+def test_invented_service_names_leave_room_for_services_that_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_SERVICES", 10)
+    interner = Interner(RESOURCE.to_frame(), OPERATION.to_frame())
+    sound = {"environment": "", "instance": "", "version": "", "address": "", "topic": "", "name": "do"}
+    interner.intern(_batch([sound | {"service": f"invented {number}"} for number in range(1_000)]))
+
+    first, second = (interner.intern(_batch([sound | {"service": "late"}])) for _ in range(2))
+
+    assert first.resources.is_empty()
+    assert second.resources["service"].to_list() == ["late"]
 
 
 def test_trying_a_batch_again_after_a_failed_commit_costs_no_budget() -> None:
@@ -121,7 +137,15 @@ def test_trying_a_batch_again_after_a_failed_commit_costs_no_budget() -> None:
 
 _texts = st.sampled_from([f"t{number}" for number in range(12)])
 _spans = st.fixed_dictionaries(
-    {"service": _texts, "instance": _texts, "version": _texts, "name": _texts, "address": _texts, "topic": _texts}
+    {
+        "service": _texts,
+        "environment": _texts,
+        "instance": _texts,
+        "version": _texts,
+        "name": _texts,
+        "address": _texts,
+        "topic": _texts,
+    }
 )
 _Span = dict[str, str]
 
@@ -138,6 +162,7 @@ def _batch(spans: Sequence[_Span]) -> DescribedSpans:
                 "service.name": span["service"],
                 "service.instance.id": span["instance"],
                 "service.version": span["version"],
+                "deployment.environment.name": span["environment"],
             },
         )
         for span in spans
@@ -150,6 +175,7 @@ def _batch(spans: Sequence[_Span]) -> DescribedSpans:
 def test_whatever_comes_tables_stay_bounded_and_every_span_has_its_rows(batches: list[list[_Span]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(limits, "MAX_SERVICES", 3)
+        patch.setattr(limits, "MAX_ENVIRONMENTS", 2)
         patch.setattr(limits, "MAX_ROWS", 4)
         patch.setattr(limits, "MAX_TABLE_ROWS", 40)
         interner = Interner(RESOURCE.to_frame(), OPERATION.to_frame())
@@ -160,7 +186,8 @@ def test_whatever_comes_tables_stay_bounded_and_every_span_has_its_rows(batches:
     assert resources.height == interner.resources == resources.drop("resource").n_unique()
     assert operations.height == interner.operations == operations.drop("operation").n_unique()
     assert resources["service"].n_unique() <= 3 + 1
-    assert resources.height <= 3 * (2 * 4 + 1) + 1
+    assert resources["environment"].n_unique() <= 2 + 1
+    assert resources.height <= 3 * (2 * 4 + 3) + 3
     assert operations.height <= 40 + 10
     for batch, spans in zip(interned, batches, strict=True):
         assert batch.spans.height == len(spans)
@@ -188,7 +215,7 @@ def test_what_is_stored_gets_the_same_codes_after_a_restart_and_in_any_order(
 def test_folded_spans_are_counted_by_service_and_by_what_was_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_SERVICES", 1)
     interner = Interner(RESOURCE.to_frame(), OPERATION.to_frame())
-    sound = {"service": "shop", "instance": "", "version": "1", "address": "db", "topic": ""}
+    sound = {"service": "shop", "environment": "", "instance": "", "version": "1", "address": "db", "topic": ""}
     interner.intern(_batch([sound | {"name": f"name {number}"} for number in range(MAX_NAMES)]))
 
     for _ in range(2):
@@ -204,7 +231,7 @@ def test_folded_spans_are_counted_by_service_and_by_what_was_folded(monkeypatch:
 def test_spellings_of_a_flood_are_forgotten_and_the_codes_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracelith.ingest.intern.MAX_SPELLINGS", 5)
     interner = Interner(RESOURCE.to_frame(), OPERATION.to_frame())
-    sound = {"service": "shop", "instance": "", "version": "", "name": "write", "address": ""}
+    sound = {"service": "shop", "environment": "", "instance": "", "version": "", "name": "write", "address": ""}
     codes = set()
     for number in range(50):
         batch = interner.intern(_batch([sound | {"topic": f"orders_{number + 100_000}"}]))

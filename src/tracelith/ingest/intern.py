@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.ingest.describe import DescribedSpans
-from tracelith.ingest.limits import Folded, Row, TextLimits
+from tracelith.ingest.limits import SERVICES, Folded, Row, TextLimits
 from tracelith.ingest.naming import normalise_operations
 from tracelith.model.schema import OPERATION, RESOURCE, RESOURCE_TEXT, SPAN, InternedBatch
 
@@ -170,13 +170,11 @@ class _Codes:
         new: list[Row] = []
         folded: dict[int, tuple[str, Folded]] = {}
         spelled = list(zip(services(unknown), (rows[position] for position in unknown), strict=True))
-        self._spell(spelled, normalise, admit, new)
+        meanings = self._spell(spelled, normalise, admit, new)
         for position, spelling in zip(unknown, spelled, strict=True):
-            codes[position], groups = self._spellings[spelling]
+            codes[position], groups = meanings[spelling]
             if groups:
                 folded[position] = (spelling[0], groups)
-        if len(self._spellings) > MAX_SPELLINGS:
-            self._spellings.clear()
         return _Assigned(codes, self._frame(new), folded)
 
     def _spell(
@@ -185,9 +183,12 @@ class _Codes:
         normalise: Callable[[list[Row]], list[Row]],
         admit: Callable[[str, Row], tuple[Row, Folded]],
         new: list[Row],
-    ) -> None:
-        """Remembers what each spelling is stored as; rows to store that have no code yet get one."""
-        unmet = [spelling for spelling in dict.fromkeys(spelled) if spelling not in self._spellings]
+    ) -> Mapping[_Spelling, tuple[int, Folded]]:
+        """What each spelling is stored as, and remembers it; rows to store that have no code yet get one."""
+        met = {spelling: meaning for spelling in spelled if (meaning := self._spellings.get(spelling))}
+        unmet = [spelling for spelling in dict.fromkeys(spelled) if spelling not in met]
+        if len(self._spellings) + len(unmet) > MAX_SPELLINGS:
+            self._spellings.clear()
         for spelling, normal in zip(unmet, normalise([row for _, row in unmet]), strict=True):
             kept, groups = (normal, ()) if normal in self._codes else admit(spelling[0], normal)
             code = self._codes.get(kept)
@@ -195,7 +196,10 @@ class _Codes:
                 code, self._next = self._next, self._next + 1
                 self._codes[_shared(kept)] = code
                 new.append((code, *kept))
-            self._spellings[spelling] = (code, groups)
+            met[spelling] = (code, groups)
+            if SERVICES not in groups and len(self._spellings) < MAX_SPELLINGS:  # a service may be admitted next time
+                self._spellings[spelling] = (code, groups)
+        return met
 
     def _frame(self, rows: list[Row]) -> pl.DataFrame:
         types: Mapping[str, pl.DataType] = self._schema

@@ -12,6 +12,9 @@ stored as ``(other)`` in that column alone, and the rest of the row stays as it 
    that has done no harm. (Fixed shares would be wasted on the many that need little; first come, first served would
    starve whoever comes last.)
 
+Service names have no service to be counted for. Once half of those that fit are known, a new one is taken when it is
+met for the second time: services that exist come back, names that somebody invents with every request do not.
+
 Folded rows are admitted always; their number is bounded by their shape. Counts of spans with something folded are
 kept per service and column group for the life of the process: across restarts the ``(other)`` rows in the store tell
 more, as they belong to a period and an environment, and the data quality analysis reads them from there.
@@ -34,6 +37,7 @@ __all__ = [
     "MAX_SERVICES",
     "MAX_TABLE_ROWS",
     "MAX_VERSIONS",
+    "SERVICES",
     "Cardinality",
     "Folded",
     "Row",
@@ -47,6 +51,10 @@ Folded = tuple[str, ...]
 MAX_SERVICES = 5_000
 """Services, counted once per environment. The largest published fleets have about as many."""
 
+MAX_MET_ONCE = 20_000
+"""Service names remembered because they may be met again; when there are more, all are forgotten."""
+
+SERVICES = "services"
 MAX_ENVIRONMENTS = 200
 MAX_VERSIONS = 1_000
 """Versions of one service while raw spans of them are kept: a hundred deployments a day for a week is less."""
@@ -84,7 +92,7 @@ _RESOURCE_BUDGETS: Mapping[str, tuple[str, int]] = {
     "host": ("instances", MAX_ROWS),
 }
 GROUPS: Final = tuple(
-    sorted({"services", "environments", *(group for group, _ in {**_OPERATION_BUDGETS, **_RESOURCE_BUDGETS}.values())})
+    sorted({SERVICES, "environments", *(group for group, _ in {**_OPERATION_BUDGETS, **_RESOURCE_BUDGETS}.values())})
 )
 """Every group of texts that may be folded."""
 
@@ -177,7 +185,7 @@ class _Table:
 class TextLimits:
     """What each service brought, and so what it may still bring. Not thread safe."""
 
-    __slots__ = ("_environments", "_languages", "_operations", "_resources", "_services")
+    __slots__ = ("_environments", "_languages", "_met_once", "_operations", "_resources", "_services")
 
     def __init__(self) -> None:
         self._operations = _Table(OPERATION_TEXT, _OPERATION_BUDGETS)
@@ -185,6 +193,7 @@ class TextLimits:
         self._services: set[tuple[str, str]] = set()
         self._environments: set[str] = set()
         self._languages: set[str] = set()
+        self._met_once: set[int] = set()
 
     def known_service(self, service: str) -> str:
         """The service, or ``(other)`` for one beyond the limit."""
@@ -207,11 +216,12 @@ class TextLimits:
             row: RESOURCE_TEXT. rows_known: resources there are.
         """
         service, environment, _, _, _, language = map(str, row)
-        if environment not in self._environments and len(self._environments) >= MAX_ENVIRONMENTS:
+        known = environment == OTHER or environment in self._environments
+        if not known and len(self._environments) >= MAX_ENVIRONMENTS:
             kept, folded = self.admit_resource(self._resources.replaced(row, {"environment": OTHER}), rows_known)
             return kept, ("environments", *folded)
-        if (service, environment) not in self._services and len(self._services) >= MAX_SERVICES:
-            return (OTHER, environment, "", "", "", ""), ("services",)
+        if (service, environment) not in self._services and not self._admits_service(service):
+            return (OTHER, environment, "", "", "", ""), (SERVICES,)
         row, folded_groups = self._resources.within_budgets(service, row)
         if language not in self._languages and len(self._languages) >= _FEW:
             row = self._resources.replaced(row, {"language": OTHER})
@@ -225,6 +235,15 @@ class TextLimits:
                 folded_groups.add("versions")
         self._take_resource(row)
         return row, tuple(sorted(folded_groups))
+
+    def _admits_service(self, service: str) -> bool:
+        if len(self._services) < MAX_SERVICES / 2:
+            return True
+        if len(self._met_once) >= MAX_MET_ONCE:
+            self._met_once.clear()
+        met = hash(service) in self._met_once
+        self._met_once.add(hash(service))
+        return met and len(self._services) < MAX_SERVICES
 
     def _take_resource(self, row: Row) -> None:
         service, environment, _, _, _, language = map(str, row)
