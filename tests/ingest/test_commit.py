@@ -13,7 +13,7 @@ from tracelith.ingest import commit
 from tracelith.ingest.commit import GroupCommitter, Receipt
 from tracelith.ingest.decode import DecodedRequests
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
-from tracelith.model.schema import InternedBatch
+from tracelith.model.schema import InternedBatch, UnusedTexts
 from tracelith.store import Store
 
 TIMEOUT_S = 20
@@ -51,6 +51,9 @@ class GatedSink:
 
     def operations(self) -> pl.DataFrame:
         return self.store.operations()
+
+    def drop_unused_texts(self) -> UnusedTexts | None:
+        return self.store.drop_unused_texts()
 
     def record_refusals(self, reasons: Mapping[str, int]) -> None:
         self.store.record_refusals(reasons)

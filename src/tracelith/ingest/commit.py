@@ -29,7 +29,7 @@ from tracelith.ingest.limits import Cardinality, TextLimits
 from tracelith.ingest.otlp_json import decode_json_requests
 from tracelith.ingest.status import IngestMeter, IngestStatus
 from tracelith.model.errors import InvalidRequest, Overloaded, StoreError
-from tracelith.model.schema import InternedBatch, RawSpans
+from tracelith.model.schema import InternedBatch, RawSpans, UnusedTexts
 
 __all__ = ["Encoding", "GroupCommitter", "Receipt", "SpanSink", "SpanWriter"]
 
@@ -60,6 +60,10 @@ class SpanSink(Protocol):
 
     def operations(self) -> pl.DataFrame:
         """Every OPERATION row there is."""
+        ...
+
+    def drop_unused_texts(self) -> UnusedTexts | None:
+        """Rows of resources and operations deleted just now, as no span used them; None most of the time."""
         ...
 
     def record_refusals(self, reasons: Mapping[str, int]) -> None:
@@ -96,6 +100,8 @@ class SpanWriter:
             StoreError: nothing of the groups is stored; writing again is safe.
         """
         try:
+            if unused := self._sink.drop_unused_texts():
+                self._interner.forget(unused)
             batches = [
                 replace(self._interner.intern(group), details=group.details) for group in groups if group.spans.height
             ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tracelith.ingest.describe import DescribedSpans
 from tracelith.ingest.limits import SERVICES, Folded, Row, TextLimits
 from tracelith.ingest.naming import normalise_operations
-from tracelith.model.schema import OPERATION, RESOURCE, RESOURCE_TEXT, SPAN, InternedBatch
+from tracelith.model.schema import OPERATION, RESOURCE, RESOURCE_TEXT, SPAN, InternedBatch, UnusedTexts
 
 __all__ = ["Interner"]
 
@@ -62,6 +62,12 @@ class Interner:
         """Spans with something folded since the last call, by service and group of texts (see limits)."""
         folded, self._folded = self._folded, Counter()
         return folded
+
+    def forget(self, unused: UnusedTexts) -> None:
+        """Unlearns rows that left the store: their codes are void, and their services may bring others instead."""
+        self._resources.forget(unused.resources)
+        self._operations.forget(unused.operations)
+        self._limits.keep_only(self._resources, self._operations)
 
     def intern(self, described: DescribedSpans) -> InternedBatch:
         """The batch with codes, and the rows whose codes are new with it."""
@@ -147,6 +153,11 @@ class _Codes:
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self._codes)
+
+    def forget(self, codes: frozenset[int]) -> None:
+        """Unlearns the rows with these codes. No later row gets one of them."""
+        self._codes = {row: code for row, code in self._codes.items() if code not in codes}
+        self._spellings.clear()
 
     def assign(
         self,

@@ -66,7 +66,8 @@ MAX_ROWS = 5_000
 """Operations, and likewise resources (instances), of one service."""
 
 MAX_TABLE_ROWS = 100_000
-"""Operations, and likewise resources, in all, folded ones apart. A row costs about 1 KB of memory."""
+"""Operations, and likewise resources, in all, folded ones apart. A row costs about 1 KB of memory, and lives as long as
+spans that use it."""
 
 FREE_SHARE: Final = 16
 
@@ -173,6 +174,17 @@ class _Table:
     def take(self, service: str, row: Row) -> None:
         self._brought.setdefault(service, _Brought()).take(row, self._budgets)
 
+    def clear(self) -> None:
+        self._brought.clear()
+
+    def keep_only(self, rows: Iterable[Row]) -> None:
+        """What each service brought of these rows."""
+        by_hash = {hash(row): row for row in rows}
+        before, self._brought = self._brought, {}
+        for service, brought in before.items():
+            for row in (by_hash[number] for number in brought.rows if number in by_hash):
+                self.take(service, row)
+
     def replaced(self, row: Row, texts: Mapping[str, str]) -> Row:
         """The row with other texts in some columns."""
         return tuple(texts.get(name, value) for name, value in zip(self.names, row, strict=True))
@@ -204,10 +216,14 @@ class TextLimits:
         for row in rows:
             self._take_resource(row)
 
-    def know_operations(self, service: str, rows: Iterable[Row]) -> None:
-        """Counts OPERATION_TEXT rows that are stored with spans of the service."""
-        for row in rows:
-            self._operations.take(service, row)
+    def keep_only(self, resources: Iterable[Row], operations: Iterable[Row]) -> None:
+        """Counts what is still stored and nothing else."""
+        self._services.clear()
+        self._environments.clear()
+        self._languages.clear()
+        self._resources.clear()
+        self.know_resources(resources)
+        self._operations.keep_only(operations)
 
     def admit_resource(self, row: Row, rows_known: int) -> tuple[Row, Folded]:
         """The resource to keep for one that is new, and what was folded.

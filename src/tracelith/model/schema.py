@@ -35,6 +35,7 @@ __all__ = [
     "RawSpans",
     "Rejection",
     "Status",
+    "UnusedTexts",
     "is_folded",
 ]
 
@@ -237,3 +238,16 @@ class InternedBatch:
     resources: pl.DataFrame
     operations: pl.DataFrame
     details: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedTexts:
+    """Codes of RESOURCE and OPERATION rows that no span of the commits up to ``upto`` uses."""
+
+    resources: frozenset[int]
+    operations: frozenset[int]
+    upto: int
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.resources or self.operations)

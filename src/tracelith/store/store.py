@@ -13,7 +13,7 @@ import polars as pl
 from tracelith.model.errors import StoreError
 from tracelith.model.facts import FactReader, FactTable
 from tracelith.model.ports import WindowSpans
-from tracelith.model.schema import InternedBatch
+from tracelith.model.schema import InternedBatch, UnusedTexts
 from tracelith.store import deployments, details, facts, findings, reading, refusals, retention
 from tracelith.store.believed_time import believed_time
 from tracelith.store.connection import Cursor, Database, open_database
@@ -23,6 +23,7 @@ from tracelith.store.refusals import RefusalCounter
 from tracelith.store.retention import Retained
 from tracelith.store.size_limit import Shrunk, shrink, used_bytes
 from tracelith.store.spans import SpanAppender, read_dimension
+from tracelith.store.unused_texts import drop_unused, find_unused
 from tracelith.store.windows import load_ledger, save_progress, spread_changes
 
 __all__ = ["Store", "StoreSize"]
@@ -59,6 +60,7 @@ class Store:
         self._refusals = RefusalCounter(clock_ns)
         self._writer = SpanAppender(database, self._ledger, self._refusals, clock_ns)
         self._tables: dict[str, FactTable] = {}
+        self._unused: UnusedTexts | None = None
         self._spreading = threading.Lock()
         self._deleting = threading.Lock()
         self._generation_guard = threading.Lock()
@@ -128,6 +130,22 @@ class Store:
     def operations(self) -> pl.DataFrame:
         """All OPERATION rows, in code order."""
         return read_dimension(self._database, "operation")
+
+    def find_unused_texts(self) -> None:
+        """Looks for resources and operations without spans; drop_unused_texts then deletes them."""
+        upto = self._ledger.last_commit
+        self._unused = find_unused(self._database, upto)
+
+    def drop_unused_texts(self) -> UnusedTexts | None:
+        """Deletes what find_unused_texts has found and no commit has used since; None if there is nothing to do.
+
+        For whoever appends, between two appends: the codes returned are void from now on.
+        """
+        unused, self._unused = self._unused, None
+        if not unused:
+            return None
+        with self._writer.lock:
+            return drop_unused(self._database, unused)
 
     def record_refusals(self, reasons: Mapping[str, int]) -> None:
         """Counts spans that were not taken, by reason; written with the next append, flush or close."""
