@@ -188,6 +188,7 @@ class Application:
             leap_hours = (wall_ns - now_ns) / 3.6e12
             log.warning("the clock leapt by %.0f hours; unless it stays, ages count from before the leap", leap_hours)
         retained = self.store.retain(self.settings.span_days, self.settings.fact_days, now_ns)
+        self.store.find_unused_texts()
         if retained.deleted_spans or retained.compacted_hours:
             log.info(
                 "deleted %d raw spans past their time, summed %d hours of facts",
