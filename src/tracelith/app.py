@@ -112,12 +112,12 @@ class Application:
         """Blocks until the event is set.
 
         Raises:
-            StoreError: the database serves nothing any more. Ending is the way out: whoever supervises the process
-                starts it again, which opens the file again, and senders repeat what was not acknowledged.
+            StoreError: the database serves nothing any more, such as StoreFull. The way out is to open the file again
+                in a new Application, or a new process; senders repeat what was not acknowledged.
         """
         while not stop.wait(LOOK_EVERY_S):
             if self.store.failed is not None:
-                raise StoreError(*self.store.failed.args)
+                raise type(self.store.failed)(*self.store.failed.args)
 
     def stop(self) -> None:
         """Stops every part; what was admitted is committed first."""

@@ -1,5 +1,6 @@
 """``tracelith serve`` and ``tracelith demo``: the whole program, for a team and for a first look."""
 
+import errno
 import signal
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from tracelith.cli.server_client import RunningServer
 from tracelith.cli.workspace import bar
 from tracelith.config import Settings, load_settings
 from tracelith.model.document import AnalysisDocument
-from tracelith.model.errors import ConfigurationError
+from tracelith.model.errors import ConfigurationError, StoreFull
 from tracelith.simulate import Simulation, simulate
 
 __all__ = ["run_demo", "run_server"]
@@ -27,15 +28,35 @@ __all__ = ["run_demo", "run_server"]
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 EXPORT_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 15.0
+SPACE_EVERY_S = 5.0
 
 
 def run_server(given: Mapping[str, Any], config: Path | None) -> None:
-    """Runs the whole program until signalled, with the settings given, None for not given, and those of the file."""
-    with Application(load_settings(given, config)) as application, _until_signalled() as stop:
-        _say(f"receiving OTLP/gRPC on {application.grpc_address}, OTLP/HTTP on {application.http_address}")
-        _say(f"dashboard on http://{application.web_address}")
-        application.wait(stop)
-        _say("stopping: committing what was received")
+    """Runs the whole program until signalled, with the settings given, None for not given, and those of the file.
+
+    When the disk is full it closes its ports and the file, and starts again once there is space.
+    """
+    settings = load_settings(given, config)
+    with _until_signalled() as stop:
+        running = False
+        while not stop.is_set():
+            try:
+                with Application(settings) as application:
+                    # The same ports after a full disk, also if any free ones were asked for: senders know them.
+                    addresses = ("grpc", "http", "web")
+                    settings = settings.model_copy(
+                        update={name: getattr(application, f"{name}_address") for name in addresses}
+                    )
+                    running = True
+                    _say(f"receiving OTLP/gRPC on {settings.grpc}, OTLP/HTTP on {settings.http}")
+                    _say(f"dashboard on http://{settings.web}")
+                    application.wait(stop)
+                    _say("stopping: committing what was received")
+            except (StoreFull, OSError) as error:
+                if not running or (isinstance(error, OSError) and error.errno != errno.ENOSPC):
+                    raise
+                _say(f"closed: {error} Trying again every {SPACE_EVERY_S:.0f} s.")
+                stop.wait(SPACE_EVERY_S)
 
 
 def run_demo(*, traces: int, weeks: int, browser: bool, stay: bool) -> None:

@@ -8,6 +8,7 @@
     ├── StoreError            the database file cannot be used
     │   ├── StoreLocked       another process owns it
     │   ├── StoreCorrupt      it exists but is not a sound Tracelith database
+    │   ├── StoreFull         there is no space left for it
     │   └── StoreTooNew       a later Tracelith wrote it
     ├── Overloaded            a bounded queue is full; the sender should retry later
     └── ServerFailed          a server that a benchmark started did not start, or did not end as it should
@@ -24,6 +25,7 @@ __all__ = [
     "ServerFailed",
     "StoreCorrupt",
     "StoreError",
+    "StoreFull",
     "StoreLocked",
     "StoreTooNew",
     "TracelithError",
@@ -72,6 +74,10 @@ class StoreLocked(StoreError):
 
 class StoreCorrupt(StoreError):
     """The file exists but is not a sound Tracelith database; it is never overwritten."""
+
+
+class StoreFull(StoreError):
+    """There is no space left on the disk of the file; what was committed is there once the file is opened again."""
 
 
 class StoreTooNew(StoreError):

@@ -15,7 +15,7 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
-from tracelith.model.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
+from tracelith.model.errors import StoreCorrupt, StoreError, StoreFull, StoreLocked, StoreTooNew
 
 __all__ = ["Cursor", "Database", "insert_frame", "open_database"]
 
@@ -84,7 +84,7 @@ class Database:
     def _as_store_error(self, error: duckdb.Error) -> StoreError:
         if isinstance(error, duckdb.FatalException):
             self.failed = self.failed or store_error(error, self.path)
-            return StoreError(*self.failed.args)
+            return type(self.failed)(*self.failed.args)
         if "checksum" in str(error):
             return StoreCorrupt(f"{self.path}: {DAMAGED_INSIDE} ({_first_line(str(error))})")
         return store_error(error, self.path)
@@ -309,8 +309,8 @@ def store_error(error: duckdb.Error, path: Path | None) -> StoreError:
         return StoreTooNew(f"{where}: a later version of DuckDB wrote this file; upgrade Tracelith to open it")
     if any(sign in text for sign in ("not a valid DuckDB", "Corrupt", "enough bytes", "checksum", "WAL file")):
         return StoreCorrupt(f"{where}: not a sound DuckDB database. {RESTORE} ({_first_line(text)})")
-    if "No space left" in text:
-        return StoreError(f"{where}: the disk is full; free some space and start again. What was committed is there.")
+    if "No space left" in text or "File too large" in text:
+        return StoreFull(f"{where}: the disk is full; free some space. What was acknowledged is kept.")
     return StoreError(f"{where}: {_first_line(text)}")
 
 
