@@ -39,7 +39,7 @@ def told(store: Store, trace: int) -> dict[int, bytes]:
 
 def bodies(store: Store) -> int:
     with store._database.cursor() as cursor:
-        (count,) = cursor.execute("SELECT count(*) FROM span_detail").fetchone()
+        (count,) = cursor.execute("SELECT count(DISTINCT (commit_no, window_ns)) FROM span_detail").fetchone()
     return int(count)
 
 
@@ -118,7 +118,7 @@ def test_details_go_when_spans_are_deleted_for_space(tmp_path: Path) -> None:
 def test_a_trace_of_very_many_commits_shows_the_details_of_its_earliest(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS_READ", 2)
+    monkeypatch.setattr(module, "MOST_PACKS_READ", 2)
     for number in range(1, 5):
         store.append([telling(batch([span(1, number, T0 + number * WINDOW_NS)]), b"%d" % number)])
 

@@ -1,7 +1,7 @@
 """All that spans say, packed: the details of a commit's spans, window by window, compressed together.
 
 Attributes repeat from span to span, so together they shrink to a tenth, which DuckDB's own compression of a column does
-not come near (ingest/details.py has the figures). A row holds what one commit brought for one window, so it goes with
+not come near (ingest/details.py has the figures). A pack holds what one commit brought for one window, so it goes with
 the raw spans of that window, and a trace is found by the commits of its spans.
 """
 
@@ -19,17 +19,22 @@ __all__ = ["SPAN_DETAIL", "drop_details", "insert_details", "pack_details", "rea
 SPAN_DETAIL = pl.Schema([("span_id", pl.UInt64()), ("kind", pl.UInt8()), *DETAIL.items()])
 """Details of one trace's spans. Kind tells the two halves of a call apart where they share an id."""
 
-MOST_ROWS_READ = 256
+MOST_PACKS_READ = 256
 """A trace that was received in more commits and windows than this shows the details of its earliest spans only."""
+
+PIECE_BYTES = 128
+"""Packs are stored in rows of this size, because at every checkpoint DuckDB writes the last row group anew, and that is
+122,880 rows of whatever size: 16 MB this way. With a row per pack, 180 MB of packs of 60 KB made it write 834 MB and
+left a file of 232 MB, a fifth of it free blocks, and more makes it worse; in pieces 415 MB and 188 MB."""
 
 SPANS = """
     SELECT commit_no, window_of(start_ns) AS window_ns, trace_lo, span_id, operation, kind
     FROM span JOIN operation USING (operation) WHERE trace_hi = $hi AND trace_lo = $lo
 """
 
-BODIES = """
-    SELECT body FROM span_detail SEMI JOIN spans USING (commit_no, window_ns)
-    ORDER BY window_ns, commit_no LIMIT $most
+PIECES = """
+    SELECT window_ns, commit_no, body FROM span_detail SEMI JOIN packs USING (commit_no, window_ns)
+    ORDER BY window_ns, commit_no, piece
 """
 
 DROP = """
@@ -41,7 +46,7 @@ UInt64 = NDArray[np.uint64]
 
 
 def pack_details(spans: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the table but for their commit number: window_ns and body.
+    """Rows of the table but for their commit number: window_ns, piece and body.
 
     Args:
         spans: SPAN rows. details: DETAIL rows of the same spans, in the same order; nulls where nothing is kept.
@@ -51,24 +56,24 @@ def pack_details(spans: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
     )
     told = keyed.filter((pl.col("span") != b"") | (pl.col("resource") != b"") | (pl.col("left_out") > 0))  # nulls go
     parts = told.partition_by("window_ns", as_dict=True, include_key=False, maintain_order=True)
-    return pl.DataFrame(
-        {"window_ns": [window for (window,) in parts], "body": [_packed(part) for part in parts.values()]},
-        schema={"window_ns": pl.Int64, "body": pl.Binary},
-    )
+    rows = [_pieces(window_ns, _packed(part)) for (window_ns,), part in parts.items()]
+    return pl.concat(rows) if rows else _pieces(0, b"")
 
 
 def insert_details(cursor: Cursor, packed: pl.DataFrame, commit_no: int) -> None:
     """Inserts packed rows as part of a commit."""
-    insert_frame(cursor, "INSERT INTO span_detail SELECT ?, window_ns, body FROM batch", packed, [commit_no])
+    insert_frame(cursor, "INSERT INTO span_detail SELECT ?, window_ns, piece, body FROM batch", packed, [commit_no])
 
 
 def read_details(database: Database, trace_hi: int, trace_lo: int) -> pl.DataFrame:
     """SPAN_DETAIL rows of one trace, one for each span that has any."""
     with database.snapshot() as cursor:
         spans = cursor.execute(SPANS, {"hi": trace_hi, "lo": trace_lo}).pl()
-        bodies = _bodies(cursor, spans) if spans.height else []
+        packs = spans.select("window_ns", "commit_no").unique().sort("window_ns", "commit_no").head(MOST_PACKS_READ)
+        pieces = _pieces_of(cursor, packs)
+    bodies = pieces.group_by("window_ns", "commit_no", maintain_order=True).agg("body")["body"]
     wanted = spans.select("span_id", "kind", pl.Series("key", _keys(spans))).unique("key")
-    found = [_unpacked(body).join(wanted, on="key") for body in bodies]
+    found = [_unpacked(b"".join(body)).join(wanted, on="key") for body in bodies]
     rows = pl.concat(found) if found else wanted.clear().with_columns(DETAIL.to_frame())
     return rows.unique(["span_id", "kind"], keep="first", maintain_order=True).select(SPAN_DETAIL.names())
 
@@ -78,11 +83,11 @@ def drop_details(cursor: Cursor, *, before: int, upto: int, pending: list[int]) 
     cursor.execute(DROP, {"before": before, "upto": upto, "pending": pending})
 
 
-def _bodies(
+def _pieces_of(
     cursor: Cursor,
-    spans: pl.DataFrame,  # noqa: ARG001 - the query reads it: DuckDB finds frames by the name of a local variable
-) -> list[bytes]:
-    return [body for (body,) in cursor.execute(BODIES, {"most": MOST_ROWS_READ}).fetchall()]
+    packs: pl.DataFrame,  # noqa: ARG001 - the query reads it: DuckDB finds frames by the name of a local variable
+) -> pl.DataFrame:
+    return cursor.execute(PIECES).pl()
 
 
 def _keys(spans: pl.DataFrame) -> UInt64:
@@ -95,6 +100,13 @@ def _keys(spans: pl.DataFrame) -> UInt64:
     operation = spans["operation"].to_numpy().astype(np.uint64)
     keys: UInt64 = span_id ^ (trace_lo * np.uint64(0x9E3779B97F4A7C15)) ^ (operation * np.uint64(0xBF58476D1CE4E5B9))
     return keys
+
+
+def _pieces(window_ns: int, body: bytes) -> pl.DataFrame:
+    pieces = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)]
+    return pl.DataFrame({"body": pieces}, {"body": pl.Binary}).select(
+        pl.lit(window_ns, pl.Int64).alias("window_ns"), pl.int_range(pl.len(), dtype=pl.UInt32).alias("piece"), "body"
+    )
 
 
 def _packed(rows: pl.DataFrame) -> bytes:
