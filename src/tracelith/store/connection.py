@@ -31,6 +31,12 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",
 }
 
+FILE_CONFIG = CONFIG | {
+    # Without a limit DuckDB keeps every block it ever read, up to most of the machine's memory: the resident set of a
+    # server grew as its file did. The operating system caches the file anyway; large queries spill beside it.
+    "memory_limit": "512MB",
+}
+
 HEADER_BYTES = 3 * 4096
 """DuckDB storage format: a main header and two database headers come before the blocks."""
 
@@ -169,12 +175,10 @@ def roll_back(cursor: Cursor) -> None:
 
 
 def insert_frame(
-    cursor: Cursor,
-    statement: str,
-    batch: pl.DataFrame,  # noqa: ARG001 - the statement reads it: DuckDB finds frames by the name of a local variable
-    parameters: Sequence[int] | Mapping[str, int] | None = None,
+    cursor: Cursor, statement: str, frame: pl.DataFrame, parameters: Sequence[int] | Mapping[str, int] | None = None
 ) -> None:
     """Runs ``INSERT ... SELECT ... FROM batch``; to register the frame would be a catalogue change per commit."""
+    batch = frame.to_arrow().to_reader()  # noqa: F841 - the statement reads it: DuckDB finds it by its name
     cursor.execute(statement, parameters)
 
 
@@ -201,7 +205,7 @@ def open_database(path: Path | None, *, read_only: bool) -> Database:
             _examine(path)
         else:
             _refuse_to_begin(path, read_only=read_only)
-        return Database(path, read_only, duckdb.connect(str(path), read_only=read_only, config=CONFIG))
+        return Database(path, read_only, duckdb.connect(str(path), read_only=read_only, config=FILE_CONFIG))
     except BaseException as error:
         with _open_paths_guard:
             _open_paths.discard(path)
@@ -234,7 +238,7 @@ def _examine(path: Path) -> None:
     """
     _refuse_other_formats(path)
     actual = path.stat().st_size
-    with duckdb.connect(str(path), read_only=True, config=CONFIG) as probe:
+    with duckdb.connect(str(path), read_only=True, config=FILE_CONFIG) as probe:
         row = probe.execute("SELECT total_blocks * block_size FROM pragma_database_size()").fetchone()
         if row is not None and actual >= HEADER_BYTES + int(row[0]):
             return  # what follows reads a third of the file
