@@ -116,7 +116,7 @@ def _resource_text(given: Sequence[TextRow]) -> list[TextRow]:
 def _operations(spans: pl.DataFrame, fields: Fields) -> tuple[list[TextRow], NDArray[np.int64]]:
     """OPERATION_TEXT rows and the row of each span's operation."""
     name_codes, names = encode_text(spans["name"])
-    normal_codes, normal_names = encode_text(normalise_names(pl.Series(names)))
+    normal_codes, normal_names = encode_text(pl.Series(_NORMAL_NAMES(names.to_pylist())))
     scope_codes, scopes = encode_text(spans["scope"])
     kind = spans["kind"].to_numpy()
     peers = choose_peers(kind, fields)
@@ -146,5 +146,6 @@ def _texts(values: pa.LargeStringArray, codes: NDArray[np.int32]) -> list[str]:
 _GIVEN_OPERATION = {"kind": pl.UInt8} | dict.fromkeys(
     ("protocol", "name", "http_method", "http_route", "scope", *PEER_COLUMNS), pl.String
 )
+_NORMAL_NAMES = Memo[str](lambda names: normalise_names(pl.Series(names)).to_list())
 _RESOURCE_TEXTS = Memo(_resource_text)
 _OPERATION_TEXTS = Memo(_operation_text)

@@ -232,17 +232,17 @@ def _links(links: pa.ListArray) -> pl.DataFrame:
 # --- attributes ----------------------------------------------------------------------------------------------------
 
 
-def _key_set(keys: frozenset[str]) -> tuple[pa.Array, pl.Series]:
+def _key_set(keys: frozenset[str]) -> tuple[pa.Array, pa.Array]:
     """The keys to keep, as the bytes they arrive as and as the text they become."""
     ordered = sorted(keys)
-    return pa.array([key.encode() for key in ordered], pa.binary()), pl.Series(ordered)
+    return pa.array([key.encode() for key in ordered], pa.binary()), pa.array(ordered, pa.large_string())
 
 
 _SPAN_KEYS = _key_set(KNOWN_SPAN_KEYS)
 _RESOURCE_KEYS = _key_set(KNOWN_RESOURCE_KEYS)
 
 
-def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pl.Series]) -> tuple[pl.DataFrame, Int64]:
+def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pa.Array]) -> tuple[pl.DataFrame, Int64]:
     """ATTRIBUTE rows of the keys to keep, and the rows that hold text which is not UTF-8.
 
     Rows are grouped by the type of their value. Values of no scalar type (arrays, maps, bytes, none) are left out.
@@ -254,6 +254,8 @@ def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pl.Series]) -> tuple[
     taken, texts = [], []
     for number in range(4):  # string, bool, int, double
         column = value.field(number)
+        if column.null_count == len(column):
+            continue
         here = kept[~_missing(column)[kept]]
         if len(here):
             member = column.take(pa.array(here))
@@ -263,7 +265,7 @@ def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pl.Series]) -> tuple[
         return ATTRIBUTE.to_frame(), np.empty(0, np.int64)
     position, text = np.concatenate(taken), pa.concat_arrays(texts)
     row = rows_of(lists)[position]
-    parts = (row, key_texts.gather(key_number[position]), text)
+    parts = (row, key_texts.take(pa.array(key_number[position])), text)
     columns = zip(ATTRIBUTE.items(), parts, strict=True)
     frame = pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in columns])
     return frame, row[_missing(text)] if text.null_count else np.empty(0, np.int64)

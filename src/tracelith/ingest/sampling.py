@@ -21,8 +21,8 @@ def adjusted_counts(trace_states: pl.Series) -> pl.Series:
     ``ot=th:T`` rejects a share T / 2^56 after padding T with zeros to 14 hexadecimal digits, so one kept span stands
     for 2^56 / (2^56 - T). The older ``ot=p:N`` means probability 2^-N.
     """
-    if not (trace_states != "").any():
-        return pl.repeat(None, len(trace_states), dtype=pl.Float32, eager=True)
+    if not trace_states.max():  # most senders leave it empty
+        return pl.Series([None], dtype=pl.Float32).new_from_index(0, len(trace_states))
     entry = pl.col("state").str.extract(_VENDOR_ENTRY)
     rejected = entry.str.extract(_THRESHOLD).str.pad_end(14, "0").str.to_integer(base=16, dtype=pl.Int64)
     by_threshold = _SPACE / (_SPACE - rejected).cast(pl.Float64)
