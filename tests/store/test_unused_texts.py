@@ -93,18 +93,18 @@ def test_a_service_may_bring_new_names_once_its_old_ones_are_gone(store: Store) 
     assert _stored(store)[0] == {OTHER, "welcome"}
 
 
-def test_a_year_of_pods_leaves_only_those_of_the_days_kept(store: Store) -> None:
+def test_weeks_of_pods_leave_only_those_of_the_days_kept(store: Store) -> None:
     writer = SpanWriter(store)
-    for day in range(30):
+    for day in range(10):
         writer.write([_spans("work", day=day, pod=f"pod {day} {number}") for number in range(5)])
         windows = store.stale_windows(0.0)
         store.replace_facts(windows, {}, store.read_windows(windows).upto)
-        store.retain(7.0, 400.0, START_NS + day * DAY_NS)
+        store.retain(2.0, 400.0, START_NS + day * DAY_NS)
         store.find_unused_texts()
 
-    writer.write([_spans("work", day=30, pod="last")])
+    writer.write([_spans("work", day=10, pod="last")])
 
-    assert store.resources().height <= 9 * 5 + 1
+    assert store.resources().height <= 4 * 5 + 1
 
 
 class _Without:

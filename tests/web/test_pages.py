@@ -72,6 +72,17 @@ def test_quality_and_method_work_before_the_first_trace(client, site):
     assert "False positives" in client.get("/method").text
 
 
+def test_quality_says_which_service_brought_too_many_names_and_what_that_costs(client, site):
+    row = {"service": "<b>shop", "texts": "span names", "spans": 5_000, "share": 0.25}
+    site.answer["quality"]["folded"] = [row | {"consequence": "Counted together.", "remedy": "Fix the names."}]
+
+    page = client.get("/quality").text
+
+    assert "<b>shop" not in page
+    assert "Too many to be kept apart" in words(page)
+    assert "<b>shopspan names5,00025 %Counted together.Fix the names." in words(page)
+
+
 def test_a_large_share_that_is_no_slow_hop_is_explained(client, site):
     site.answer["tail"][0] |= {"band": "normal", "slow_hop": False}
 

@@ -15,6 +15,9 @@ stored as ``(other)`` in that column alone, and the rest of the row stays as it 
 Service names have no service to be counted for. Once half of those that fit are known, a new one is taken when it is
 met for the second time: services that exist come back, names that somebody invents with every request do not.
 
+What a service brought is counted while its rows are stored. After a restart resources are counted from the store;
+operations do not say who brought them, so their counts per service begin anew, and only the third bound remembers.
+
 Folded rows are admitted always; their number is bounded by their shape. Counts of spans with something folded are
 kept per service and column group for the life of the process: across restarts the ``(other)`` rows in the store tell
 more, as they belong to a period and an environment, and the data quality analysis reads them from there.
