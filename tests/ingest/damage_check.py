@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Link, SpanKind, set_span_in_context
 
-from ingest.mutated_requests import damage, ends_a_group_it_did_not_begin
+from ingest.mutated_requests import damage, has_tags_only_protobuf_minds, tells_a_value_twice
 from ingest.otlp_requests import START_NS, make_request, make_span, readable_rows, reference_rows
 from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.describe import describe
@@ -63,8 +63,8 @@ def compare(damaged: bytes) -> tuple[str, str]:
     refused = decoded.verdicts[1].error is not None
     if message is None or (kind == "too deep" and refused):
         expected = reference_rows([SOUND, ExportTraceServiceRequest(), SOUND])
-        if not refused and ends_a_group_it_did_not_begin(damaged, PROJECTED.DESCRIPTOR):
-            return "crossed groups taken", ""
+        if not refused and has_tags_only_protobuf_minds(damaged, PROJECTED.DESCRIPTOR):
+            return "odd tags taken", ""
         if not refused:
             return kind, "taken, though the reference refuses it"
     else:
@@ -88,6 +88,8 @@ def compare(damaged: bytes) -> tuple[str, str]:
     }
     expected |= {name: readable_rows(expected[name]) for name in ("attributes", "resources")}
     wrong = {name: (expected[name], actual[name]) for name in actual if expected[name] != actual[name]}
+    if wrong and wrong.keys() <= {"attributes", "resources"} and tells_a_value_twice(damaged, PROJECTED.DESCRIPTOR):
+        return "value told twice", ""
     return kind, str(wrong)[:1500] if wrong else ""
 
 

@@ -234,15 +234,17 @@ def damage(rng: random.Random, request: bytes) -> bytes:
 # --- what no descriptor tells --------------------------------------------------------------------------------------
 
 
-def ends_a_group_it_did_not_begin(message: bytes, kind: Any) -> bool:
-    """Whether a group ends with another number than it began with, anywhere down to what is not a message.
+def has_tags_only_protobuf_minds(message: bytes, kind: Any) -> bool:
+    """Whether a group ends with another number than it began with, or a tag is too large, down to what is no message.
 
-    Protobuf refuses that. OTLP has no groups, and who skips one need not look at the number.
+    Protobuf refuses both. OTLP has no groups nor such tags, and who skips them need not look at the number.
     """
     at, open_groups = 0, []
     while at < len(message):
         tag, at = _read_varint(message, at)
         number, wire = tag >> 3, tag & 7
+        if tag >= 1 << 32:
+            return True
         if wire == GROUP:
             open_groups.append(number)
         elif wire == END_GROUP and open_groups:
@@ -251,7 +253,7 @@ def ends_a_group_it_did_not_begin(message: bytes, kind: Any) -> bool:
         elif wire == BYTES:
             length, at = _read_varint(message, at)
             inner = None if open_groups else _message(kind, number)
-            if inner and ends_a_group_it_did_not_begin(message[at : at + length], inner):
+            if inner and has_tags_only_protobuf_minds(message[at : at + length], inner):
                 return True
             at += length
         elif wire in (FIXED64, FIXED32):
@@ -272,3 +274,23 @@ def _read_varint(message: bytes, at: int) -> tuple[int, int]:
         if byte < 128:
             break
     return number, at
+
+
+def tells_a_value_twice(message: bytes, kind: Any) -> bool:
+    """Whether the value of an attribute is there twice, anywhere down to what is not a message.
+
+    Of two values of different types protobuf keeps the last one; who reads types column by column keeps both.
+    """
+    try:
+        fields = split(message)
+    except DecodeError:
+        return False
+    if kind.name in {"AnyValue", "KeyValue"} and len(fields) > len({field.number for field in fields}):
+        return True
+    if kind.name == "AnyValue" and len(fields) > 1:
+        return True
+    return any(
+        tells_a_value_twice(field.data, inner)
+        for field in fields
+        if field.wire == BYTES and (inner := _message(kind, field.number))
+    )

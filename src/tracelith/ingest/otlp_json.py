@@ -274,13 +274,13 @@ def _sound_ids(spans: list[Span]) -> _Ids | None:
 
 
 def _link_frame(spans: list[Span]) -> pl.DataFrame | None:
-    """Links whose ids are present (an empty id links to nothing); None if one of them is not an id."""
+    """Links whose ids are present (empty or of zeros they link to nothing); None if one of them is not an id."""
     links = [
         (row, link.trace_id, link.span_id)
         for row, span in enumerate(spans)
         if span.links
         for link in span.links
-        if link.trace_id and link.span_id
+        if (link.trace_id or "").strip("0") and (link.span_id or "").strip("0")
     ]
     return build_links([row for row, _, _ in links], [trace for _, trace, _ in links], [span for _, _, span in links])
 
@@ -363,7 +363,7 @@ def _span_frame(flat: _Flat, ids: _Ids) -> pl.DataFrame:
 def _attribute_frame(attributes: list[list[KeyValue] | None], known: frozenset[str]) -> pl.DataFrame:
     """ATTRIBUTE rows of the known keys; whole columns at a time, a tuple per attribute costs twice as much."""
     flat = list(chain.from_iterable(each or () for each in attributes))
-    keys = [attribute.key for attribute in flat]
+    keys = [attribute.key or "" for attribute in flat]
     is_known = list(map(known.__contains__, keys))
     rows = np.repeat(np.arange(len(attributes), dtype=np.uint32), [len(each or ()) for each in attributes])
     texts = [

@@ -69,7 +69,7 @@ def _event(told: object) -> Event | None:
 
 
 def _pairs(attributes: Sequence[KeyValue] | None) -> Iterator[tuple[str, Any]]:
-    return ((each.key, _value(each.value)) for each in attributes or ())
+    return ((each.key or "", _value(each.value)) for each in attributes or ())
 
 
 def _value(value: AnyValue | None) -> Any:

@@ -7,7 +7,7 @@ Those named Kept hold also what is read only where attributes are kept. Its fiel
 nothing in them can cost a span; they have structs of their own because even empty fields cost time.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -46,13 +46,13 @@ class AnyValue(msgspec.Struct, gc=False, rename="camel"):
     string_value: str | None = None
     bool_value: bool | None = None
     int_value: int | None = None
-    double_value: float | None = None
+    double_value: float | Literal["NaN", "Infinity", "-Infinity"] | None = None  # these three, too, become floats
 
 
 class KeyValue(msgspec.Struct, gc=False):
     """One attribute."""
 
-    key: str = ""
+    key: str | None = None
     value: AnyValue | None = None
 
 
