@@ -280,7 +280,7 @@ def _link_frame(spans: list[Span]) -> pl.DataFrame | None:
         for row, span in enumerate(spans)
         if span.links
         for link in span.links
-        if (link.trace_id or "").strip("0") and (link.span_id or "").strip("0")
+        if link.trace_id and link.span_id and link.trace_id.strip("0") and link.span_id.strip("0")
     ]
     return build_links([row for row, _, _ in links], [trace for _, trace, _ in links], [span for _, _, span in links])
 
