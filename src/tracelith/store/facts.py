@@ -19,12 +19,15 @@ DELETE_MARKS = (
     "DELETE FROM analysed_window WHERE window_ns IN (SELECT unnest($windows::BIGINT[]))",
 )
 
-# The environment of a span is its resource's; only environments that have facts are listed.
+# The environment of a span is its resource's; only environments that have facts are listed. Spans that were sent again
+# count once: hashes of what tells spans apart (the operation, the halves of a call that share an id) are a fifth of a
+# second per million spans, the columns themselves twice that.
 SUMMARISE = """
     INSERT INTO window_summary
     SELECT batch.window_ns, batch.window_ns + $length, batch.environment, coalesce(counted.spans, 0)
     FROM batch LEFT JOIN (
-        SELECT window_of(span.start_ns) AS window_ns, resource.environment, count(*) AS spans
+        SELECT window_of(span.start_ns) AS window_ns, resource.environment,
+               count(DISTINCT hash(trace_hi, trace_lo, span_id, operation)) AS spans
         FROM span JOIN resource USING (resource)
         WHERE span.start_ns >= $first AND span.start_ns < $end
           AND window_of(span.start_ns) IN (SELECT window_ns FROM batch)
