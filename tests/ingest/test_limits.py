@@ -12,7 +12,16 @@ from tracelith.ingest import limits
 from tracelith.ingest.decode import decode_requests
 from tracelith.ingest.describe import DescribedSpans, describe
 from tracelith.ingest.intern import Interner
-from tracelith.ingest.limits import MAX_NAMES, MAX_ROWS, MAX_SERVICES, MAX_TABLE_ROWS, MAX_VERSIONS, Row, TextLimits
+from tracelith.ingest.limits import (
+    MAX_ENVIRONMENTS,
+    MAX_NAMES,
+    MAX_ROWS,
+    MAX_SERVICES,
+    MAX_TABLE_ROWS,
+    MAX_VERSIONS,
+    Row,
+    TextLimits,
+)
 from tracelith.model.schema import OPERATION, OPERATION_TEXT, OTHER, RESOURCE, RESOURCE_TEXT
 
 
@@ -110,6 +119,15 @@ def test_a_flood_of_service_names_is_one_service_per_environment() -> None:
     assert {tuple(row.values()) for row in again[MAX_SERVICES:]} == {(OTHER, "prod", "", "", "", "")}
 
 
+def test_a_flood_of_services_each_in_an_environment_of_its_own_is_bounded_in_both() -> None:
+    flood = [_resource(service=f"service {n}", environment=f"preview {n}") for n in range(MAX_SERVICES)]
+
+    kept = _admit_resources(TextLimits(), flood * 2)
+
+    assert len({row["environment"] for row in kept}) == MAX_ENVIRONMENTS + 1
+    assert len({tuple(row.values()) for row in kept}) <= MAX_SERVICES + MAX_ENVIRONMENTS + 1
+
+
 def test_invented_service_names_leave_room_for_services_that_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_SERVICES", 10)
     interner = Interner(RESOURCE.to_frame(), OPERATION.to_frame())
@@ -170,7 +188,7 @@ def _batch(spans: Sequence[_Span]) -> DescribedSpans:
     return describe(decode_requests(requests).raw)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(_spans, min_size=1, max_size=12), min_size=1, max_size=6))
 def test_whatever_comes_tables_stay_bounded_and_every_span_has_its_rows(batches: list[list[_Span]]) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -240,7 +240,9 @@ class TextLimits:
             kept, folded = self.admit_resource(self._resources.replaced(row, {"environment": OTHER}), rows_known)
             return kept, ("environments", *folded)
         if (service, environment) not in self._services and not self._admits_service(service):
-            return (OTHER, environment, "", "", "", ""), (SERVICES,)
+            row = (OTHER, environment, "", "", "", "")
+            self._take_resource(row)
+            return row, (SERVICES,)
         row, folded_groups = self._resources.within_budgets(service, row)
         if language not in self._languages and len(self._languages) >= _FEW:
             row = self._resources.replaced(row, {"language": OTHER})
