@@ -264,7 +264,7 @@ def _damage_place(rng: random.Random, owner: Any, key: Any, document: Document) 
         case 3:
             owner[key] = rng.choice(([owner[key]], {"later": owner[key]}, str(owner[key])))
         case 4:
-            other, name = rng.choice(_places(document))
+            other, name = rng.choice(_places(document) or [(owner, key)])
             owner[key] = copy.deepcopy(other[name])
         case 5 if isinstance(owner, dict):
             owner[rng.choice(("later", key.lower(), "intValue", "links", "status"))] = owner[key]
