@@ -117,8 +117,11 @@ def _packed_details(batches: Sequence[InternedBatch], spans: pl.DataFrame) -> pl
 
 
 def _by_trace(spans: pl.DataFrame) -> pl.DataFrame:
-    """The spans with those of one trace beside each other, so that its id is stored once: 6 bytes a span less at rest, for 0.05 to 0.15
-    CPU seconds per million spans. Traces scattered over commits gain nothing."""
+    """The spans with those of one trace beside each other, so that its id is stored once.
+
+    Six bytes a span less at rest, for 0.05 to 0.15 CPU seconds per million spans. Traces whose spans come in different
+    commits gain nothing.
+    """
     return spans[np.argsort(spans["trace_lo"].to_numpy())]
 
 
