@@ -94,7 +94,7 @@ class GrpcReceiver:
         self._server.start()
         self._watch.start()
 
-    def stop(self, grace_s: float = 5.0) -> None:
+    def stop(self, grace_s: float = 15.0) -> None:
         """Refuses new requests and lets those under way finish."""
         self._server.stop(grace_s).wait()
         self._stopping.set()
