@@ -177,7 +177,10 @@ def roll_back(cursor: Cursor) -> None:
 def insert_frame(
     cursor: Cursor, statement: str, frame: pl.DataFrame, parameters: Sequence[int] | Mapping[str, int] | None = None
 ) -> None:
-    """Runs ``INSERT ... SELECT ... FROM batch``; to register the frame would be a catalogue change per commit."""
+    """Runs ``INSERT ... SELECT ... FROM batch``; to register the frame would be a catalogue change per commit.
+
+    A statement may name ``batch`` once: it is a stream, and empty the second time.
+    """
     batch = frame.to_arrow().to_reader()  # noqa: F841 - the statement reads it: DuckDB finds it by its name
     cursor.execute(statement, parameters)
 

@@ -24,13 +24,14 @@ DELETE_MARKS = (
 # second per million spans, the columns themselves twice that.
 SUMMARISE = """
     INSERT INTO window_summary
-    SELECT batch.window_ns, batch.window_ns + $length, batch.environment, coalesce(counted.spans, 0)
-    FROM batch LEFT JOIN (
+    WITH seen AS MATERIALIZED (FROM batch)
+    SELECT seen.window_ns, seen.window_ns + $length, seen.environment, coalesce(counted.spans, 0)
+    FROM seen LEFT JOIN (
         SELECT window_of(span.start_ns) AS window_ns, resource.environment,
                count(DISTINCT hash(trace_hi, trace_lo, span_id, operation)) AS spans
         FROM span JOIN resource USING (resource)
         WHERE span.start_ns >= $first AND span.start_ns < $end
-          AND window_of(span.start_ns) IN (SELECT window_ns FROM batch)
+          AND window_of(span.start_ns) IN (SELECT window_ns FROM seen)
         GROUP BY ALL
     ) AS counted USING (window_ns, environment)
 """
