@@ -1,10 +1,11 @@
-"""Composition root of ``tracelith serve``: receiver, engine, dashboard and report schedule in one process.
+"""Composition root of ``tracelith serve``: receiver, engine, dashboard and report schedule.
 
-    OTLP servers ─▶ GroupCommitter ─▶ Store ◀─ engine thread (stale windows, retention)
+    OTLP servers ─▶ GroupCommitter ─▶ Store ◀─ engine thread (stale windows, retention) ◀─▶ observing process
                                         ▲
                      dashboard, API ────┴──── weekly report
 
-One process, because DuckDB lets only one own the file. Everything started here is stopped here, in the
+One process owns the file, because DuckDB lets only one. What the engine reads of it is analysed in another process, of
+lower priority, which comes and goes (analysis.running.process). Everything started here is stopped here, in the
 opposite order, and what was admitted before a stop is committed before it ends.
 """
 
@@ -23,6 +24,8 @@ from typing import Self
 from tracelith import __version__
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
+from tracelith.analysis.running.observing import ObserverDied, ObserverStopped
+from tracelith.analysis.running.process import ObservingProcess
 from tracelith.config import Settings
 from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView
@@ -81,7 +84,8 @@ class Application:
         self._retention_guard = threading.Lock()
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
-            self.engine = Engine(self.store, registered_analyses())
+            observer = ObservingProcess(on_death=log.warning)
+            self.engine = Engine(self.store, registered_analyses(), observe=observer)
             self._committer = GroupCommitter(
                 self.store,
                 max_queued_bytes=settings.max_queued_bytes,
@@ -90,6 +94,7 @@ class Application:
             )
             stack.callback(self._committer.stop)
             stack.enter_context(_repeating("engine", settings.analyse_every_s, self._analyse))
+            stack.callback(observer.stop)  # the engine waits for it, also if a later part cannot be started
             stack.enter_context(_repeating("findings", FINDINGS_EVERY_S, self._record_findings))
             stack.enter_context(_repeating("retention", RETENTION_EVERY_S, self._retain))
             if settings.max_db_bytes is not None:
@@ -99,6 +104,7 @@ class Application:
             self._listen(stack)
             stack.enter_context(ReportSchedule(schedule, self._write_report, self._lacks_report))
             stack.enter_context(_note_beside(settings.db, web=self.web_address, http=self.http_address))
+            stack.callback(observer.stop)  # first of all, as a report may wait for it, too
             stack.callback(self._stopping.set)
             self._stack = stack.pop_all()
 
@@ -153,7 +159,10 @@ class Application:
         started = time.monotonic()
         try:
             windows = self.engine.analyse_stale(self.settings.quiet_s, on_progress=self._end_early)
-        except _Stopped:  # what is left is analysed after the next start
+        except (_Stopped, ObserverStopped):  # what is left is analysed after the next start
+            return
+        except ObserverDied as error:  # before it began: there is nothing wrong with any window
+            log.error("%s; trying again in %.0f s", error, self.settings.analyse_every_s)
             return
         if windows:
             log.info("analysed %d windows in %.2f s", windows, time.monotonic() - started)
@@ -172,7 +181,10 @@ class Application:
         if self.store.period() is None:
             log.info("no report of week %s: no traces yet", week)
             return
-        self.engine.analyse_stale(self.settings.quiet_s)
+        try:
+            self.engine.analyse_stale(self.settings.quiet_s)
+        except ObserverStopped:  # the next start makes up for it
+            return
         deliver(build_report(self.engine.conclude, week), self.settings.reports)
         log.info("wrote the report of week %s to %s", week, self.settings.reports)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import polars as pl
@@ -15,7 +15,7 @@ from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running import observing
 from tracelith.analysis.running.engine import CACHED_DOCUMENTS, Engine
-from tracelith.analysis.running.observing import batches_of
+from tracelith.analysis.running.observing import batches_of, observe_spans
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
@@ -197,7 +197,8 @@ def test_windows_that_cannot_be_put_together_are_reported_and_do_not_come_back()
         raise IndexError("out of bounds")
 
     with Store.open(None) as store:
-        engine = Engine(store, registered_analyses(), build_view=torn)
+        observe = partial(observe_spans, registered_analyses(), build_view=torn)
+        engine = Engine(store, registered_analyses(), observe=observe)
         store.append(batches(window_of(SYSTEM)))
 
         assert engine.analyse_stale() == 1

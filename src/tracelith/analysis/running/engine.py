@@ -8,13 +8,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from tracelith.analysis.base import Analysis, Evidence
 from tracelith.analysis.running.assemble import assemble_document
 from tracelith.analysis.running.concluding import conclude_all
-from tracelith.analysis.running.observing import BuildView, batches_of, observe_batch
-from tracelith.forest import observe_view
+from tracelith.analysis.running.observing import ObserveSpans, batches_of, observe_batches, observe_spans
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.ports import AnalysisStore, DeploymentStore
 
@@ -45,33 +45,44 @@ class Engine:
         store: EngineStore,
         analyses: Sequence[Analysis],
         *,
-        build_view: BuildView = observe_view,
+        observe: ObserveSpans | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Makes sure that the store has a table for every fact. Call before ingest starts."""
+        """Makes sure that the store has a table for every fact. Call before ingest starts.
+
+        Args:
+            store: to read from and to write to. analyses: to run.
+            observe: an observer with these analyses; by default they observe in this process and thread.
+            now: the clock of documents and findings.
+        """
         self.failures: dict[str, str] = {}
         self._store = store
         self._analyses = tuple(analyses)
-        self._build_view = build_view
+        self._tables = [table for analysis in self._analyses for table in analysis.fact_tables]
+        self._observe: ObserveSpans = observe or partial(observe_spans, self._analyses)
         self._now = now
         self._analysing = threading.Lock()
         self._caching = threading.Lock()
         self._documents: OrderedDict[tuple[str, int, int, int, int], AnalysisDocument] = OrderedDict()
-        store.ensure_fact_tables([table for analysis in self._analyses for table in analysis.fact_tables])
+        store.ensure_fact_tables(self._tables)
 
     def analyse_stale(self, quiet_for_s: float = 0.0, on_progress: Progress | None = None) -> int:
         """Observes every window that changed and has been quiet for so long, and returns their number.
 
         An analysis that fails in a window leaves no facts there, is named in ``failures``, and stops nothing else.
+
+        Raises:
+            ObserverDied: an observer in another process could not begin; what was observed before is stored.
+            ObserverStopped: an observer in another process was told to stop; what is left stays stale.
         """
         with self._analysing:
             windows = self._store.stale_windows(quiet_for_s)
+            batches = batches_of(windows, self._store.window_span_counts(windows) if windows else {})
             done = 0
-            for batch in batches_of(windows, self._store.window_span_counts(windows) if windows else {}):
-                observed = observe_batch(self._store, self._build_view, self._analyses, batch)
-                self._store.replace_facts(batch.windows, observed.facts, observed.upto)
+            for observed in observe_batches(self._store, self._observe, self._tables, batches):
+                self._store.replace_facts(observed.windows, observed.facts, observed.upto)
                 self.failures.update(observed.failures)
-                done += len(batch.windows)
+                done += len(observed.windows)
                 if on_progress is not None:
                     on_progress(done, len(windows))
             return done

@@ -4,25 +4,47 @@ How much is put together at once is bounded: quiet windows are observed many at 
 for that in buckets of whole traces whose facts are merged.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from tracelith.analysis.base import Analysis
+from tracelith.analysis.registry import registered_analyses
+from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
 from tracelith.model.ports import AnalysisStore, WindowSpans
 
-__all__ = ["BuildView", "ObservedWindows", "WindowBatch", "batches_of", "describe_failure", "observe_batch"]
+__all__ = [
+    "BuildView",
+    "ObserveSpans",
+    "Observed",
+    "ObservedWindows",
+    "ObserverDied",
+    "ObserverStopped",
+    "WindowBatch",
+    "batches_of",
+    "describe_failure",
+    "observe_batches",
+    "observe_registered",
+    "observe_spans",
+]
 
-BuildView = Callable[[WindowSpans], ForestView]
-
-SPANS_AT_ONCE = 1_000_000
-"""Spans put together at once: about 1 GB at the peak."""
+SPANS_AT_ONCE = 250_000
+"""Spans put together at once: about 270 MB at the peak. More takes more memory and, per span, no less time."""
 
 WINDOWS_AT_ONCE = 2_000
 """Bounds one replacement of facts even when windows are nearly empty."""
+
+PROCESS = "process"
+"""Under which name it is told that an observer did not survive some windows."""
+
+SMALLER = 4
+"""Into how many times as many buckets a window goes that the observer did not survive."""
+
+GIVEN_UP_AT_ONCE = 3
+"""So many windows the observer may fail to survive before the others wait for the next look at what is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +56,54 @@ class WindowBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class ObservedWindows:
-    """What was observed in a batch.
+class Observed:
+    """What the analyses saw in some spans.
 
     Attributes:
-        facts: one frame per fact table of every analysis.
-        upto: commit sequence the facts describe.
+        facts: one frame per fact table, merged; none of an analysis that failed.
         failures: what went wrong, by analysis name; ``forest`` when no analysis could even start.
     """
 
     facts: Mapping[str, pl.DataFrame]
+    failures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedWindows:
+    """What was observed in some windows.
+
+    Attributes:
+        facts: one frame per fact table of every analysis, with or without rows.
+        upto: commit sequence the facts describe.
+        failures: as of Observed; ``process`` when the observer did not survive the spans.
+    """
+
+    windows: tuple[int, ...]
+    facts: Mapping[str, pl.DataFrame]
     upto: int
     failures: Mapping[str, str]
+
+
+BuildView = Callable[[WindowSpans], ForestView]
+
+ObserveSpans = Callable[[WindowSpans], Observed]
+"""An observer: in this process (observe_spans), or one elsewhere, which may raise ObserverDied or ObserverStopped."""
+
+
+class ObserverDied(Exception):
+    """An observer elsewhere ended before it answered; the message says how.
+
+    Attributes:
+        began: whether it had begun to observe, so that the spans may be the reason.
+    """
+
+    def __init__(self, message: str, *, began: bool) -> None:
+        super().__init__(message)
+        self.began = began
+
+
+class ObserverStopped(Exception):
+    """An observer elsewhere was told to stop: windows under way stay stale and are observed after the next start."""
 
 
 def describe_failure(error: Exception) -> str:
@@ -78,29 +136,26 @@ def _buckets(spans: int) -> int:
     return max(1, -(-spans // SPANS_AT_ONCE))
 
 
-def observe_batch(
-    store: AnalysisStore, build_view: BuildView, analyses: Sequence[Analysis], batch: WindowBatch
-) -> ObservedWindows:
-    """Facts of a batch of windows, buckets merged."""
-    tables = {table.name: table for analysis in analyses for table in analysis.fact_tables}
-    frames: dict[str, list[pl.DataFrame]] = {name: [] for name in tables}
+def observe_registered(spans: WindowSpans) -> Observed:
+    """Facts of the spans from all analyses of the registry."""
+    return observe_spans(registered_analyses(), spans)
+
+
+def observe_spans(
+    analyses: Sequence[Analysis], spans: WindowSpans, *, build_view: BuildView = observe_view
+) -> Observed:
+    """Facts of the spans; an analysis that fails is named and stops no other."""
     failures: dict[str, str] = {}
-    upto: list[int] = []
-    for bucket in range(batch.buckets):
-        spans = store.read_windows(batch.windows, bucket, batch.buckets)
-        upto.append(spans.upto)
-        try:
-            view = build_view(spans)
-        except MemoryError:
-            raise
-        except Exception as error:
-            failures["forest"] = describe_failure(error)
-            continue
-        for analysis in analyses:
-            observed = _observe(analysis, view, failures)
-            for name, rows in observed.items():
-                frames[name].append(rows)
-    return ObservedWindows({name: _merged(tables[name], parts) for name, parts in frames.items()}, min(upto), failures)
+    try:
+        view = build_view(spans)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Observed({}, {"forest": describe_failure(error)})
+    facts: dict[str, pl.DataFrame] = {}
+    for analysis in analyses:
+        facts.update(_observe(analysis, view, failures))
+    return Observed(facts, failures)
 
 
 def _observe(analysis: Analysis, view: ForestView, failures: dict[str, str]) -> Mapping[str, pl.DataFrame]:
@@ -110,7 +165,9 @@ def _observe(analysis: Analysis, view: ForestView, failures: dict[str, str]) -> 
         rows = analysis.observe(view)
         # Selecting by schema makes a forgotten or misspelt column fail here, in the analysis at fault.
         return {
-            table.name: rows[table.name].select(pl.col(name).cast(kind) for name, kind in table.schema.items())
+            table.name: _merged(
+                table, [rows[table.name].select(pl.col(name).cast(kind) for name, kind in table.schema.items())]
+            )
             for table in analysis.fact_tables
         }
     except MemoryError:
@@ -118,6 +175,62 @@ def _observe(analysis: Analysis, view: ForestView, failures: dict[str, str]) -> 
     except Exception as error:
         failures[analysis.name] = describe_failure(error)
         return {}
+
+
+def observe_batches(
+    store: AnalysisStore, observe: ObserveSpans, tables: Sequence[FactTable], batches: Iterable[WindowBatch]
+) -> Iterator[ObservedWindows]:
+    """Facts of the batches, one after the other.
+
+    A batch that the observer does not survive is observed again, each window by itself and in smaller buckets. A window
+    that it does not survive either has no facts, and says so. After a few of those, what is left waits for another
+    call: most often it is a machine without memory that ends observers, and to go on at once does not help it.
+
+    Raises:
+        ObserverDied: before it began to observe, so that it is not the fault of any window.
+        ObserverStopped: it was told to stop.
+    """
+    given_up = 0
+    for batch in batches:
+        try:
+            observed = _observe_batch(store, observe, tables, batch, last_try=False)
+        except ObserverDied as death:
+            if not death.began:
+                raise
+        else:
+            yield observed
+            continue
+        for window in batch.windows:
+            alone = WindowBatch((window,), SMALLER * batch.buckets)
+            observed = _observe_batch(store, observe, tables, alone, last_try=True)
+            yield observed
+            given_up += PROCESS in observed.failures
+            if given_up == GIVEN_UP_AT_ONCE:
+                return
+
+
+def _observe_batch(
+    store: AnalysisStore, observe: ObserveSpans, tables: Sequence[FactTable], batch: WindowBatch, *, last_try: bool
+) -> ObservedWindows:
+    """Facts of a batch of windows, buckets merged; none if the observer does not survive the last try."""
+    frames: dict[str, list[pl.DataFrame]] = {table.name: [] for table in tables}
+    failures: dict[str, str] = {}
+    upto: list[int] = []
+    for bucket in range(batch.buckets):
+        spans = store.read_windows(batch.windows, bucket, batch.buckets)
+        upto.append(spans.upto)
+        try:
+            observed = observe(spans)
+        except ObserverDied as death:
+            if not (death.began and last_try):
+                raise
+            empty = {table.name: pl.DataFrame(schema=table.schema) for table in tables}
+            return ObservedWindows(batch.windows, empty, min(upto), {PROCESS: str(death)})
+        failures.update(observed.failures)
+        for name, rows in observed.facts.items():
+            frames[name].append(rows)
+    facts = {table.name: _merged(table, frames[table.name]) for table in tables}
+    return ObservedWindows(batch.windows, facts, min(upto), failures)
 
 
 def _merged(table: FactTable, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
