@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from tracelith.ingest.fields import FieldTable, distinct_rows, encode_text
 from tracelith.model.schema import ATTRIBUTE
+from tracelith.model.semantic_conventions import KNOWN_KEYS
 
-TABLE = FieldTable({"color": ("c.new", "c.old"), "size": ("s",), "tone": ("t", "unused", "c.old")})
+NEW, OLD, SIZE, TONE, UNUSED, UNKNOWN, *_ = KNOWN_KEYS
+TABLE = FieldTable({"color": (NEW, OLD), "size": (SIZE,), "tone": (TONE, UNUSED, OLD)})
 
 
 def _read(*rows: tuple[int, str, str], count: int = 2) -> dict[str, list[str]]:
@@ -18,35 +20,35 @@ def _read(*rows: tuple[int, str, str], count: int = 2) -> dict[str, list[str]]:
 
 
 def test_the_newest_key_wins_wherever_it_stands() -> None:
-    read = _read((0, "c.new", "red"), (0, "c.old", "rouge"), (1, "c.old", "grün"), (1, "c.new", "green"))
+    read = _read((0, NEW, "red"), (0, OLD, "rouge"), (1, OLD, "grün"), (1, NEW, "green"))
 
     assert read["color"] == ["red", "green"]
 
 
 def test_an_empty_value_counts_as_absent() -> None:
-    read = _read((0, "c.new", ""), (0, "c.old", "red"), (1, "s", ""))
+    read = _read((0, NEW, ""), (0, OLD, "red"), (1, SIZE, ""))
 
     assert read["color"] == ["red", ""]
     assert read["size"] == ["", ""]
 
 
 def test_one_key_may_serve_two_fields_with_different_preference() -> None:
-    read = _read((0, "c.old", "red"), (1, "c.old", "blue"), (1, "t", "dark"))
+    read = _read((0, OLD, "red"), (1, OLD, "blue"), (1, TONE, "dark"))
 
     assert (read["color"], read["tone"]) == (["red", "blue"], ["red", "dark"])
 
 
 def test_unknown_keys_and_no_attributes_at_all_are_nothing() -> None:
-    assert _read((0, "x", "y")) == _read() == {"color": ["", ""], "size": ["", ""], "tone": ["", ""]}
+    assert _read((0, UNKNOWN, "y")) == _read() == {"color": ["", ""], "size": ["", ""], "tone": ["", ""]}
 
 
 def test_two_fields_may_not_want_one_key_equally() -> None:
-    with pytest.raises(ValueError, match="c"):
-        FieldTable({"color": ("c",), "size": ("c",)})
+    with pytest.raises(ValueError, match=NEW):
+        FieldTable({"color": (NEW,), "size": (NEW,)})
 
 
 def test_numbers_are_read_where_there_are_some() -> None:
-    fields = TABLE.read(pl.DataFrame([(0, "s", "12"), (1, "s", "x")], schema=ATTRIBUTE, orient="row"), 3)
+    fields = TABLE.read(pl.DataFrame([(0, SIZE, "12"), (1, SIZE, "x")], schema=ATTRIBUTE, orient="row"), 3)
 
     assert fields.numbers("size").tolist() == [12, -1, -1]
 

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tracelith.model.semantic_conventions import KNOWN_KEYS
+
 __all__ = ["MAX_TEXT_CHARS", "NO_TEXT", "Codes", "FieldTable", "Fields", "distinct_rows", "encode_text"]
 
 Int64 = NDArray[np.int64]
@@ -27,8 +29,8 @@ MAX_TEXT_CHARS = 256
 
 def encode_text(texts: pl.Series) -> tuple[Codes, pa.LargeStringArray]:
     """Integer codes and the distinct texts behind them; code 0 is the empty text, and null counts as empty."""
-    encoded = texts.to_arrow().dictionary_encode()
-    distinct = encoded.dictionary
+    encoded = texts.to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()  # as a view: nothing is copied
+    distinct = encoded.dictionary.cast(pa.large_string())
     lengths = np.diff(np.frombuffer(distinct.buffers()[1], np.int64)[: len(distinct) + 1])
     if lengths.max(initial=0) > MAX_TEXT_CHARS:  # bytes, so never fewer than characters
         distinct = pc.utf8_slice_codeunits(distinct, 0, MAX_TEXT_CHARS)
@@ -42,12 +44,13 @@ def encode_text(texts: pl.Series) -> tuple[Codes, pa.LargeStringArray]:
 class FieldTable:
     """A key table of semantic_conventions, prepared for looking up many keys at once."""
 
-    __slots__ = ("_keys", "_layers", "names")
+    __slots__ = ("_known", "_layers", "names")
 
     def __init__(self, keys: Mapping[str, Sequence[str]]) -> None:
         self.names = tuple(keys)
         known = list(dict.fromkeys(key for preferred in keys.values() for key in preferred))
-        self._keys = pa.array(known, pa.large_string())
+        # By the number of a key in ATTRIBUTE.
+        self._known = np.array([known.index(key) if key in known else -1 for key in KNOWN_KEYS], np.int16)
         # All keys of one preference are written at once, the most preferred last, so that it wins. A layer maps the
         # number of a key to its field, -1 if the key has another preference. The last entry is for unknown keys.
         depth = max(map(len, keys.values()))
@@ -72,7 +75,7 @@ class FieldTable:
         if not attributes.height:
             return Fields(self.names, codes, NO_TEXT)
         value_code, values = encode_text(attributes["value"])
-        key = pc.fill_null(pc.index_in(attributes["key"].to_arrow(), value_set=self._keys), -1).to_numpy()
+        key = self._known[attributes["key"].to_physical().to_numpy()]
         row = attributes["row"].to_numpy()
         met = np.flatnonzero(np.bincount(key + 1, minlength=1)) - 1
         for field_of_key in self._layers:

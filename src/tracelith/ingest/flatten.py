@@ -232,22 +232,23 @@ def _links(links: pa.ListArray) -> pl.DataFrame:
 # --- attributes ----------------------------------------------------------------------------------------------------
 
 
-def _key_set(keys: frozenset[str]) -> tuple[pa.Array, pa.Array]:
-    """The keys to keep, as the bytes they arrive as and as the text they become."""
+def _key_set(keys: frozenset[str]) -> tuple[pa.Array, NDArray[Any]]:
+    """The keys to keep, as the bytes they arrive as and as the numbers that ATTRIBUTE has for them."""
     ordered = sorted(keys)
-    return pa.array([key.encode() for key in ordered], pa.binary()), pa.array(ordered, pa.large_string())
+    numbers = pl.Series(ordered, dtype=ATTRIBUTE["key"]).to_physical()
+    return pa.array([key.encode() for key in ordered], pa.binary()), numbers.to_numpy()
 
 
 _SPAN_KEYS = _key_set(KNOWN_SPAN_KEYS)
 _RESOURCE_KEYS = _key_set(KNOWN_RESOURCE_KEYS)
 
 
-def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pa.Array]) -> tuple[pl.DataFrame, Int64]:
+def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, NDArray[Any]]) -> tuple[pl.DataFrame, Int64]:
     """ATTRIBUTE rows of the keys to keep, and the rows that hold text which is not UTF-8.
 
     Rows are grouped by the type of their value. Values of no scalar type (arrays, maps, bytes, none) are left out.
     """
-    key_bytes, key_texts = keys
+    key_bytes, numbers = keys
     pairs, value = lists.values.field(0), lists.values.field(1)
     key_number = pc.fill_null(pc.index_in(pairs, value_set=key_bytes), -1).to_numpy()
     kept = np.flatnonzero(key_number >= 0)
@@ -265,7 +266,6 @@ def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, pa.Array]) -> tuple[p
         return ATTRIBUTE.to_frame(), np.empty(0, np.int64)
     position, text = np.concatenate(taken), pa.concat_arrays(texts)
     row = rows_of(lists)[position]
-    parts = (row, key_texts.take(pa.array(key_number[position])), text)
-    columns = zip(ATTRIBUTE.items(), parts, strict=True)
-    frame = pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in columns])
+    key = pl.Series("key", numbers[key_number[position]]).cat.to(ATTRIBUTE["key"])
+    frame = pl.DataFrame([pl.Series("row", row, dtype=ATTRIBUTE["row"]), key, pl.Series("value", text)])
     return frame, row[_missing(text)] if text.null_count else np.empty(0, np.int64)

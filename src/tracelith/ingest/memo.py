@@ -1,7 +1,7 @@
 """Work on text done once for each distinct text, because the next batch brings the same few again.
 
-Working out a few hundred rows of text as a frame costs milliseconds, most of it independent of their number; looking them up
-costs microseconds. Small requests, each committed alone, would otherwise spend more on texts than on spans.
+Working out a few hundred rows of text as a frame costs milliseconds, most of it independent of their number; looking
+them up costs microseconds. Small requests, each committed alone, would otherwise spend more on texts than on spans.
 """
 
 from collections.abc import Callable, Hashable, Sequence

@@ -61,10 +61,12 @@ def build_spans(columns: Mapping[str, Any]) -> pl.DataFrame:
 def build_attributes(
     rows: Sequence[int] | NDArray[np.uint32], keys: Sequence[str], values: Sequence[str | None]
 ) -> pl.DataFrame:
-    """ATTRIBUTE rows from parallel columns, without those whose value is None."""
-    columns = zip(ATTRIBUTE.items(), (rows, keys, values), strict=True)
-    frame = pl.DataFrame([pl.Series(name, column, dtype=dtype) for (name, dtype), column in columns])
-    return frame.drop_nulls("value") if frame["value"].null_count() else frame
+    """ATTRIBUTE rows from parallel columns, without those whose value is None or whose key means nothing here."""
+    known = pl.Series("key", keys, dtype=pl.String).cast(ATTRIBUTE["key"], strict=False)
+    frame = pl.DataFrame(
+        [pl.Series("row", rows, dtype=ATTRIBUTE["row"]), known, pl.Series("value", values, dtype=ATTRIBUTE["value"])]
+    )
+    return frame.drop_nulls() if known.null_count() or frame["value"].null_count() else frame
 
 
 def build_links(rows: Sequence[int], trace_ids: Sequence[str], span_ids: Sequence[str]) -> pl.DataFrame | None:

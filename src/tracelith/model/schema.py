@@ -15,6 +15,8 @@ from enum import IntEnum
 
 import polars as pl
 
+from tracelith.model.semantic_conventions import KNOWN_KEYS
+
 __all__ = [
     "ATTRIBUTE",
     "DEPLOYMENT",
@@ -105,8 +107,9 @@ RAW_SPAN = pl.Schema(
     }
 )
 
-ATTRIBUTE = pl.Schema({"row": pl.UInt32, "key": pl.String, "value": pl.String})
-"""Attributes in long form: ``row`` counts spans (or resources) of the same batch. Numbers and booleans are
+ATTRIBUTE = pl.Schema({"row": pl.UInt32, "key": pl.Enum(KNOWN_KEYS), "value": pl.String})
+"""Attributes in long form: ``row`` counts spans (or resources) of the same batch. Only keys that mean something to
+Tracelith are kept, as numbers: most of the cost of an attribute is its text. Numbers and booleans are
 written as text (``200``, ``0.5``, ``true``); arrays and maps are not kept."""
 
 RAW_LINK = pl.Schema({"row": pl.UInt32, "trace_hi": pl.UInt64, "trace_lo": pl.UInt64, "span_id": pl.UInt64})
@@ -131,7 +134,7 @@ class RawSpans:
 
     Attributes:
         spans: RAW_SPAN rows; the row number is the ``row`` of span_attributes and links.
-        span_attributes: ATTRIBUTE rows; only keys in KNOWN_SPAN_KEYS need be present.
+        span_attributes: ATTRIBUTE rows; of keys in KNOWN_SPAN_KEYS.
         resource_count: number of resources; ``resource_row`` is below it.
         resource_attributes: ATTRIBUTE rows of resources.
         links: RAW_LINK rows.

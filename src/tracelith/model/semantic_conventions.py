@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 __all__ = [
     "DB_SYSTEM_RENAMES",
+    "KNOWN_KEYS",
     "KNOWN_RESOURCE_KEYS",
     "KNOWN_SPAN_KEYS",
     "MESSAGING_ACTION_RENAMES",
@@ -105,6 +106,7 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
 
 KNOWN_RESOURCE_KEYS = frozenset(key for keys in RESOURCE_KEYS.values() for key in keys)
 KNOWN_SPAN_KEYS = frozenset(key for keys in SPAN_KEYS.values() for key in keys)
+KNOWN_KEYS = tuple(sorted(KNOWN_RESOURCE_KEYS | KNOWN_SPAN_KEYS))
 
 DB_SYSTEM_RENAMES: Mapping[str, str] = {
     # db.system value: db.system.name value, so that one database has one name whichever library called it.
