@@ -9,6 +9,7 @@ import polars as pl
 from tracelith.analysis.base import Analysis
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
+from tracelith.analysis.running.observing import ObserveSpans
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import WINDOW_NS, InternedBatch
 from tracelith.store import Store
@@ -62,10 +63,11 @@ def analysed(
     *,
     analyses: Sequence[Analysis] | None = None,
     environment: str | None = None,
+    observe: ObserveSpans | None = None,
 ) -> dict[str, Any]:
     """The document after each arrival was stored in one transaction and analysed."""
     with Store.open(None) as store:
-        engine = Engine(store, registered_analyses() if analyses is None else analyses)
+        engine = Engine(store, registered_analyses() if analyses is None else analyses, observe=observe)
         for arrival in arrivals:
             store.append(list(arrival))
             engine.analyse_stale()

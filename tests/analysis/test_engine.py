@@ -15,10 +15,18 @@ from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running import observing
 from tracelith.analysis.running.engine import CACHED_DOCUMENTS, Engine
-from tracelith.analysis.running.observing import batches_of, observe_spans
+from tracelith.analysis.running.observing import (
+    GIVEN_UP_AT_ONCE,
+    PROCESS,
+    Observed,
+    ObserverDied,
+    batches_of,
+    observe_spans,
+)
 from tracelith.forest.view import ForestView
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
+from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import WINDOW_NS, InternedBatch
 from tracelith.store import Store
 from traces import START_NS, view_of, window_of
@@ -205,6 +213,26 @@ def test_windows_that_cannot_be_put_together_are_reported_and_do_not_come_back()
         assert engine.analyse_stale() == 0
         assert engine.failures["forest"].startswith("IndexError")
         assert engine.conclude(None, *PERIOD)["analyses"][-1]["name"] == "forest"
+
+
+def test_after_a_few_windows_that_the_observer_does_not_survive_the_others_wait_for_the_next_look() -> None:
+    asked = []
+
+    def dies(spans: WindowSpans) -> Observed:
+        asked.append(spans.windows)
+        raise ObserverDied("killed", began=True)
+
+    with Store.open(None) as store:
+        engine = Engine(store, registered_analyses(), observe=dies)
+        store.append(batches(over_windows(SYSTEM, copies=1, windows=GIVEN_UP_AT_ONCE + 2)))
+
+        assert engine.analyse_stale() == GIVEN_UP_AT_ONCE
+        assert engine.analyse_stale() == 2
+        assert engine.analyse_stale() == 0
+        failures = engine.failures
+
+    assert failures == {PROCESS: "killed"}
+    assert len(asked) == 1 + GIVEN_UP_AT_ONCE + 1 + 2
 
 
 def test_late_spans_replace_the_facts_of_their_window() -> None:

@@ -10,6 +10,7 @@ from tracelith.analysis.judgement.groups import coupled_groups
 from tracelith.analysis.judgement.verdict import verdict_of
 from tracelith.analysis.quality.defects import DEFECTS
 from tracelith.analysis.running.concluding import Concluded
+from tracelith.analysis.running.observing import FOREST, PROCESS
 from tracelith.analysis.times import iso_time
 from tracelith.model.document import SCHEMA, AnalysisDocument
 from tracelith.model.findings import Estimate, Finding, State
@@ -18,6 +19,9 @@ __all__ = ["SIGNIFICANT_DIGITS", "assemble_document", "rounded"]
 
 SIGNIFICANT_DIGITS = 6
 """Sums of fractional weights differ in their last bits with the order of addition; no reader needs those bits."""
+
+OTHER_STEPS = {FOREST: "Putting traces together", PROCESS: "All of some windows"}
+"""What may fail beside an analysis."""
 
 
 def assemble_document(
@@ -83,7 +87,7 @@ def _analyses(analyses: Sequence[Analysis], failures: Mapping[str, str]) -> list
     ]
     known = {analysis.name for analysis in analyses}
     others = [
-        {"name": name, "title": "Putting traces together", "sections": {}, "error": error}
+        {"name": name, "title": OTHER_STEPS[name], "sections": {}, "error": error}
         for name, error in failures.items()
         if name not in known
     ]

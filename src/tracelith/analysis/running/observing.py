@@ -17,6 +17,8 @@ from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
 from tracelith.model.ports import AnalysisStore, WindowSpans
 
 __all__ = [
+    "FOREST",
+    "PROCESS",
     "BuildView",
     "ObserveSpans",
     "Observed",
@@ -37,8 +39,9 @@ SPANS_AT_ONCE = 250_000
 WINDOWS_AT_ONCE = 2_000
 """Bounds one replacement of facts even when windows are nearly empty."""
 
+FOREST = "forest"
 PROCESS = "process"
-"""Under which name it is told that an observer did not survive some windows."""
+"""Under these names it is told that traces could not be put together, and that an observer did not survive them."""
 
 SMALLER = 4
 """Into how many times as many buckets a window goes that the observer did not survive."""
@@ -61,7 +64,7 @@ class Observed:
 
     Attributes:
         facts: one frame per fact table, merged; none of an analysis that failed.
-        failures: what went wrong, by analysis name; ``forest`` when no analysis could even start.
+        failures: what went wrong, by analysis name; FOREST when no analysis could even start.
     """
 
     facts: Mapping[str, pl.DataFrame]
@@ -75,7 +78,7 @@ class ObservedWindows:
     Attributes:
         facts: one frame per fact table of every analysis, with or without rows.
         upto: commit sequence the facts describe.
-        failures: as of Observed; ``process`` when the observer did not survive the spans.
+        failures: as of Observed; PROCESS when the observer did not survive the spans.
     """
 
     windows: tuple[int, ...]
@@ -151,7 +154,7 @@ def observe_spans(
     except MemoryError:
         raise
     except Exception as error:
-        return Observed({}, {"forest": describe_failure(error)})
+        return Observed({}, {FOREST: describe_failure(error)})
     facts: dict[str, pl.DataFrame] = {}
     for analysis in analyses:
         facts.update(_observe(analysis, view, failures))
