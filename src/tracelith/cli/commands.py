@@ -69,6 +69,9 @@ def serve(
 
     Every setting can also come from a TOML file or from the environment (TRACELITH_DB, TRACELITH_GRPC, ...).
     """
+    from tracelith.cli.threads import bound_threads
+
+    bound_threads()
     from tracelith.cli.serving import run_server
 
     addresses = {"grpc": grpc, "http": http, "web": web}
