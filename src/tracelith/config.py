@@ -57,7 +57,7 @@ class Settings(BaseModel):
         default=(), description="host names the dashboard answers to besides loopback"
     )
 
-    max_request_bytes: int = Field(default=32 << 20, ge=1 << 16, description="largest OTLP request, also decompressed")
+    max_request_bytes: int = Field(default=16 << 20, ge=1 << 16, description="largest OTLP request, also decompressed")
     max_queued_bytes: int = Field(default=64 << 20, ge=1 << 20, description="requests waiting for their commit")
 
     keep_attributes: bool = Field(

@@ -39,7 +39,7 @@ ACKNOWLEDGE_TIMEOUT_S = 60.0
 RECEIVE_TIMEOUT_S = 10.0
 """For a message to come; exporters give up on the whole call after as long by default."""
 
-MAX_RECEIVING_BYTES = 512 << 20
+MAX_RECEIVING_BYTES = 256 << 20
 """Of messages being received, if all of them were of the largest size; with the default limit 16 at a time."""
 
 TURN_TIMEOUT_S = 2.0
