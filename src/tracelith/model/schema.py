@@ -107,7 +107,7 @@ RAW_SPAN = pl.Schema(
     }
 )
 
-ATTRIBUTE = pl.Schema({"row": pl.UInt32, "key": pl.Enum(KNOWN_KEYS), "value": pl.String})
+ATTRIBUTE = pl.Schema([("row", pl.UInt32()), ("key", pl.Enum(KNOWN_KEYS)), ("value", pl.String())])
 """Attributes in long form: ``row`` counts spans (or resources) of the same batch. Only keys that mean something to
 Tracelith are kept, as numbers: most of the cost of an attribute is its text. Numbers and booleans are
 written as text (``200``, ``0.5``, ``true``); arrays and maps are not kept."""
