@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-pings")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-LENGTHS = ("TRACELITH_KILL_ROUNDS", "TRACELITH_FUZZ_CASES", "TRACELITH_HOSTILE_SECONDS")
+LENGTHS = ("TRACELITH_KILL_ROUNDS", "TRACELITH_FUZZ_CASES", "TRACELITH_HOSTILE_SECONDS", "TRACELITH_MONTH_TRACES")
 
 
 def pytest_collection_finish() -> None:
