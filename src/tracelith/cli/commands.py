@@ -184,7 +184,9 @@ app.add_typer(bench_app, name="bench")
 def bench_ingest(
     spans: Spans = 3_000_000,
     batch: Annotated[int, typer.Option(min=8, help="Spans per request.")] = 8192,
-    in_flight: Annotated[int, typer.Option(min=1, help="Requests under way at once.")] = 16,
+    in_flight: Annotated[
+        int | None, typer.Option(min=1, help="Requests under way at once.", show_default="16 large to 64 small ones")
+    ] = None,
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the requests.")] = False,
     rate: Annotated[
         int | None,
@@ -207,7 +209,9 @@ def bench_ingest(
     from tracelith.bench.load import LoadPlan
     from tracelith.cli.benchmarks import measure_ingest
 
-    plan = LoadPlan(batch=batch, in_flight=in_flight, gzip=gzip, spans=spans, rate=rate, duration_s=duration)
+    # Small batches come from many senders, as each waits for its answer.
+    under_way = in_flight or min(64, max(16, 32_768 // batch))
+    plan = LoadPlan(batch=batch, in_flight=under_way, gzip=gzip, spans=spans, rate=rate, duration_s=duration)
     raise typer.Exit(
         measure_ingest(
             plan,
