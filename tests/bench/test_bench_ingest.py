@@ -80,7 +80,7 @@ def test_a_steady_load_keeps_its_rate_and_is_sampled(tmp_path: Path, capsys: pyt
 def test_a_busy_server_analyses_and_answers_pages_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracelith.bench.busy.HISTORY_SPANS", 60_000)
     monkeypatch.setattr("tracelith.bench.history.BATCHES_PER_COMMIT", 4)
-    plan = LoadPlan(batch=256, in_flight=4, rate=2048, duration_s=4.0)
+    plan = LoadPlan(batch=256, in_flight=4, rate=2048, duration_s=10.0)  # the process that analyses begins meanwhile
 
     figures = bench_ingest(plan, folder=None, options={}, watch=Watch(), busy=True)
 

@@ -89,8 +89,9 @@ class IngestFigures:
     """One run of the load on a server of its own.
 
     Attributes:
-        cpu_seconds_per_million: user and system time of the server's process per million acknowledged spans.
-        peak_memory_mib: the largest resident set of the server's process.
+        cpu_seconds_per_million: user and system time of the server, all its processes, per million acknowledged spans.
+        peak_memory_mib: the largest resident set of the server, with that of the process that analyses if it runs in
+            the end.
         over_time: None of a run with too few samples. activity: what else the server did; None of an idle one.
     """
 

@@ -41,16 +41,15 @@ class ServerProcess:
     log: Path
 
     def cpu_seconds(self) -> float:
-        """User and system time since it started."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        """User and system time since it started, with that of the processes it began."""
+        return sum(map(_cpu_ticks, self._processes())) / TICKS_PER_S
 
     def memory_mib(self) -> float:
-        """Resident set now."""
+        """Resident set now, with that of the process that analyses while there is one."""
         return self._status_mib("VmRSS")
 
     def peak_memory_mib(self) -> float:
-        """Largest resident set so far."""
+        """Largest resident set so far, with that of the process that analyses while there is one."""
         return self._status_mib("VmHWM")
 
     def database_mib(self) -> tuple[float, float]:
@@ -80,9 +79,13 @@ class ServerProcess:
         return ServerFailed(f"{what}; its log ends:\n{_tail(self.log)}")
 
     def _status_mib(self, name: str) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
-        return round(int(found[1]) / 1024, 1) if found else 0.0
+        return round(sum(_status_kib(pid, name) for pid in self._processes()) / 1024, 1)
+
+    def _processes(self) -> list[int]:
+        """The server, and the processes it began that still run."""
+        pid = self.process.pid
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        return [pid, *(int(child) for thread in threads for child in _read(thread / "children").split())]
 
 
 def server_settings(folder: Path, options: Mapping[str, str]) -> Settings:
@@ -138,6 +141,25 @@ def _addresses(process: subprocess.Popen[str], log: Path) -> tuple[str, str]:
         if grpc and web:
             return grpc[1], web[1]
     raise ServerFailed(f"the server did not start; it said:\n{said}{_tail(log)}")
+
+
+def _cpu_ticks(pid: int) -> int:
+    """Of the process and of those of its children that have ended; 0 once it has, as its parent counts it then."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15])
+
+
+def _status_kib(pid: int, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB", _read(Path(f"/proc/{pid}/status")), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _read(path: Path) -> str:
+    """What /proc says, nothing of a thread or process that has ended just now."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _size_mib(path: Path) -> float:
