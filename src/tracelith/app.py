@@ -263,14 +263,14 @@ class _Answers:
         return lambda span_id, kind: read_details(*rows[span_id, kind]) if (span_id, kind) in rows else None
 
     def ingest_status(self) -> ProcessStatus:
-        return ProcessStatus(ready=self._store.failed is None, counters=asdict(self._committer.status()))
+        return ProcessStatus(ready=not self._problem(), counters=asdict(self._committer.status()))
 
     def receiving(self) -> Receiving:
         meter = self._committer.meter
         return Receiving(
             at=time.time(),
             started_at=meter.started_at,
-            problem=str(self._store.failed or ""),
+            problem=self._problem(),
             status=self._committer.status(),
             minute=meter.recent(60),
             hour=meter.recent(3600),
@@ -283,6 +283,9 @@ class _Answers:
             waiting=self._store.waiting(),
             retention=self._retention(),
         )
+
+    def _problem(self) -> str:
+        return str(self._store.failed or self._committer.meter.problem())
 
     def _database_size(self) -> StoreSize | None:
         try:

@@ -111,3 +111,30 @@ def test_metrics_and_page_answer_also_when_the_database_serves_nothing(
     assert page.status_code == 200
     assert "No spans are taken: the disk is full" in page.text
     assert ready == 0
+
+
+def test_while_commits_fail_the_probe_says_so_and_the_page_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise StoreError("db: the disk is full; free some space.")
+
+    def send() -> int:
+        content = export_request([span(trace=1, id=1)])
+        headers = {"Content-Type": "application/x-protobuf"}
+        url = f"http://{app.http_address}/v1/traces"
+        return httpx.post(url, content=content, headers=headers, trust_env=False).status_code
+
+    with application(tmp_path) as app:
+        web = f"http://{app.web_address}"
+        with monkeypatch.context() as patched:
+            patched.setattr(Store, "append", full)
+            refused = send()
+        failing, ready = httpx.get(f"{web}/readyz", trust_env=False), metric(app, "tracelith_ready")
+        page = httpx.get(f"{web}/ingest", trust_env=False).text
+        taken = send()
+        healed = httpx.get(f"{web}/readyz", trust_env=False)
+
+    assert (refused, failing.status_code, ready) == (503, 503, 0)
+    assert "No spans are taken: db: the disk is full" in page
+    assert (taken, healed.status_code) == (200, 200)

@@ -149,3 +149,29 @@ def test_reasons_are_bounded_in_number_and_length_and_none_is_lost(meter: Ingest
     assert (refused[0].reason, refused[0].spans) == (OTHER_REASONS, 2 * MAX_REASONS)
     assert max(len(one.reason) for one in refused) <= 200
     assert sum(one.spans for one in refused) == meter.status().rejected_spans
+
+
+def test_after_a_failed_commit_nothing_can_be_taken_until_one_succeeds(meter: IngestMeter) -> None:
+    meter.failed_commit("the disk is full")
+
+    failing = meter.problem()
+    commit(meter, 0)
+    nothing_written = meter.problem()
+    commit(meter, 1, 0.010)
+
+    assert failing == nothing_written == "the disk is full"
+    assert meter.problem() == ""
+    assert meter.status().last_failure == "the disk is full"
+
+
+def test_a_failure_is_held_against_the_receiver_for_a_minute_so_that_senders_who_look_first_try_again(
+    meter: IngestMeter, clock: Clock
+) -> None:
+    meter.failed_commit("the disk is full")
+
+    clock.now += 59
+    failing = meter.problem()
+    clock.now += 2
+
+    assert failing
+    assert meter.problem() == ""

@@ -253,7 +253,7 @@ class GroupCommitter:
             except BaseException as error:  # also a panic of native code: this thread must live on
                 # A StoreError says itself what happened and what to do; anything else is a defect of ours.
                 log.error("commit failed: %s", error, exc_info=not isinstance(error, StoreError))
-                self.meter.failed_commit()
+                self.meter.failed_commit(_why(error))
                 for group in groups:
                     for pending, _ in group.settled:
                         self._settle_failure(pending, _as_exception(error))
@@ -337,6 +337,13 @@ def _settled(group: Sequence[_Pending], decoded: DecodedRequests, failed: list[F
         else:
             settled.append((pending, Receipt(verdict.accepted, verdict.rejected, verdict.reason)))
     return _Described(describe(decoded.raw), tuple(settled), _refusals(decoded.raw))
+
+
+def _why(error: BaseException) -> str:
+    """For pages and probes: our own sentence, or which kind of error; its text may be what a sender wrote."""
+    if isinstance(error, StoreError):
+        return str(error)
+    return f"a defect of Tracelith ({type(error).__name__}); the log says more"
 
 
 def _as_exception(error: BaseException) -> Exception:

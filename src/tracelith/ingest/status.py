@@ -29,6 +29,10 @@ MAX_REASONS = 50
 OTHER_REASONS = "other reasons"
 MAX_REASON_LENGTH = 200
 
+FAILING_S = 60.0
+"""After a failed transaction nothing can be taken for so long, unless one succeeds. No longer, as whoever sends only
+to a receiver that is ready would otherwise never try again."""
+
 _BOUNDS = np.array(LATENCY_BOUNDS_S)
 _BUCKETS = len(LATENCY_BOUNDS_S) + 1
 _SPANS, _FIRST_BUCKET = 0, 1
@@ -43,6 +47,7 @@ class IngestStatus:
     Attributes:
         requests: admitted to the queue. failed_requests: of these, not stored though they were sound.
         last_overload_at, last_commit_at, last_failure_at: seconds since 1970; the last is of a transaction.
+        last_failure: why that one failed, without what senders wrote.
         commit_ms, last_commit_spans: of the last transaction. commits_s: of all transactions together.
         acknowledge_ms: admission to acknowledgement of the slowest request of the last commit.
         queued_bytes: bodies admitted and not yet acknowledged, max_queued_bytes: their bound.
@@ -57,6 +62,7 @@ class IngestStatus:
     last_overload_at: float | None = None
     failed_commits: int = 0
     last_failure_at: float | None = None
+    last_failure: str = ""
     commits: int = 0
     commits_s: float = 0.0
     queued_bytes: int = 0
@@ -149,6 +155,7 @@ class IngestMeter:
         self._lock = threading.Lock()
         # A dictionary while counting: replacing the frozen dataclass took 15 µs for every request.
         self._counts: dict[str, Any] = asdict(IngestStatus())
+        self._failed_since_commit: float | None = None
         self._refused: dict[str, RefusedSpans] = {}
         self._http_answers = Counter[int]()
         self._latency_counts: Int64 = np.zeros(_BUCKETS, np.int64)
@@ -184,11 +191,13 @@ class IngestMeter:
         with self._lock:
             self._counts["failed_requests"] += 1
 
-    def failed_commit(self) -> None:
+    def failed_commit(self, why: str) -> None:
         """A transaction failed."""
         with self._lock:
             self._counts["failed_commits"] += 1
             self._counts["last_failure_at"] = self._clock()
+            self._counts["last_failure"] = why
+            self._failed_since_commit = self._monotonic()
 
     def committed(
         self,
@@ -221,6 +230,8 @@ class IngestMeter:
                 "commit_ms": commit_s * 1e3,
                 "acknowledge_ms": max(latencies_s, default=0.0) * 1e3,
             }
+            if accepted:  # without spans nothing was written, which proves nothing
+                self._failed_since_commit = None
             self._latency_counts += buckets
             self._latency_sum_s += float(waited.sum())
             slot = self._slots[self._advance() % SLOTS]
@@ -235,6 +246,13 @@ class IngestMeter:
         """Counters as of now; the queue is the committer's, which says how full it is."""
         with self._lock:
             return IngestStatus(**self._counts | {"queued_bytes": queued_bytes, "max_queued_bytes": max_queued_bytes})
+
+    def problem(self) -> str:
+        """Why spans cannot be stored just now; empty when they can, or may be able to."""
+        with self._lock:
+            failed = self._failed_since_commit
+            failing = failed is not None and self._monotonic() - failed < FAILING_S
+            return str(self._counts["last_failure"]) if failing else ""
 
     def refused(self) -> tuple[RefusedSpans, ...]:
         """Refused spans by reason, most first."""

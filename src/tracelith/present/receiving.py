@@ -128,8 +128,8 @@ def _concerns(receiving: Receiving) -> Iterator[str]:
         )
     if _is_recent(status.last_failure_at, receiving):
         yield (
-            f"A commit failed at {_moment(status.last_failure_at)}; the log says why. What was in it was not "
-            "acknowledged, so its senders repeat it."
+            f"A commit failed at {_moment(status.last_failure_at)}: {text.printable(_sentence(status.last_failure))} "
+            "What was in it was not acknowledged, so its senders repeat it."
         )
     if receiving.retention.held_back:
         yield f"The database is larger than it should be: {text.printable(receiving.retention.held_back)}."
@@ -138,6 +138,10 @@ def _concerns(receiving: Receiving) -> Iterator[str]:
             f"More different {' and '.join(folded)} arrive than are kept apart; the rest is counted as (other). "
             "The table below names the services; names with ids in them are the usual cause."
         )
+
+
+def _sentence(why: str) -> str:
+    return f"{(why or 'the log says why').rstrip('.')}."
 
 
 def _is_recent(moment: float | None, receiving: Receiving) -> bool:

@@ -78,7 +78,7 @@ def probe_router(sources: Sources) -> APIRouter:
     @router.get("/readyz", summary="Whether spans are taken", responses={503: {"model": Problem}})
     def readyz() -> dict[str, str]:
         if not sources.status.ingest_status()["ready"]:
-            raise HTTPException(503, "The receiver does not take spans yet; try again in a few seconds.")
+            raise HTTPException(503, "Spans cannot be stored now; the page /ingest and the log say why.")
         return {"status": "ready"}
 
     return router
