@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from store.rows import T0, batch, dimensions, span
+from store.rows import T0, batch, dimensions, link, span
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
 from tracelith.model.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
@@ -48,7 +49,7 @@ def test_a_missing_file_is_created_with_every_migration_applied_once(tmp_path: P
         ("operation", OPERATION, []),
     ],
 )
-def test_tables_have_the_columns_of_their_schema_in_order(
+def test_tables_have_the_columns_of_their_schema(
     tmp_path: Path, table: str, schema: pl.Schema, more: list[str]
 ) -> None:
     path = tmp_path / "x.duckdb"
@@ -57,8 +58,34 @@ def test_tables_have_the_columns_of_their_schema_in_order(
     with duckdb.connect(str(path)) as connection:
         stored = connection.table(table).pl().schema
 
-    assert stored.names() == [*schema.names(), *more]
+    assert sorted(stored.names()) == sorted([*schema.names(), *more])
     assert [stored[name] for name in schema.names()] == schema.dtypes()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "kind"),
+    [("span", "outcome", "UTINYINT"), ("link", "span_id", "UBIGINT"), ("resource", "service", "VARCHAR")],
+)
+def test_columns_that_a_migration_put_at_the_end_are_written_and_read_by_name(
+    tmp_path: Path, table: str, column: str, kind: str
+) -> None:
+    path = tmp_path / "x.duckdb"
+    Store.open(path).close()
+    with duckdb.connect(str(path)) as connection:  # where ALTER TABLE puts every column that comes later
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    spans = batch([{**span(1, 2, T0), "outcome": 3}], [link(1, 2, T0, 9, 8)])
+
+    with Store.open(path) as store:
+        store.append([dimensions("prod")])
+        store.append([spans])
+        read = store.read_windows([T0])
+        known = store.resources()
+
+    assert_frame_equal(read.spans, spans.spans)
+    assert_frame_equal(read.links, spans.links)
+    assert_frame_equal(read.resources, known)
+    assert_frame_equal(known, dimensions("prod").resources)
 
 
 def test_windows_in_sql_are_those_of_the_model(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""Brings a database file to the current shape by numbered SQL files, each applied once, in a transaction."""
+"""Brings a database file to the current shape by numbered SQL files, each applied once, in a transaction.
+
+A new column of model.schema is a file with ``ALTER TABLE ... ADD COLUMN ... DEFAULT ...`` and then ``SET NOT NULL``. It
+comes to lie at the end of its table, whatever its place in the schema: rows are written and read by name.
+"""
 
 import re
 import time

@@ -1,4 +1,7 @@
-"""Reading raw spans back: all traces of some windows, one trace, or the slowest recent ones."""
+"""Reading raw spans back: all traces of some windows, one trace, or how many spans there are.
+
+Frames have the columns of model.schema in that order, whatever order migrations have left them in.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tracelith.model.ports import WindowSpans
-from tracelith.model.schema import WINDOW_NS
+from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, WINDOW_NS
 from tracelith.store.connection import Cursor, Database
 from tracelith.store.windows import HORIZON_NS, horizon_of
 
@@ -67,14 +70,14 @@ def read_windows(database: Database, windows: Sequence[int], bucket: int, bucket
         "from": start, "to": end, "before": HORIZON_NS, "after": WINDOW_NS + HORIZON_NS,
     }  # fmt: skip
     with database.snapshot() as cursor:
-        spans = cursor.execute(SPANS, parameters).pl()
+        spans = cursor.execute(SPANS, parameters).pl().select(SPAN.names())
         return _completed(cursor, asked, spans, Horizon(start, end), upto)
 
 
 def read_trace(database: Database, trace_hi: int, trace_lo: int, upto: int) -> WindowSpans:
     """All spans of one trace, whenever they started."""
     with database.snapshot() as cursor:
-        spans = cursor.execute(TRACE, {"hi": trace_hi, "lo": trace_lo}).pl()
+        spans = cursor.execute(TRACE, {"hi": trace_hi, "lo": trace_lo}).pl().select(SPAN.names())
         first, last = (int(spans["start_ns"][0]), int(spans["start_ns"][-1])) if spans.height else (0, 0)
         return _completed(cursor, (), spans, Horizon(*horizon_of(first, last)), upto)
 
@@ -84,7 +87,7 @@ def _completed(
 ) -> WindowSpans:
     """Adds to spans what explains them: links, the spans linked to, and the texts behind the codes."""
     first, last = (spans["start_ns"].min(), spans["start_ns"].max()) if spans.height else (1, 0)
-    links = cursor.execute(LINKS, {"from": first, "to": last}).pl()
+    links = cursor.execute(LINKS, {"from": first, "to": last}).pl().select(LINK.names())
     links = links.join(spans.select(KEY), on=KEY, how="semi").sort(links.columns) if links.height else links
     linked = _linked_spans(cursor, links.select(LINKED_KEY).unique(), horizon) if links.height else spans.clear()
     return WindowSpans(
@@ -103,13 +106,16 @@ def _linked_spans(
     targets: pl.DataFrame,  # noqa: ARG001 - the query reads it: DuckDB finds frames by the name of a local variable
     horizon: Horizon,
 ) -> pl.DataFrame:
-    return cursor.execute(LINKED_SPANS, {"from": horizon.start_ns, "to": horizon.end_ns}).pl()
+    return cursor.execute(LINKED_SPANS, {"from": horizon.start_ns, "to": horizon.end_ns}).pl().select(SPAN.names())
 
 
 def _used(cursor: Cursor, dimension: str, spans: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
-    query = "SELECT * FROM resource" if dimension == "resource" else "SELECT * FROM operation"
+    query, columns = {
+        "resource": ("SELECT * FROM resource", RESOURCE.names()),
+        "operation": ("SELECT * FROM operation", OPERATION.names()),
+    }[dimension]
     codes = pl.concat([spans.select(dimension), linked.select(dimension)]).unique()
-    return cursor.execute(query).pl().join(codes, on=dimension, how="semi").sort(dimension)
+    return cursor.execute(query).pl().select(columns).join(codes, on=dimension, how="semi").sort(dimension)
 
 
 def window_span_counts(database: Database, windows: Sequence[int]) -> dict[int, int]:

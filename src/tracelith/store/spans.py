@@ -24,13 +24,15 @@ LATEST_NS = 9_000_000_000_000_000_000
 """Start times are clipped to 1970 and this (2255): a clock beyond says nothing, and sums of times stay in 64 bits."""
 
 INSERTS = {
-    "resources": "INSERT INTO resource SELECT * FROM batch",
-    "operations": "INSERT INTO operation SELECT * FROM batch",
-    "links": "INSERT INTO link SELECT * FROM batch",
+    "resources": "INSERT INTO resource BY NAME SELECT * FROM batch",
+    "operations": "INSERT INTO operation BY NAME SELECT * FROM batch",
+    "links": "INSERT INTO link BY NAME SELECT * FROM batch",
 }
 
-INSERT_SPANS = "INSERT INTO span SELECT *, ? FROM batch RETURNING status"
-"""RETURNING is there for speed: with it DuckDB appends in the thread that asks. Without it several threads collect
+INSERT_SPANS = "INSERT INTO span BY NAME SELECT *, ?::BIGINT AS commit_no FROM batch RETURNING status"
+"""By name, because a migration can add columns at the end of a table only, after commit_no.
+
+RETURNING is there for speed: with it DuckDB appends in the thread that asks. Without it several threads collect
 rows that are copied once more to keep their order, which costs half again as much (0.66 instead of 0.42 CPU seconds
 per million rows in batches of 32,768). What is returned, a byte per span, is not fetched."""
 
@@ -87,12 +89,12 @@ class SpanAppender:
 
 def read_dimension(database: Database, name: str) -> pl.DataFrame:
     """All RESOURCE or OPERATION rows, in code order."""
-    query = {
-        "resource": "SELECT * FROM resource ORDER BY resource",
-        "operation": "SELECT * FROM operation ORDER BY operation",
+    query, columns = {
+        "resource": ("SELECT * FROM resource ORDER BY resource", RESOURCE.names()),
+        "operation": ("SELECT * FROM operation ORDER BY operation", OPERATION.names()),
     }[name]
     with database.cursor() as cursor:
-        return cursor.execute(query).pl()
+        return cursor.execute(query).pl().select(columns)
 
 
 def _joined(batches: Sequence[InternedBatch], name: str) -> pl.DataFrame:
