@@ -66,6 +66,14 @@ def test_spans_wait_for_a_restart_of_tracelith(collector: Any) -> None:
     assert exporter["sending_queue"]["queue_size"] > 0
 
 
+def test_what_the_collector_puts_together_is_never_larger_than_tracelith_takes(collector: Any) -> None:
+    queue = collector["exporters"]["otlp_grpc"]["sending_queue"]
+
+    assert queue["sizer"] == "bytes"
+    assert queue["batch"]["max_size"] <= Settings().max_request_bytes // 2
+    assert "batch" not in collector["processors"]  # it counts spans, of any size
+
+
 def test_ports_are_published_on_this_machine_only(compose: Any, collector: Any) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items()}
 
