@@ -101,7 +101,8 @@ def _replace(rng: random.Random, parts: list[bytes]) -> None:
         data = field.data
     else:
         bits = {VARINT: 64, FIXED64: 64, FIXED32: 32}[field.wire]
-        data = rng.choice((0, 1, 2 ** (bits - 1), 2**bits - 1, rng.getrandbits(bits), rng.getrandbits(31)))
+        small = rng.randrange(12)  # enums end there
+        data = rng.choice((0, small, small, 2 ** (bits - 1), 2**bits - 1, rng.getrandbits(bits), rng.getrandbits(31)))
     parts[at] = join(field._replace(data=data))
 
 

@@ -24,7 +24,7 @@ from ingest.otlp_requests import (
 )
 from tracelith.ingest.decode import MAX_PART_BYTES, decode_requests
 from tracelith.model.errors import InvalidRequest
-from tracelith.model.schema import ATTRIBUTE, RAW_LINK, RAW_SPAN, Rejection
+from tracelith.model.schema import ATTRIBUTE, RAW_LINK, RAW_SPAN, Kind, Rejection, Status
 
 # --- against the reference -----------------------------------------------------------------------------------------
 
@@ -176,8 +176,9 @@ def test_an_end_before_the_start_is_kept_as_it_came() -> None:
     assert decoded.raw.spans["end_ns"].to_list() == [START_NS - 7]
 
 
-def test_numbers_of_later_protocol_versions_read_as_unspecified() -> None:
-    decoded = decode_requests([make_request(make_span(kind=17, status=9))])
+@pytest.mark.parametrize(("kind", "status"), [(len(Kind), len(Status)), (17, 9)], ids=["the first", "any"])
+def test_numbers_of_later_protocol_versions_read_as_unspecified(kind: int, status: int) -> None:
+    decoded = decode_requests([make_request(make_span(kind=kind, status=status))])
 
     assert decoded.raw.spans.select("kind", "status").rows() == [(0, 0)]
 
