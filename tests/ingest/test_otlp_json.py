@@ -1,6 +1,7 @@
 """OTLP/JSON requests: what is taken, what is refused, and how a sender learns why."""
 
 import json
+import re
 from typing import Any
 
 import polars as pl
@@ -291,6 +292,16 @@ def test_reasons_never_repeat_values_a_sender_put_in() -> None:
 
     assert decoded.rejected == 3
     assert private not in decoded.reason
+
+
+def test_a_sender_is_told_the_same_sentence_whatever_the_encoding() -> None:
+    in_json = request(span(startTimeUnixNano="0"), span(traceId="00" * 16), span(traceId="00" * 16))
+    in_protobuf = make_request(make_span(start_time_unix_nano=0), make_span(trace_id=b""), make_span(trace_id=b""))
+
+    told = decode_json_request(in_json).reason, decode_requests([in_protobuf]).verdicts[0].reason
+
+    sentence = re.compile(r"3 spans refused: [^()]+ \(2\), [^()]+ \(1\)")
+    assert [bool(sentence.fullmatch(reason)) for reason in told] == [True, True], told
 
 
 def test_attributes_stay_with_their_spans_when_spans_between_them_are_refused() -> None:

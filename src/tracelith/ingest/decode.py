@@ -5,7 +5,7 @@ or name a bad span; that happens here and in flatten.py.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from tracelith.ingest.projection import ENVELOPE, PARTS, PROJECTED, REQUESTS
 from tracelith.model.errors import InvalidRequest
 from tracelith.model.schema import RawSpans, Rejection
 
-__all__ = ["MAX_REQUEST_BYTES", "DecodedRequests", "RequestVerdict", "decode_requests"]
+__all__ = ["MAX_REQUEST_BYTES", "DecodedRequests", "RequestVerdict", "decode_requests", "refusal_sentence"]
 
 MAX_REQUEST_BYTES = 1 << 30
 """Arrow counts bytes in 32 bits: all requests of one call together stay below half of that."""
@@ -45,6 +45,9 @@ MANY_PARTS = 10_000
 their verdicts span by span, and so do those that come beside a flood of crumbs."""
 
 FEW_PARTS = 16
+
+REASONS_SHOWN = 6
+"""An answer to a sender stays readable; protobuf has no more."""
 
 IMPOSSIBLE_LENGTH = b"\xff\xff\xff\xff\xff\x01"
 """What the end of a length looks like that is close to 2**64, where ptars panics; negative numbers look so too."""
@@ -264,24 +267,32 @@ def _details_of(payloads: Sequence[bytes], spans: int) -> pl.DataFrame | None:
 # --- verdicts ------------------------------------------------------------------------------------------------------
 
 
+def refusal_sentence(spans_by_reason: Mapping[str, int]) -> str:
+    """``3 spans refused: trace_id must be … (2), span_id must be … (1)``, as senders are told; empty if none was.
+
+    Names the first REASONS_SHOWN reasons only; all of them are counted in RawSpans.rejections.
+    """
+    refused = sum(spans_by_reason.values())
+    if not refused:
+        return ""
+    causes = ", ".join(f"{reason} ({spans})" for reason, spans in list(spans_by_reason.items())[:REASONS_SHOWN])
+    return f"{refused} {'span' if refused == 1 else 'spans'} refused: {causes}"
+
+
 def _verdicts(flat: FlatSpans, requests: int, errors: dict[int, InvalidRequest]) -> tuple[RequestVerdict, ...]:
     kinds = len(REFUSALS)
     counts = np.bincount(flat.request * kinds + flat.refusal, minlength=requests * kinds).reshape(requests, kinds)
     return tuple(
-        RequestVerdict(row[0], sum(row[1:]), _reason(row), errors.get(number))
+        RequestVerdict(row[0], sum(row[1:]), refusal_sentence(_by_reason(row)), errors.get(number))
         for number, row in enumerate(counts.tolist())
     )
 
 
-def _reason(counts: Sequence[int]) -> str:
-    """``3 spans refused: trace_id must be … (2), span_id must be … (1)``; empty if none was."""
-    refused = sum(counts[1:])
-    if not refused:
-        return ""
-    causes = ", ".join(f"{REFUSALS[number]} ({counts[number]})" for number in range(1, len(REFUSALS)) if counts[number])
-    return f"{refused} {'span' if refused == 1 else 'spans'} refused: {causes}"
+def _by_reason(counts: Sequence[int]) -> dict[str, int]:
+    """Refused spans by reason, from spans by refusal number."""
+    return {REFUSALS[number]: count for number, count in enumerate(counts) if number and count}
 
 
 def _rejections(flat: FlatSpans) -> tuple[Rejection, ...]:
     counts = np.bincount(flat.refusal, minlength=len(REFUSALS)).tolist()
-    return tuple(Rejection(REFUSALS[number], counts[number]) for number in range(1, len(REFUSALS)) if counts[number])
+    return tuple(Rejection(reason, spans) for reason, spans in _by_reason(counts).items())

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracelith.ingest.decode import DecodedRequests, RequestVerdict
+from tracelith.ingest.decode import DecodedRequests, RequestVerdict, refusal_sentence
 from tracelith.ingest.flatten import without_spans
 from tracelith.model.schema import Rejection
 
@@ -97,8 +97,7 @@ def _with_refused(verdict: RequestVerdict, early: int, late: int) -> RequestVerd
     refused = early + late
     if not refused:
         return verdict
-    causes = ", ".join(f"{why} ({count})" for why, count in ((TOO_EARLY, early), (TOO_LATE, late)) if count)
-    said = f"{refused} {'span' if refused == 1 else 'spans'} refused: {causes}"
+    said = refusal_sentence({why: count for why, count in ((TOO_EARLY, early), (TOO_LATE, late)) if count})
     return replace(
         verdict,
         accepted=verdict.accepted - refused,

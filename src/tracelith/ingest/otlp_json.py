@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.ingest.decode import DecodedRequests, RequestVerdict
+from tracelith.ingest.decode import DecodedRequests, RequestVerdict, refusal_sentence
 from tracelith.ingest.otlp_json_defects import describe_defects
 from tracelith.ingest.otlp_json_details import json_details
 from tracelith.ingest.otlp_json_shape import (
@@ -61,7 +61,6 @@ _ESCAPE = re.compile(
 )
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _NO_ID = "0" * SPAN_ID_DIGITS
-_REASONS_SHOWN = 5  # an answer to a sender stays readable; the counts are complete in RawSpans.rejections
 _SPANS_DESCRIBED = 1_000  # of one request: naming a defect takes 30 µs, and a request can hold a million bad spans
 _NOT_DESCRIBED = f"not looked at more closely, because {_SPANS_DESCRIBED:,} spans of the request were refused already"
 _MIN_SPAN_BYTES = 32  # the ids of a sound span alone take more
@@ -114,12 +113,8 @@ def decode_json_requests(bodies: Sequence[bytes | msgspec.Raw], *, keep_attribut
 
 
 def _verdict(accepted: int, refused: Counter[str], error: InvalidRequest | None) -> RequestVerdict:
-    rejected = refused.total()
-    if not rejected:
-        return RequestVerdict(accepted, 0, "", error)
     named = sorted(refused.items(), key=lambda each: (each[0] == _NOT_DESCRIBED, -each[1]))
-    reasons = "; ".join(f"{reason} ({count})" for reason, count in named[:_REASONS_SHOWN])
-    return RequestVerdict(accepted, rejected, f"{rejected} span{'s' * (rejected > 1)} refused: {reasons}", error)
+    return RequestVerdict(accepted, refused.total(), refusal_sentence(dict(named)), error)
 
 
 # --- bytes to objects ---------------------------------------------------------------------------------------------
