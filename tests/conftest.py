@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-pings")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
 LENGTHS = ("TRACELITH_KILL_ROUNDS", "TRACELITH_FUZZ_CASES", "TRACELITH_HOSTILE_SECONDS", "TRACELITH_MONTH_TRACES")
 
 
