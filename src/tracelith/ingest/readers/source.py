@@ -51,10 +51,6 @@ class ByteSource:
             return self.head
         return self._next_chunk()
 
-    def read_all(self) -> bytes:
-        """All that is left."""
-        return b"".join(iter(self.read, b""))
-
     def lines(self) -> Iterator[bytes]:
         """Lines without their line break, the last one even if it lacks one."""
         pending: list[bytes] = []
