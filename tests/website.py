@@ -60,6 +60,7 @@ def receiving_site(**changes: Any) -> Receiving:
         spans_by_minute=tuple(46_000 + 150 * (minute * 7 % 13) for minute in range(60)),
         refused=(RefusedSpans("span_id must be 8 bytes and not all zero", 42, at - 6_000, at - 61),),
         http_answers={200: 9_000, 413: 4, 503: 3},
+        grpc_answers={"OK": 4_000, "RESOURCE_EXHAUSTED": 5},
         cardinality=Cardinality(812, 96, {}),
         database=StoreSize(bytes=210 * 2**20, used_bytes=190 * 2**20, spans=5_540_000),
         waiting=WaitingWindows(2, 1_772_409_000_000_000_000),

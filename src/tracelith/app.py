@@ -133,11 +133,14 @@ class Application:
 
     def _listen(self, stack: ExitStack) -> None:
         limit = self.settings.max_request_bytes
-        receiver = GrpcReceiver(self._committer.submit, self.settings.grpc, max_message_bytes=limit)
+        meter = self._committer.meter
+        receiver = GrpcReceiver(
+            self._committer.submit, self.settings.grpc, max_message_bytes=limit, answered=meter.answered_grpc
+        )
         stack.callback(receiver.stop)
         self.grpc_address = receiver.address
         otlp_app = create_otlp_app(self._committer.submit, max_body_bytes=limit)
-        counted = CountedAnswers(otlp_app, self._committer.meter.answered_http)
+        counted = CountedAnswers(otlp_app, meter.answered_http)
         otlp = HttpServer(counted, self.settings.http, option="--http")
         stack.callback(otlp.stop)
         self.http_address = otlp.address
@@ -278,6 +281,7 @@ class _Answers:
             spans_by_minute=meter.spans_by_minute(),
             refused=meter.refused(),
             http_answers=meter.http_answers(),
+            grpc_answers=meter.grpc_answers(),
             cardinality=self._committer.cardinality(),
             database=self._database_size(),
             waiting=self._store.waiting(),

@@ -1,5 +1,6 @@
 """The composed server looks at itself: what real exporters do shows in its metrics and on its ingest page."""
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,3 +139,40 @@ def test_while_commits_fail_the_probe_says_so_and_the_page_says_why(
     assert (refused, failing.status_code, ready) == (503, 503, 0)
     assert "No spans are taken: db: the disk is full" in page
     assert (taken, healed.status_code) == (200, 200)
+
+
+def test_what_grpc_refuses_and_senders_who_break_off_are_seen(tmp_path: Path) -> None:
+    def refused(method: str, body: bytes, **options: grpc.Compression) -> str:
+        with pytest.raises(grpc.RpcError) as refusal:
+            channel.unary_unary(method)(body, timeout=10, **options)
+        return str(refusal.value.code().name)
+
+    with (
+        application(tmp_path, max_request_bytes=1 << 16) as app,
+        grpc.insecure_channel(app.grpc_address) as channel,
+    ):
+        codes = [
+            refused(EXPORT, bytes(1 << 17)),
+            refused(EXPORT, bytes(1 << 20), compression=grpc.Compression.Gzip),
+            refused(EXPORT, b"\xff\xff garbage"),
+            refused(EXPORT.replace("trace", "metrics").replace("Trace", "Metrics"), b""),
+        ]
+        channel.unary_unary(EXPORT)(export_request([span(trace=1, id=1)]), timeout=10)
+        host, _, port = app.http_address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as half:
+            half.sendall(
+                b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+                b"Content-Length: 100\r\n\r\nhalf of it"
+            )
+
+        def counted(code: str) -> float:
+            return metric(app, "tracelith_ingest_grpc_answers_total", code=code)
+
+        eventually(lambda: metric(app, "tracelith_ingest_http_answers_total", status="499") == 1)
+        eventually(lambda: counted("RESOURCE_EXHAUSTED") + counted("CANCELLED") == 2)
+        page = httpx.get(f"http://{app.web_address}/ingest", trust_env=False).text
+        assert codes == ["RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED"]
+        assert [counted(code) for code in ("INVALID_ARGUMENT", "UNIMPLEMENTED", "OK")] == [1, 1, 1]
+        assert metric(app, "tracelith_ingest_http_answers_total", status="400") == 0
+    assert "UNIMPLEMENTED" in page
+    assert "larger than one" in page

@@ -21,6 +21,7 @@ NEWBORN = {
     "refused": (),
     "database": StoreSize(bytes=12_288, used_bytes=12_288, spans=0),
     "http_answers": {},
+    "grpc_answers": {},
     "cardinality": Cardinality(0, 0, {}),
     "waiting": WaitingWindows(0, None),
     "retention": Retention(7.0, 400.0),
@@ -118,10 +119,18 @@ def test_retention_says_what_is_kept_and_what_was_deleted_and_why() -> None:
 
 
 def test_senders_turned_away_are_told_apart_and_success_is_not_among_them() -> None:
-    table = ingest_page(receiving_site(http_answers={200: 9_000, 413: 4, 418: 1}))["turned_away"]
+    over_http, over_grpc = {200: 9_000, 413: 4, 418: 1, 499: 2}, {"OK": 5_000, "RESOURCE_EXHAUSTED": 7}
 
-    assert [(status, answers) for status, _, answers in table.rows] == [("413", "4"), ("418", "1")]
-    assert "smaller batches" in table.rows[0][1]
+    table = ingest_page(receiving_site(http_answers=over_http, grpc_answers=over_grpc))["turned_away"]
+
+    assert [(over, status, answers) for over, status, _, answers in table.rows] == [
+        ("gRPC", "RESOURCE_EXHAUSTED", "7"),
+        ("HTTP", "413", "4"),
+        ("HTTP", "418", "1"),
+        ("HTTP", "499", "2"),
+    ]
+    assert "smaller batches" in table.rows[0][2]
+    assert "broke off" in table.rows[3][2]
 
 
 def test_a_flood_of_names_is_a_concern_that_names_its_services() -> None:

@@ -54,6 +54,7 @@ def test_every_figure_of_the_ingest_page_is_there_in_base_units(client):
     assert value("tracelith_database_bytes") == 210 * 2**20
     assert value("tracelith_windows_waiting") == 2
     assert value("tracelith_ingest_http_answers_total", status="413") == 4
+    assert value("tracelith_ingest_grpc_answers_total", code="RESOURCE_EXHAUSTED") == 5
     assert value("tracelith_known_rows", kind="operations") == 812
     assert value("tracelith_deleted_spans_total", reason="age") == 81_000
     assert value("tracelith_database_limit_bytes") == 20_000_000_000
@@ -73,12 +74,14 @@ def test_the_histogram_counts_up_to_all_acknowledgements(client):
 
 
 def test_counters_start_with_zero_so_that_their_first_rise_is_seen(client, site):
-    site.received = receiving_site(http_answers={}, cardinality=Cardinality(0, 0, {}))
+    site.received = receiving_site(http_answers={}, grpc_answers={}, cardinality=Cardinality(0, 0, {}))
 
     samples = scrape(client)
 
     for status in ("400", "413", "503"):
         assert samples["tracelith_ingest_http_answers_total", (("status", status),)] == 0
+    for code in ("OK", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED"):
+        assert samples["tracelith_ingest_grpc_answers_total", (("code", code),)] == 0
     for group in GROUPS:
         assert samples["tracelith_ingest_folded_spans_total", (("text", group),)] == 0
 
@@ -115,7 +118,7 @@ def test_no_label_has_many_values_or_one_from_telemetry(client, site):
     assert samples["tracelith_ingest_folded_spans_total", (("text", "span names"),)] == 5_000
     assert len(samples) < 150
     labels = {name for _, labels in samples for name, _ in labels}
-    assert labels <= {"result", "reason", "le", "version", "kind", "status", "text"}
+    assert labels <= {"result", "reason", "le", "version", "kind", "status", "code", "text"}
 
 
 def test_two_applications_in_one_process_do_not_share_their_figures(site):

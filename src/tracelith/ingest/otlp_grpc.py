@@ -3,7 +3,7 @@
 The handler takes bytes, not messages: decoding happens once, in columns, for many requests together.
 Statuses follow the OTLP specification: INVALID_ARGUMENT for bytes that are no request (never retried),
 UNAVAILABLE with RetryInfo when the queue is full or the commit failed, RESOURCE_EXHAUSTED (by gRPC itself)
-for a message over the size limit.
+for a message over the size limit, UNIMPLEMENTED for metrics and logs. All are counted, for some are seen nowhere else.
 
 To gRPC the call is one of a stream of requests, which is the same on the wire. So the handler, and not gRPC, asks for
 the message: only some workers do at a time, for each may get one as large as is allowed, and a call whose message does
@@ -65,13 +65,25 @@ class GrpcReceiver:
         address: host:port it listens on, with the real port when 0 was asked for.
     """
 
-    def __init__(self, submit: Submit, address: str, *, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        submit: Submit,
+        address: str,
+        *,
+        max_message_bytes: int,
+        answered: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Starts listening.
+
+        Args:
+            submit: takes a body and promises its Receipt. max_message_bytes: limit for a message, decompressed.
+            answered: told the name of the status of each answer.
 
         Raises:
             ConfigurationError: the address is taken or cannot be parsed.
         """
         self._submit = submit
+        self._answered = answered
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="otlp-grpc")
         self._server = grpc.server(
             self._workers,
@@ -82,8 +94,7 @@ class GrpcReceiver:
         self._awaited: dict[grpc.ServicerContext, float] = {}
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._cancel_overdue, name="otlp-grpc-overdue", daemon=True)
-        export = grpc.stream_unary_rpc_method_handler(self._export)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),))
+        self._server.add_generic_rpc_handlers((_Handlers(self._export, self._refuse_method),))
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
@@ -106,14 +117,15 @@ class GrpcReceiver:
         try:
             receipt = self._submit(body, "protobuf").result(ACKNOWLEDGE_TIMEOUT_S)
         except InvalidRequest as error:
-            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            self._abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as error:
-            _abort(context, grpc.StatusCode.UNAVAILABLE, str(error), retry_after_s=error.retry_after_s)
+            self._abort(context, grpc.StatusCode.UNAVAILABLE, str(error), retry_after_s=error.retry_after_s)
         except (StoreError, FutureTimeout) as error:
-            _abort(context, grpc.StatusCode.UNAVAILABLE, f"not stored, send again: {error}", retry_after_s=5.0)
+            self._abort(context, grpc.StatusCode.UNAVAILABLE, f"not stored, send again: {error}", retry_after_s=5.0)
         except Exception as error:  # a defect of ours: the sender must learn that this body was not stored
-            _abort(context, grpc.StatusCode.INTERNAL, f"not stored: {type(error).__name__}")
+            self._abort(context, grpc.StatusCode.INTERNAL, f"not stored: {type(error).__name__}")
         else:
+            self._answered("OK")
             answer: bytes = export_response(receipt).SerializeToString()
             return answer
         raise AssertionError("abort raises")
@@ -122,17 +134,34 @@ class GrpcReceiver:
         """The one message of the call; gRPC ends this thread's work with an exception when the call is cancelled."""
         if not self._turns.acquire(timeout=TURN_TIMEOUT_S):
             message = "too many requests are being received; send again later"
-            _abort(context, grpc.StatusCode.UNAVAILABLE, message, retry_after_s=1.0)
+            self._abort(context, grpc.StatusCode.UNAVAILABLE, message, retry_after_s=1.0)
         try:
             self._awaited[context] = time.monotonic()
             body = next(requests, None)
+        except grpc.RpcError:  # the sender gave up, or gRPC did, as the message is over the limit: both look alike
+            self._answered("CANCELLED")
+            raise
         finally:
             self._awaited.pop(context, None)
             self._turns.release()
         if body is None:
+            # All that is heard of a message over the limit, if this thread is faster than gRPC itself. A client that
+            # sends none, which no exporter does, gets this answer and is counted alike.
+            self._answered("RESOURCE_EXHAUSTED")
             _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "the call ended without a request")
             raise AssertionError("abort raises")
         return body
+
+    def _refuse_method(self, _: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        message = "Tracelith takes traces only; send metrics and logs elsewhere"
+        self._abort(context, grpc.StatusCode.UNIMPLEMENTED, message)
+        raise AssertionError("abort raises")
+
+    def _abort(
+        self, context: grpc.ServicerContext, code: grpc.StatusCode, message: str, *, retry_after_s: float | None = None
+    ) -> None:
+        self._answered(code.name)
+        _abort(context, code, message, retry_after_s=retry_after_s)
 
     def _cancel_overdue(self) -> None:
         while not self._stopping.wait(RECEIVE_TIMEOUT_S / 10):
@@ -140,6 +169,22 @@ class GrpcReceiver:
             for context, started in list(self._awaited.items()):
                 if started < latest_start:
                     context.cancel()
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # how grpc, which has no types, asks for it
+    """Export, and one handler for every other method, so that its callers are told what is wrong."""
+
+    def __init__(
+        self,
+        export: Callable[[Iterator[bytes], grpc.ServicerContext], bytes],
+        refuse: Callable[[Iterator[bytes], grpc.ServicerContext], bytes],
+    ) -> None:
+        self._export = grpc.stream_unary_rpc_method_handler(export)
+        self._refuse = grpc.stream_unary_rpc_method_handler(refuse)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        """The handler of a method."""
+        return self._export if handler_call_details.method == f"/{SERVICE}/Export" else self._refuse
 
 
 def export_response(receipt: Receipt) -> ExportTraceServiceResponse:

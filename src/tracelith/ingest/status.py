@@ -158,6 +158,7 @@ class IngestMeter:
         self._failed_since_commit: float | None = None
         self._refused: dict[str, RefusedSpans] = {}
         self._http_answers = Counter[int]()
+        self._grpc_answers = Counter[str]()
         self._latency_counts: Int64 = np.zeros(_BUCKETS, np.int64)
         self._latency_sum_s = 0.0
         self._slots: Int64 = np.zeros((SLOTS, _FIRST_BUCKET + _BUCKETS), np.int64)
@@ -180,6 +181,11 @@ class IngestMeter:
         """The HTTP receiver answered with this status."""
         with self._lock:
             self._http_answers[status] += 1
+
+    def answered_grpc(self, code: str) -> None:
+        """The gRPC receiver answered with the status of this name."""
+        with self._lock:
+            self._grpc_answers[code] += 1
 
     def invalid_request(self) -> None:
         """A request was no OTLP."""
@@ -263,6 +269,11 @@ class IngestMeter:
         """Answers of the HTTP receiver by status."""
         with self._lock:
             return dict(sorted(self._http_answers.items()))
+
+    def grpc_answers(self) -> dict[str, int]:
+        """Answers of the gRPC receiver by the name of their status."""
+        with self._lock:
+            return dict(sorted(self._grpc_answers.items()))
 
     def latencies(self) -> Latencies:
         """All acknowledgements since the start."""

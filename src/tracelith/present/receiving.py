@@ -14,7 +14,7 @@ from tracelith.present import svg, text
 from tracelith.present.chart import Table
 from tracelith.store import StoreSize, WaitingWindows
 
-__all__ = ["MEANINGS", "Fact", "Receiving", "Retention", "ingest_page"]
+__all__ = ["GRPC_MEANINGS", "MEANINGS", "Fact", "Receiving", "Retention", "ingest_page"]
 
 RECENTLY_S = 600.0
 """What went wrong within this time is said at the top of the page."""
@@ -29,13 +29,25 @@ _MOST_ROWS = 20
 MEANINGS = {
     400: "no OTLP, or not what its headers say; not repeated",
     404: "another address than /v1/traces; check the endpoint",
-    408: "the body did not come in time",
+    405: "another method than POST; check what asks here",
+    408: "the body did not come in time; most senders do not repeat it: let them make smaller batches",
     413: "larger than one request may be; these spans are lost: let the sender make smaller batches",
     415: "another encoding than OTLP in protobuf or JSON; check the protocol",
+    499: "the sender, or a proxy before it, broke off before all of the body had come",
     500: "a defect of ours; the log says more",
     503: "the queue was full, or the commit failed; senders repeat",
 }
 """What the statuses of our receiver mean to those who run the senders."""
+
+GRPC_MEANINGS = {
+    "CANCELLED": "the request did not come to its end: larger than one may be, or its sender gave up",
+    "INTERNAL": MEANINGS[500],
+    "INVALID_ARGUMENT": "no OTLP; not repeated",
+    "RESOURCE_EXHAUSTED": MEANINGS[413],
+    "UNAVAILABLE": MEANINGS[503],
+    "UNIMPLEMENTED": "metrics or logs, which are not taken; send traces only",
+}
+"""The same for gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class Receiving:
         at, started_at: seconds since 1970. problem: why no spans can be taken now; empty when they are.
         status: counters since the start. minute, hour: the latest. latencies: of all since the start.
         spans_by_minute: accepted, oldest first. refused: most first.
-        http_answers: answers over HTTP by status.
+        http_answers: answers over HTTP by status. grpc_answers: over gRPC, by the name of the status.
         cardinality: different texts known, and what no longer fitted.
         database: None if it cannot be read. waiting: windows not analysed yet.
         retention: what is deleted when, and what was.
@@ -83,6 +95,7 @@ class Receiving:
     spans_by_minute: tuple[int, ...]
     refused: tuple[RefusedSpans, ...]
     http_answers: Mapping[int, int]
+    grpc_answers: Mapping[str, int]
     cardinality: Cardinality
     database: StoreSize | None
     waiting: WaitingWindows
@@ -108,7 +121,7 @@ def ingest_page(receiving: Receiving) -> dict[str, Any]:
         "by_minute": _rate_by_minute(receiving),
         "receiver": _receiver_facts(receiving),
         "refusals": _refusal_table(receiving),
-        "turned_away": _turned_away(receiving.http_answers),
+        "turned_away": _turned_away(receiving),
         "storage": _storage_facts(receiving),
         "cardinality": _cardinality_facts(receiving.cardinality),
         "folded": _folded_table(receiving.cardinality),
@@ -281,14 +294,19 @@ def _refusal_table(receiving: Receiving) -> Table:
     )
 
 
-def _turned_away(http_answers: Mapping[int, int]) -> Table:
-    """Answers over HTTP other than success, by status."""
-    rows = [
-        (str(status), MEANINGS.get(status, HTTPStatus(status).phrase.lower()), text.count(answers))
-        for status, answers in http_answers.items()
+def _turned_away(receiving: Receiving) -> Table:
+    """Answers other than success, by status."""
+    over_http = [
+        ("HTTP", str(status), MEANINGS.get(status) or HTTPStatus(status).phrase.lower(), text.count(answers))
+        for status, answers in receiving.http_answers.items()
         if status >= HTTPStatus.BAD_REQUEST
     ]
-    return Table.of(("Status", "Meaning", "#Answers"), rows)
+    over_grpc = [
+        ("gRPC", code, GRPC_MEANINGS.get(code, "unexpected; the log may say more"), text.count(answers))
+        for code, answers in receiving.grpc_answers.items()
+        if code != "OK"
+    ]
+    return Table.of(("Over", "Status", "Meaning", "#Answers"), over_grpc + over_http)
 
 
 def _cardinality_facts(cardinality: Cardinality) -> list[Fact]:

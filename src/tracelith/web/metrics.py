@@ -21,11 +21,12 @@ from prometheus_client.registry import Collector
 
 from tracelith.ingest.limits import GROUPS, Cardinality
 from tracelith.ingest.status import LATENCY_BOUNDS_S, IngestStatus, Latencies
-from tracelith.present.receiving import MEANINGS, Receiving, Retention
+from tracelith.present.receiving import GRPC_MEANINGS, MEANINGS, Receiving, Retention
 from tracelith.web.sources import StatusSource
 
 __all__ = ["metrics_router"]
 
+_NO_GRPC_ANSWERS = dict.fromkeys(("OK", *GRPC_MEANINGS), 0)
 _NO_ANSWERS = dict.fromkeys((200, *MEANINGS), 0)
 """Prometheus does not see a counter rise that was not there before, so those known beforehand start with zero."""
 
@@ -98,6 +99,12 @@ def _counters(receiving: Receiving) -> Iterator[Metric]:
         "Answers of the OTLP/HTTP receiver by status; 413 and 415 are seen nowhere else.",
         "status",
         {str(status): answers for status, answers in (_NO_ANSWERS | dict(receiving.http_answers)).items()},
+    )
+    yield _counter(
+        "tracelith_ingest_grpc_answers",
+        "Answers of the OTLP/gRPC receiver by status; requests over the limit are CANCELLED or RESOURCE_EXHAUSTED.",
+        "code",
+        _NO_GRPC_ANSWERS | dict(receiving.grpc_answers),
     )
     yield _counter(
         "tracelith_ingest_commits",
