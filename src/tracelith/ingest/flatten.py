@@ -36,7 +36,8 @@ REFUSALS = (
     "times must lie before the year 2262",
     "text must be UTF-8",
 )
-"""Why a span is refused, by refusal number; 0 is not refused. The first that applies is given."""
+"""Why a span is refused, by refusal number; 0 is not refused. The first that applies is given; _refusals tests
+them in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _refusals(columns: Mapping[str, Any], spans: pa.StructArray, misspelt: Bool)
         misspelt,
     )
     refusal = np.zeros(len(spans), np.uint8)
-    for number, defect in reversed(list(enumerate(defects, start=1))):
+    for number, (_reason, defect) in reversed(list(enumerate(zip(REFUSALS[1:], defects, strict=True), start=1))):
         refusal[defect] = number
     return refusal
 
