@@ -176,3 +176,14 @@ def test_what_grpc_refuses_and_senders_who_break_off_are_seen(tmp_path: Path) ->
         assert metric(app, "tracelith_ingest_http_answers_total", status="400") == 0
     assert "UNIMPLEMENTED" in page
     assert "larger than one" in page
+
+
+def test_a_page_of_a_server_that_only_turned_senders_away_does_not_say_that_nothing_arrived(tmp_path: Path) -> None:
+    with application(tmp_path) as app:
+        httpx.post(f"http://{app.http_address}/v1/traces", content=b"x", trust_env=False)
+
+        page = httpx.get(f"http://{app.web_address}/ingest", trust_env=False).text
+
+    assert "Nothing has arrived" not in page
+    assert "Senders were turned away" in page
+    assert "HTTP 415" in page

@@ -297,16 +297,16 @@ def _refusal_table(receiving: Receiving) -> Table:
 def _turned_away(receiving: Receiving) -> Table:
     """Answers other than success, by status."""
     over_http = [
-        ("HTTP", str(status), MEANINGS.get(status) or HTTPStatus(status).phrase.lower(), text.count(answers))
+        (f"HTTP {status}", text.count(answers), MEANINGS.get(status) or HTTPStatus(status).phrase.lower())
         for status, answers in receiving.http_answers.items()
         if status >= HTTPStatus.BAD_REQUEST
     ]
     over_grpc = [
-        ("gRPC", code, GRPC_MEANINGS.get(code, "unexpected; the log may say more"), text.count(answers))
+        (f"gRPC {code}", text.count(answers), GRPC_MEANINGS.get(code, "unexpected; the log may say more"))
         for code, answers in receiving.grpc_answers.items()
         if code != "OK"
     ]
-    return Table.of(("Over", "Status", "Meaning", "#Answers"), over_grpc + over_http)
+    return Table.of(("Status", "#Answers", "Meaning"), over_grpc + over_http)
 
 
 def _cardinality_facts(cardinality: Cardinality) -> list[Fact]:
