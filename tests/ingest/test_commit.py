@@ -39,11 +39,14 @@ class GatedSink:
         self.store = store
         self.gate = threading.Event()
         self.failing = False
+        self.poison = 0  # id of a span that nobody foresaw
 
     def append(self, batches: Sequence[InternedBatch]) -> int:
         assert self.gate.wait(TIMEOUT_S)
         if self.failing:
             raise StoreError("no space left on device")
+        if any((batch.spans["span_id"] == self.poison).any() for batch in batches):
+            raise RuntimeError("unforeseen")
         return self.store.append(batches)
 
     def resources(self) -> pl.DataFrame:
@@ -128,6 +131,22 @@ def test_many_requests_share_one_commit_under_load(store: Store) -> None:
 
     assert sum(promise.result().accepted for promise in promises) == 100
     assert committer.status().commits < 20
+    committer.stop()
+
+
+def test_a_request_that_brings_a_defect_about_fails_alone(store: Store) -> None:
+    sink = GatedSink(store)
+    sink.poison = 5
+    committer = GroupCommitter(sink)
+
+    promises = [committer.submit(export_request([span(trace=1, id=n)]), "protobuf") for n in range(1, 11)]
+    sink.gate.set()
+    wait(promises, TIMEOUT_S)
+
+    assert [n for n, promise in enumerate(promises, start=1) if promise.exception()] == [5]
+    assert isinstance(promises[4].exception(), RuntimeError)
+    assert committer.status().accepted_spans == 9
+    assert committer.status().queued_bytes == 0
     committer.stop()
 
 

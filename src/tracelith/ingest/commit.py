@@ -127,10 +127,19 @@ class _Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class _Taking:
+    """What of the requests is taken."""
+
+    keep_attributes: bool
+    times: KeptTimes | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Described:
     spans: DescribedSpans
     settled: tuple[tuple[_Pending, Receipt], ...]
     refusals: Mapping[str, int]
+    taking: _Taking
 
 
 class GroupCommitter:
@@ -244,21 +253,36 @@ class GroupCommitter:
 
     def _commit_forever(self) -> None:
         while groups := self._next_described():
-            started = time.monotonic()
-            refusals = sum((Counter(group.refusals) for group in groups), Counter[str]())
-            try:
-                self._writer.write([group.spans for group in groups])
-                if refusals:
-                    self._sink.record_refusals(refusals)
-            except BaseException as error:  # also a panic of native code: this thread must live on
-                # A StoreError says itself what happened and what to do; anything else is a defect of ours.
-                log.error("commit failed: %s", error, exc_info=not isinstance(error, StoreError))
-                self.meter.failed_commit(_why(error))
-                for group in groups:
-                    for pending, _ in group.settled:
-                        self._settle_failure(pending, _as_exception(error))
-            else:
-                self._settle(groups, started, refusals)
+            self._commit(groups)
+
+    def _commit(self, groups: Sequence[_Described]) -> None:
+        """Commits the groups in one transaction, or by a defect each of their requests in its own."""
+        started = time.monotonic()
+        refusals = sum((Counter(group.refusals) for group in groups), Counter[str]())
+        try:
+            self._writer.write([group.spans for group in groups])
+            if refusals:
+                self._sink.record_refusals(refusals)
+        except BaseException as error:  # also a panic of native code: this thread must live on
+            # A StoreError says itself what happened and what to do; anything else is a defect of ours.
+            log.error("commit failed: %s", error, exc_info=not isinstance(error, StoreError))
+            self.meter.failed_commit(_why(error))
+            requests = [(pending, group.taking) for group in groups for pending, _ in group.settled]
+            if isinstance(error, StoreError) or len(requests) == 1:
+                for pending, _ in requests:
+                    self._settle_failure(pending, _as_exception(error))
+            else:  # one of them brings the defect about; its neighbours must not share its answer, which is final
+                for pending, taking in requests:
+                    self._commit_alone(pending, taking)
+        else:
+            self._settle(groups, started, refusals)
+
+    def _commit_alone(self, pending: _Pending, taking: _Taking) -> None:
+        described, failed = _describe_group([pending], taking)
+        for _, error in failed:
+            self._settle_failure(pending, error)
+        if described:
+            self._commit(described)
 
     def _next_described(self) -> list[_Described]:
         with self._changed:
@@ -299,14 +323,6 @@ class GroupCommitter:
 Failed = tuple[_Pending, Exception]
 
 
-@dataclass(frozen=True, slots=True)
-class _Taking:
-    """What of the requests is taken."""
-
-    keep_attributes: bool
-    times: KeptTimes | None
-
-
 def _describe_group(group: Sequence[_Pending], taking: _Taking) -> tuple[list[_Described], list[Failed]]:
     """The group's spans, described, and the requests that could not be; each of those fails alone."""
     try:
@@ -325,18 +341,18 @@ def _describe(group: Sequence[_Pending], taking: _Taking) -> tuple[list[_Describ
         if same := [pending for pending in group if pending.encoding == encoding]:
             decoded = decode([pending.body for pending in same], keep_attributes=taking.keep_attributes)
             taken = refuse_other_times(decoded, taking.times) if taking.times else decoded
-            described.append(_settled(same, taken, failed))
+            described.append(_settled(same, taken, failed, taking))
     return described, failed
 
 
-def _settled(group: Sequence[_Pending], decoded: DecodedRequests, failed: list[Failed]) -> _Described:
+def _settled(group: Sequence[_Pending], decoded: DecodedRequests, failed: list[Failed], taking: _Taking) -> _Described:
     settled = []
     for pending, verdict in zip(group, decoded.verdicts, strict=True):
         if verdict.error is not None:
             failed.append((pending, verdict.error))
         else:
             settled.append((pending, Receipt(verdict.accepted, verdict.rejected, verdict.reason)))
-    return _Described(describe(decoded.raw), tuple(settled), _refusals(decoded.raw))
+    return _Described(describe(decoded.raw), tuple(settled), _refusals(decoded.raw), taking)
 
 
 def _why(error: BaseException) -> str:
