@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -125,17 +126,25 @@ def test_a_trace_of_very_many_commits_shows_the_details_of_its_earliest(
     assert told(store, 1) == {1: b"1", 2: b"2"}
 
 
+OLD_SPAN = """
+    INSERT INTO span BY NAME SELECT 0 AS trace_hi, 1 AS trace_lo, 1 AS span_id, 0 AS parent_id, $at::BIGINT AS start_ns,
+        1000 AS duration_ns, 0 AS resource, 0 AS operation, 0 AS status, 0 AS outcome, 0 AS attempt, 0 AS defects,
+        NULL AS weight, 1 AS commit_no
+"""
+
+
 def test_a_file_from_before_there_were_details_gets_room_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "t.duckdb"
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "migrations", lambda: all_migrations[:1])
-        with Store.open(file) as store:
-            store.append([dimensions(), batch([span(1, 1, T0)])])
+        Store.open(file).close()
+    with duckdb.connect(str(file)) as connection:  # what a version of that time has written
+        connection.execute(OLD_SPAN, {"at": T0})
 
     with Store.open(file) as store:
-        store.append([telling(batch([span(1, 2, T0)]), b"two")])
+        store.append([dimensions(), telling(batch([span(1, 2, T0)]), b"two")])
         assert told(store, 1) == {2: b"two"}
         assert store.size().spans == 2
 
