@@ -192,6 +192,26 @@ def test_who_closes_in_the_middle_of_a_body_leaves_nothing(http: str, committer:
     assert committer.status().queued_bytes == 0
 
 
+def test_bodies_that_are_too_many_bytes_together_are_sent_away_until_others_have_gone(
+    http: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracelith.ingest.otlp_http.RECEIVE_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr("tracelith.ingest.otlp_http.MAX_RECEIVING_BYTES", 0)  # so it is twice the largest body
+    with contextlib.ExitStack() as senders:
+        for _ in range(2):
+            senders.enter_context(connect(http)).sendall(head(MAX_BYTES) + bytes(MAX_BYTES - 1))
+
+        third = bytes(MAX_BYTES - 1)
+        assert wait_until(
+            lambda: httpx.post(f"http://{http}/v1/traces", content=third, headers=PROTOBUF).status_code == 503
+        )
+        answer = httpx.post(f"http://{http}/v1/traces", content=third, headers=PROTOBUF)
+
+    assert answer.headers["retry-after"] == "1"
+    assert "are being received" in Status.FromString(answer.content).message
+    assert is_served(lambda: post(http))
+
+
 def test_who_sends_on_and_never_reads_an_answer_is_dropped(http: str) -> None:
     request = b"GET /nothing-here HTTP/1.1\r\nHost: x\r\n\r\n" * 500
     with connect(http) as deaf:
@@ -229,6 +249,28 @@ def test_calls_whose_message_never_comes_are_cancelled_and_others_served_afterwa
     assert grpc.StatusCode.CANCELLED in codes
     assert codes <= {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
     assert is_served(lambda: call(rpc))
+
+
+def test_of_messages_that_are_received_no_more_than_there_are_turns_are_under_way(
+    committer: GroupCommitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracelith.ingest.otlp_grpc.MAX_RECEIVING_BYTES", 5 * MAX_BYTES)
+    monkeypatch.setattr("tracelith.ingest.otlp_grpc.TURN_TIMEOUT_S", 0.1)
+    receiver = GrpcReceiver(committer.submit, "127.0.0.1:0", max_message_bytes=MAX_BYTES)
+    came = threading.Event()
+
+    def late() -> Iterator[bytes]:
+        came.wait(PATIENCE_S)
+        yield BODY
+
+    with grpc.insecure_channel(receiver.address) as channel:
+        calls = [channel.stream_unary(EXPORT).future(late()) for _ in range(8)]
+        assert wait_until(lambda: sum(one.done() for one in calls) >= 3)
+        came.set()
+        codes = [one.code() for one in calls]
+    receiver.stop()
+
+    assert sorted(code.name for code in codes) == ["OK"] * 5 + ["UNAVAILABLE"] * 3
 
 
 def test_a_call_without_a_message_is_an_invalid_argument(rpc: str) -> None:
