@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-__all__ = ["SpanSpec", "export_request", "span"]
+__all__ = ["EXPORT", "SpanSpec", "export_request", "span"]
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+"""As the protocol names it; written out here, so that tests do not take it from what they test."""
 
 BASE_NS = 1_790_000_000_000_000_000
 

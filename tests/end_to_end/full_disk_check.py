@@ -22,10 +22,9 @@ import grpc
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from otlp import BASE_NS, export_request, span
+from otlp import BASE_NS, EXPORT, export_request, span
 from serving import ServerProcess, server_process
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SENDERS = 4
 SPANS_PER_REQUEST = 256
 BALLAST_BYTES = 5_000_000

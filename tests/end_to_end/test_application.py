@@ -13,13 +13,12 @@ import grpc
 import httpx
 import pytest
 
-from otlp import export_request, span
+from otlp import EXPORT, export_request, span
 from serving import application
 from tracelith.app import server_note
 from tracelith.model.errors import ConfigurationError, StoreError
 from tracelith.store import Store
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 30.0
 
 

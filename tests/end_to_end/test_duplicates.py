@@ -7,11 +7,11 @@ from typing import Any
 
 import grpc
 
+from otlp import EXPORT
 from serving import application
 from tracelith.app import Application
 from tracelith.simulate import simulate
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 30
 
 

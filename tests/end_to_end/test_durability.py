@@ -12,10 +12,9 @@ import duckdb
 import grpc
 import pytest
 
-from otlp import export_request, span
+from otlp import EXPORT, export_request, span
 from serving import server_process
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SPANS_PER_REQUEST = 50
 
 

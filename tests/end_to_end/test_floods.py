@@ -18,13 +18,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from otlp import EXPORT
 from serving import server_process
 from tracelith.ingest.kept_times import TOO_EARLY, TOO_LATE
 from tracelith.ingest.limits import GROUPS, MAX_SERVICES, MAX_TABLE_ROWS
 from tracelith.model.schema import OTHER
 from tracelith.store import Store
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SPANS = int(os.environ.get("FLOOD_SPANS", "20000"))
 BATCH = 2_000
 GROWTH_BYTES = 700 << 20

@@ -27,12 +27,11 @@ import grpc
 import httpx
 
 from ingest.mutated_requests import BYTES, Field, join
-from otlp import export_request, span
+from otlp import EXPORT, export_request, span
 from serving import ServerProcess, server_process
 from tracelith.config import Settings
 from tracelith.ingest import otlp_grpc, otlp_http
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SECONDS = float(os.environ.get("TRACELITH_HOSTILE_SECONDS", "4"))
 TIMEOUT_S = 15.0
 LIMIT = Settings.model_fields["max_request_bytes"].default

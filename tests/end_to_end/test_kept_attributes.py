@@ -12,12 +12,11 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otlp import SpanSpec, export_request
+from otlp import EXPORT, SpanSpec, export_request
 from serving import application
 from tracelith.app import Application
 from tracelith.cli.importing import import_trace_files
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 HOSTILE = "<script>alert('ü')</script>\n\tat a.b(C.java:3)"
 
 

@@ -26,7 +26,7 @@ import grpc
 import numpy as np
 import polars as pl
 
-from otlp import BASE_NS, export_request, span
+from otlp import BASE_NS, EXPORT, export_request, span
 from serving import server_command, server_environment, server_process
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
@@ -34,7 +34,6 @@ from tracelith.model.schema import WINDOW_NS
 from tracelith.store import Store
 
 ROUNDS = int(os.environ.get("TRACELITH_KILL_ROUNDS", "3"))
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 SENDERS = 8
 SPANS_PER_REQUEST = 256
 SPANS_PER_TRACE = 8

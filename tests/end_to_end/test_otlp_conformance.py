@@ -24,10 +24,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from ingest.mutated_requests import BYTES, END_GROUP, GROUP, Field, join, varint
 from ingest.otlp_requests import START_NS, make_request, make_span
+from otlp import EXPORT
 from serving import application
 from tracelith.app import Application
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 MEDIA_TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
 TIMEOUT_S = 60.0
 MAX_BYTES = 24 << 20

@@ -10,13 +10,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from otlp import export_request, span
+from otlp import EXPORT, export_request, span
 from serving import application
 from tracelith.app import Application
 from tracelith.model.errors import StoreError
 from tracelith.store import Store
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE_S = 30.0
 
 

@@ -14,14 +14,13 @@ import httpx
 import pytest
 from google.rpc.status_pb2 import Status
 
-from otlp import export_request, span
+from otlp import EXPORT, export_request, span
 from tracelith.http_server import HttpServer
 from tracelith.ingest.commit import GroupCommitter
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
 from tracelith.store import Store
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 MAX_BYTES = 1 << 20
 PATIENCE_S = 15.0

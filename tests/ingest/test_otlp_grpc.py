@@ -9,13 +9,12 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from otlp import export_request, span
+from otlp import EXPORT, export_request, span
 from tracelith.ingest.commit import GroupCommitter
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.model.errors import ConfigurationError, Overloaded
 from tracelith.store import Store
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 TIMEOUT_S = 20
 MAX_MESSAGE_BYTES = 1 << 20
 

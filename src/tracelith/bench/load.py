@@ -18,10 +18,10 @@ import grpc
 
 from tracelith.bench.latencies import Latencies, LatencyFigures
 from tracelith.bench.payloads import SPANS_PER_TRACE, TRACE_SPACING_NS, BatchMaker, PayloadShape, build_template
+from tracelith.ingest.otlp_grpc import EXPORT
 
 __all__ = ["EXPORT", "LoadFigures", "LoadMeter", "LoadPlan", "Progress", "send_load"]
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 CALL_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 10.0

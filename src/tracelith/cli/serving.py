@@ -19,13 +19,13 @@ from tracelith.app import Application
 from tracelith.cli.server_client import RunningServer
 from tracelith.cli.workspace import bar
 from tracelith.config import Settings, load_settings
+from tracelith.ingest.otlp_grpc import EXPORT
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import ConfigurationError, StoreFull
 from tracelith.simulate import Simulation, simulate
 
 __all__ = ["run_demo", "run_server"]
 
-EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 EXPORT_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 15.0
 SPACE_EVERY_S = 5.0

@@ -25,11 +25,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tracelith.ingest.commit import Encoding, Receipt
 from tracelith.model.errors import ConfigurationError, InvalidRequest, Overloaded, StoreError
 
-__all__ = ["GrpcReceiver", "Submit", "export_response"]
+__all__ = ["EXPORT", "GrpcReceiver", "Submit", "export_response"]
 
 Submit = Callable[[bytes, Encoding], "Future[Receipt]"]
 
-SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+"""The one method, as gRPC names it on the wire."""
 
 WORKERS = 64
 """Requests that may wait for their commit at once. A waiting worker only sleeps; gRPC's flow control holds the rest."""
@@ -184,7 +185,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # how grpc, whic
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         """The handler of a method."""
-        return self._export if handler_call_details.method == f"/{SERVICE}/Export" else self._refuse
+        return self._export if handler_call_details.method == EXPORT else self._refuse
 
 
 def export_response(receipt: Receipt) -> ExportTraceServiceResponse:
