@@ -1,10 +1,12 @@
 """The load against a receiver whose behaviour is known: what it says of rate, latency and refusals is so."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import FrameType
 
 import grpc
 import pytest
@@ -102,3 +104,28 @@ def test_an_address_where_nobody_listens_is_an_error(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(grpc.FutureTimeoutError):
         send_load("127.0.0.1:1", LoadPlan(batch=64, in_flight=4, spans=640))
+
+
+def test_an_interrupt_ends_the_load_whatever_is_being_sent_at_that_moment() -> None:
+    """A call that is interrupted while gRPC begins it would keep its channel from ever closing."""
+    interrupts: list[float] = []
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        interrupts.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with receiver(lambda _: ANSWER) as address:
+            for round_ in range(40):
+                signal.setitimer(
+                    signal.ITIMER_REAL, 0.05 + round_ * 0.0037, 10.0
+                )  # again later: a hang is no wait for ever
+                with pytest.raises(KeyboardInterrupt):
+                    send_load(address, LoadPlan(batch=8, in_flight=64, spans=100_000_000))
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert len(interrupts) == 40

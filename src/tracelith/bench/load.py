@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
@@ -170,6 +171,17 @@ def send_load(address: str, plan: LoadPlan, meter: LoadMeter | None = None) -> L
         grpc.FutureTimeoutError: nobody listens at the address.
     """
     meter = meter or LoadMeter()
+    with ThreadPoolExecutor(1, thread_name_prefix="bench-send") as sending:
+        result = sending.submit(_send_load, address, plan, meter)
+        try:
+            return result.result()
+        except BaseException:
+            meter.stop()
+            raise
+
+
+def _send_load(address: str, plan: LoadPlan, meter: LoadMeter) -> LoadFigures:
+    """In a thread of its own: an interrupt that hits gRPC while it begins a call leaves a channel that never closes."""
     maker = BatchMaker(build_template(plan.batch, start_ns=time.time_ns(), trace_spacing_ns=_trace_spacing_ns(plan)))
     compression = grpc.Compression.Gzip if plan.gzip else grpc.Compression.NoCompression
     options = [("grpc.max_send_message_length", -1)]
