@@ -6,11 +6,14 @@ tree that execution walks once for many requests at a time.
 
 from dataclasses import dataclass
 
-from tracelith.simulate.latency import Episodes, Latency
+from tracelith.simulate.latency import Episodes, Latency, Queueing
 from tracelith.simulate.topology import Database, Service, Topic
+from tracelith.simulate.traffic_shape import OFFICE_HOURS, Cycle
 
 __all__ = [
+    "GRPC",
     "Answer",
+    "Cached",
     "Call",
     "Consumer",
     "Entry",
@@ -20,12 +23,17 @@ __all__ = [
     "Parallel",
     "Publish",
     "Query",
+    "Repeat",
     "Sometimes",
     "Stall",
     "Step",
     "Task",
+    "Wait",
     "Work",
 ]
+
+GRPC = "gRPC"
+"""The method of operations that are no HTTP requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,19 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """The request queues for a worker, a connection or a processor that others keep busy too."""
+
+    queue: Queueing
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A statement against a database, waited for.
 
     Attributes:
         action: SELECT, INSERT, ... on collection. failure: share of statements that fail, which fails the request.
+        joins: further tables that the statement reads.
     """
 
     database: Database
@@ -55,13 +71,28 @@ class Query:
     collection: str
     time: Latency
     failure: float = 0.0
+    joins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An HTTP request to another service, waited for. An answer of 400 or above becomes the caller's own answer."""
+    """A request to another service, waited for.
+
+    Attributes:
+        timeout_ms: how long it is waited for; the callee goes on working. None waits for ever.
+        attempts: how often it is tried at most while it fails with 5xx or runs into the timeout.
+        backoff_ms: pause before the second attempt; it doubles each time.
+        tolerated: share of the failed requests that the caller answers as if nothing had happened, after ``fallback``;
+            the others fail with the callee's status (4xx too), 504 after a timeout, 503 after a refused connection.
+        fallback: what the caller does instead, where it tolerates the failure.
+    """
 
     operation: "Operation"
+    timeout_ms: float | None = None
+    attempts: int = 1
+    backoff_ms: float = 50.0
+    tolerated: float = 0.0
+    fallback: tuple["Step", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +107,17 @@ class External:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A message to a topic; only the broker's acknowledgement is waited for."""
+    """A message to a topic.
+
+    Attributes:
+        awaits_reply: the request waits until every consumer has processed the message and answered over the topic
+            ``reply`` (sync over async); otherwise only for the broker's acknowledgement.
+    """
 
     topic: Topic
     time: Latency
+    reply: Topic | None = None
+    awaits_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +144,25 @@ class Sometimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Cached:
+    """A look into a cache; the steps are taken only on a miss."""
+
+    cache: Database
+    hit: float
+    time: Latency
+    steps: tuple["Step", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The steps one time after another, a number of times that is drawn per request, both ends included."""
+
+    least: int
+    most: int
+    steps: tuple["Step", ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A share of the requests ends here with this HTTP status."""
 
@@ -113,12 +170,16 @@ class Answer:
     status: int
 
 
-Step = Work | Stall | Query | Call | External | Publish | Task | Parallel | Sometimes | Answer
+Step = Work | Stall | Wait | Query | Call | External | Publish | Task | Parallel | Sometimes | Cached | Repeat | Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One HTTP operation of a service. ``{id}`` in the route stands for a six-digit number."""
+    """One HTTP or gRPC operation of a service. ``{id}`` in the route stands for a six-digit number.
+
+    Attributes:
+        method, route: of HTTP; with the method "gRPC", the route is package.Service/Method.
+    """
 
     service: Service
     method: str
@@ -127,8 +188,8 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The span name: method and route."""
-        return f"{self.method} {self.route}"
+        """The span name: method and route, or the full method name of gRPC."""
+        return self.route if self.method == GRPC else f"{self.method} {self.route}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +224,12 @@ class Entry:
     """Where requests come in.
 
     Attributes:
-        share: relative number of requests among all entries that follow the daily cycle.
+        share: relative number of requests among all entries without an hour of their own.
         nightly_hour: instead, one run a day at this hour UTC (the share is then not used).
+        cycle: when its requests come.
     """
 
     operation: Operation | Job
     share: float = 0.0
     nightly_hour: float | None = None
+    cycle: Cycle = OFFICE_HOURS

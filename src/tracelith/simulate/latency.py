@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Episodes", "Latency", "Micros"]
+__all__ = ["Episodes", "Latency", "Micros", "Queueing"]
 
 Micros = NDArray[np.int64]
 
@@ -63,6 +63,28 @@ class Episodes:
         uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2**53
         length_s = np.minimum(self.shortest_s * uniform ** (-1 / self.tail_index), self.longest_s)
         return np.maximum(np.rint(length_s * 1e6).astype(np.int64) - into_us, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """Waiting for a resource that serves one request after another, and that others keep busy most of the time.
+
+    What others bring falls into slots of slot_ms: their work in a slot is drawn from the seed, the resource and the
+    slot's number, so all requests agree on how long the queue is at a moment. The wait is that of a queue whose
+    work piles up whenever more comes in than the slot can serve.
+
+    Attributes:
+        name: of the resource; steps with the same name share the queue, across services too.
+        utilisation: mean share of time that others keep it busy, below 1.
+        burst_ms: mean work of one of the others; larger waits longer at the same utilisation.
+        slot_ms: resolution in time. per_instance: each instance of the service has a queue of its own.
+    """
+
+    name: str
+    utilisation: float
+    burst_ms: float
+    slot_ms: float = 50.0
+    per_instance: bool = True
 
 
 def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelith.simulate.latency import Micros
-from tracelith.simulate.topology import ReleaseHabit, Service, System
+from tracelith.simulate.releases import ReleaseHabit
+from tracelith.simulate.topology import Service, System
 from tracelith.simulate.traffic import DAY_US, WEEK_US
 
 __all__ = ["Deployment", "Fleet", "draw_rollouts"]

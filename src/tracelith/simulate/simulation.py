@@ -84,17 +84,17 @@ class Simulation:
 
 
 def simulate(
-    system: str,
+    system: str | System,
     *,
     seed: int = 1,
     weeks: int = DEFAULT_WEEKS,
     traces: int = DEFAULT_TRACES,
     until: datetime | None = None,
 ) -> Simulation:
-    """A run of a named system over the weeks before ``until``.
+    """A run of a system over the weeks before ``until``.
 
     Args:
-        system: a key of SYSTEMS.
+        system: a key of SYSTEMS, or a description of one's own.
         seed: the same seed gives the same bytes.
         weeks, traces: length of the period and number of requests in it; what they cause in traces of its own comes
             on top.

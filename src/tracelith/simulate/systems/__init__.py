@@ -16,15 +16,15 @@ SYSTEMS: Mapping[str, str] = MappingProxyType({name: system.title for name, syst
 """Name to one-line description."""
 
 
-def find_system(name: str, *, weeks: int, traces: int, seed: int) -> System:
-    """The system of that name, if it can be run that long.
+def find_system(system: str | System, *, weeks: int, traces: int, seed: int) -> System:
+    """The system of that name, or the one given, if it can be run that long.
 
     Raises:
         ConfigurationError: says everything that is wrong.
     """
     problems = []
-    if name not in _ALL:
-        problems.append(f"there is no system {name!r}; choose one of {', '.join(_ALL)}")
+    if isinstance(system, str) and system not in _ALL:
+        problems.append(f"there is no system {system!r}; choose one of {', '.join(_ALL)}")
     if weeks < 1:
         problems.append(f"weeks must be at least 1, not {weeks}")
     if traces < 1:
@@ -33,4 +33,4 @@ def find_system(name: str, *, weeks: int, traces: int, seed: int) -> System:
         problems.append(f"seed must not be negative, not {seed}")
     if problems:
         raise ConfigurationError("; ".join(problems))
-    return _ALL[name]
+    return _ALL[system] if isinstance(system, str) else system

@@ -2,7 +2,8 @@
 
 from tracelith.simulate.flow import Answer, Consumer, Entry, Job, Operation, Publish, Query, Sometimes, Task, Work
 from tracelith.simulate.latency import Latency
-from tracelith.simulate.topology import Database, ReleaseHabit, Service, System, Topic
+from tracelith.simulate.releases import ReleaseHabit
+from tracelith.simulate.topology import Database, Service, System, Topic
 
 __all__ = ["HEALTHY"]
 

@@ -18,7 +18,8 @@ from tracelith.simulate.flow import (
     Work,
 )
 from tracelith.simulate.latency import Episodes, Latency
-from tracelith.simulate.topology import Database, ReleaseHabit, Service, System, Topic
+from tracelith.simulate.releases import ReleaseHabit
+from tracelith.simulate.topology import Database, Service, System, Topic
 
 __all__ = ["LOGIN"]
 
