@@ -1,6 +1,9 @@
 """The gRPC receiver answers as the OTLP specification says."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import grpc
@@ -10,7 +13,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otlp import EXPORT, export_request, span
-from tracelith.ingest.commit import GroupCommitter
+from tracelith.ingest.commit import GroupCommitter, Receipt
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.model.errors import ConfigurationError, Overloaded
 from tracelith.store import Store
@@ -113,3 +116,34 @@ def test_another_method_is_unimplemented(receiver: GrpcReceiver) -> None:
 def test_a_taken_address_is_a_configuration_error_that_names_the_option(receiver: GrpcReceiver) -> None:
     with pytest.raises(ConfigurationError, match="--grpc"):
         GrpcReceiver(lambda *_: None, receiver.address, max_message_bytes=MAX_MESSAGE_BYTES)
+
+
+def test_a_receiver_that_stops_tells_every_sender_to_come_again_and_cancels_nobody() -> None:
+    answers: list[str] = []
+
+    def submit(_body: bytes, _encoding: str) -> "Future[Receipt]":
+        done: Future[Receipt] = Future()
+        done.set_result(Receipt(1, 0, ""))
+        return done
+
+    def export_until_refused(address: str) -> None:
+        with grpc.insecure_channel(address) as channel:
+            call = channel.unary_unary(EXPORT)
+            for _ in range(100_000):
+                try:
+                    call(b"", timeout=TIMEOUT_S)
+                except grpc.RpcError as refusal:
+                    answers.append(refusal.code().name)
+                    return
+
+    for _ in range(8):
+        receiver = GrpcReceiver(submit, "127.0.0.1:0", max_message_bytes=MAX_MESSAGE_BYTES)
+        senders = [threading.Thread(target=export_until_refused, args=(receiver.address,)) for _ in range(24)]
+        for sender in senders:
+            sender.start()
+        time.sleep(0.2)
+        receiver.stop()
+        for sender in senders:
+            sender.join(TIMEOUT_S)
+
+    assert answers == ["UNAVAILABLE"] * 8 * 24

@@ -46,6 +46,10 @@ MAX_RECEIVING_BYTES = 256 << 20
 TURN_TIMEOUT_S = 2.0
 """A call waits for so long for its turn to be received."""
 
+TURN_AWAY_S = 0.25
+"""Before it stops, the receiver itself refuses new calls for so long: gRPC would only cancel those it has not handed
+over yet, and a sender could not tell that from a mistake of its own."""
+
 MAX_CALLS = 2_048
 MAX_CALLS_PER_CONNECTION = 256
 """Under way; clients hold back calls beyond the latter, and those beyond the former are RESOURCE_EXHAUSTED."""
@@ -93,6 +97,7 @@ class GrpcReceiver:
         )
         self._turns = threading.Semaphore(max(4, MAX_RECEIVING_BYTES // max_message_bytes))
         self._awaited: dict[grpc.ServicerContext, float] = {}
+        self._turning_away = threading.Event()
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._cancel_overdue, name="otlp-grpc-overdue", daemon=True)
         self._server.add_generic_rpc_handlers((_Handlers(self._export, self._refuse_method),))
@@ -108,6 +113,8 @@ class GrpcReceiver:
 
     def stop(self, grace_s: float = 15.0) -> None:
         """Refuses new requests and lets those under way finish."""
+        self._turning_away.set()
+        time.sleep(TURN_AWAY_S)
         self._server.stop(grace_s).wait()
         self._stopping.set()
         self._watch.join()
@@ -133,6 +140,9 @@ class GrpcReceiver:
 
     def _receive(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         """The one message of the call; gRPC ends this thread's work with an exception when the call is cancelled."""
+        if self._turning_away.is_set():
+            message = "the server is stopping; send again to the next one"
+            self._abort(context, grpc.StatusCode.UNAVAILABLE, message, retry_after_s=1.0)
         if not self._turns.acquire(timeout=TURN_TIMEOUT_S):
             message = "too many requests are being received; send again later"
             self._abort(context, grpc.StatusCode.UNAVAILABLE, message, retry_after_s=1.0)
