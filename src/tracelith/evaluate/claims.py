@@ -35,8 +35,9 @@ SPANS = pl.Schema(
         "start_ns": pl.Int64,
         "duration_ns": pl.Int64,
         "failed": pl.Boolean,
-        "peer": pl.String,  # of a call that nobody else may have written a span of: "datastore postgresql shop.public",
-        # "destination kafka orders", "external api.bank.example"; null: none, or a service
+        "peer": pl.String,  # of a call of which the other side may write no span: "postgresql shop.public",
+        # "kafka orders", "api.bank.example:443"; null: none, or another service
+        "peer_kind": pl.String,  # datastore | destination | external; null with peer
         "weight": pl.Float64,  # requests that this span stands for; null: sampled, nobody knows how
     }
 )
@@ -155,8 +156,8 @@ def hop_subject(service: str, operation: str, hop: str) -> str:
     """How detectors about a place where requests of an entry operation spend time write their subjects.
 
     Args:
-        hop: a service, ``caller → callee`` for the network between two services, ``caller ▸ peer`` for a wait of a
-            service for a datastore, topic or external host.
+        hop: a service; ``caller → callee`` for the network between two services; ``caller → peer`` for the wait of a
+            service for a datastore, topic or external host, the peer named as in SPANS.
     """
     return f"{service} {operation} ⟂ {hop}"
 
