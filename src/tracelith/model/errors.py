@@ -11,13 +11,15 @@
     │   ├── StoreFull         there is no space left for it
     │   └── StoreTooNew       a later Tracelith wrote it
     ├── Overloaded            a bounded queue is full; the sender should retry later
-    └── ServerFailed          a server that a benchmark started did not start, or did not end as it should
+    ├── ServerFailed          a server that a benchmark started did not start, or did not end as it should
+    └── AnalysisFailed        an analysis failed where nothing can be said without it: an evaluation cannot go on
 
 A message says what was expected, what came, and what to do next. The command line turns
 InputError, ConfigurationError and StoreError into exit code 2.
 """
 
 __all__ = [
+    "AnalysisFailed",
     "ConfigurationError",
     "InputError",
     "InvalidRequest",
@@ -98,3 +100,7 @@ class Overloaded(TracelithError):
 
 class ServerFailed(TracelithError):
     """A server that a benchmark started did not start, or did not end as it should."""
+
+
+class AnalysisFailed(TracelithError):
+    """An analysis failed where nothing can be said without it."""
