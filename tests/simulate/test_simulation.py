@@ -227,7 +227,7 @@ def test_deployments_fall_into_working_time_and_keep_their_distance() -> None:
         by_service[row.service].append(moment)
 
     for moments in by_service.values():
-        assert all(later - earlier >= timedelta(hours=2) for earlier, later in pairwise(moments))
+        assert all(later - earlier >= timedelta(hours=1) for earlier, later in pairwise(moments))
 
 
 @pytest.mark.parametrize(

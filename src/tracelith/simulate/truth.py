@@ -6,6 +6,7 @@ Says nothing of what anybody should find: it names calls, depths, owners and hab
 from collections.abc import Iterator
 from typing import Any
 
+from tracelith.simulate.deployment_truth import deployment_truth
 from tracelith.simulate.flow import (
     Call,
     External,
@@ -26,7 +27,6 @@ __all__ = ["truth_of"]
 
 def truth_of(system: System, fleet: Fleet) -> dict[str, Any]:
     """JSON-ready description of the planted truth."""
-    deployed = fleet.deployments()
     return {
         "system": system.name,
         "title": system.title,
@@ -43,16 +43,7 @@ def truth_of(system: System, fleet: Fleet) -> dict[str, Any]:
         ],
         "calls": _calls(system),
         "tables": _tables(system),
-        "deployments": {
-            "count": {
-                service.name: sum(row.service == service.name for row in deployed) for service in system.services
-            },
-            "together": [
-                {"services": sorted(habit.services), "per_week": habit.per_week, "within_minutes": habit.within_min}
-                for habit in system.habits
-                if len(habit.services) > 1
-            ],
-        },
+        "deployments": deployment_truth(system, fleet),
         **system.planted,
     }
 
