@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelith.simulate.random_bits import mix
+
 __all__ = ["Episodes", "Latency", "Micros", "Queueing"]
 
 Micros = NDArray[np.int64]
@@ -57,9 +59,9 @@ class Episodes:
     def wait_us(self, seed: int, instance: NDArray[np.int64], at_us: Micros) -> Micros:
         """int64 microseconds that work arriving at at_us on instance has to wait; mostly 0."""
         period_us = int(self.every_s * 1e6)
-        phase_us = (_mix(instance.astype(np.uint64), seed) % np.uint64(period_us)).astype(np.int64)
+        phase_us = (mix(instance.astype(np.uint64), seed) % np.uint64(period_us)).astype(np.int64)
         episode, into_us = np.divmod(at_us + phase_us, period_us)
-        bits = _mix(episode.astype(np.uint64) * np.uint64(1_009) + instance.astype(np.uint64), seed + 1)
+        bits = mix(episode.astype(np.uint64) * np.uint64(1_009) + instance.astype(np.uint64), seed + 1)
         uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2**53
         length_s = np.minimum(self.shortest_s * uniform ** (-1 / self.tail_index), self.longest_s)
         return np.maximum(np.rint(length_s * 1e6).astype(np.int64) - into_us, 0)
@@ -85,12 +87,3 @@ class Queueing:
     burst_ms: float
     slot_ms: float = 50.0
     per_instance: bool = True
-
-
-def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
-    """Counter-based random bits (SplitMix64 finaliser): the same for the same counter, whatever is asked when."""
-    with np.errstate(over="ignore"):
-        mixed = values + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
