@@ -2,7 +2,8 @@
 
 topology, flow, latency     what a system is made of and what its requests do, as data
 systems/                    the named systems: one description each
-traffic, rollouts           when requests arrive; when which version runs
+traffic, release_calendar   when requests arrive; when services are released
+rollouts, deployment_truth  what becomes of a release, which version runs where; what is true of it
 execution, instrumentation  requests to spans, many at a time; what SDKs write about them
 encoding, batching          spans to OTLP bytes
 simulation, truth, files    one reproducible run; what is true of it; the run as files

@@ -25,7 +25,8 @@ class ReleaseHabit:
 class Train:
     """A release train: a share of the deployments of these services waits for its next departure.
 
-    A deployment of several services together waits or not as a whole.
+    A deployment of several services together waits or not as a whole, and waits for the first train that carries any of
+    them. Changes of one service that wait for one departure leave as one deployment, so there are fewer of them.
 
     Attributes:
         share: of their deployments, 0 to 1.
@@ -47,6 +48,8 @@ class Train:
 class Canary:
     """A share of the deployments of these services runs on one instance for some hours before all others follow.
 
+    A service with a single instance has no canaries.
+
     Attributes:
         fails: probability that the canary is taken back instead, and the others keep their version.
     """
@@ -59,7 +62,11 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """A share of the deployments of these services is followed by the version before, after_min minutes later."""
+    """A share of the deployments of these services is followed by the version before.
+
+    Attributes:
+        after_min: from when the last instances got the new version to when the first gets the older one back.
+    """
 
     services: tuple[str, ...]
     share: float
@@ -68,7 +75,9 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class Monorepo:
-    """Services built from one repository, whose version is its commit.
+    """Services built from one repository, whose version is its commit: twelve hexadecimal digits.
+
+    What is released at one moment (a habit's deployment, a train's departure) is built from one commit.
 
     Attributes:
         all_at_once: every deployment of one of them restarts all of them with the new commit, changed or not.
