@@ -7,7 +7,7 @@ takes its own cursor of that connection, and results are read fully before the c
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ import polars as pl
 
 from tracelith.model.errors import StoreCorrupt, StoreError, StoreFull, StoreLocked, StoreTooNew
 
-__all__ = ["Cursor", "Database", "insert_frame", "open_database"]
+__all__ = ["Cursor", "Database", "insert_frame", "number_list", "open_database"]
 
 Cursor = duckdb.DuckDBPyConnection
 T = TypeVar("T")
@@ -187,6 +187,15 @@ def insert_frame(
     """
     batch = frame.to_arrow().to_reader()  # noqa: F841 - the statement reads it: DuckDB finds it by its name
     cursor.execute(statement, parameters)
+
+
+def number_list(numbers: Iterable[int]) -> str:
+    """Numbers as the text of a list, to be bound where a statement says ``$name::BIGINT[]``.
+
+    DuckDB looks for pandas, six times, for every element of a Python list it binds: where pandas is not installed that
+    was 0.4 s for 5,000 numbers.
+    """
+    return str(list(numbers))
 
 
 def open_database(path: Path | None, *, read_only: bool) -> Database:

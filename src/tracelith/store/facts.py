@@ -8,7 +8,7 @@ import polars as pl
 from tracelith.model.facts import FACT_KEYS, FactTable
 from tracelith.model.schema import WINDOW_NS
 from tracelith.store import fact_sql
-from tracelith.store.connection import Cursor, Database, insert_frame
+from tracelith.store.connection import Cursor, Database, insert_frame, number_list
 
 __all__ = ["StoredFacts", "create_fact_tables", "environments", "period", "stored_form", "write_facts"]
 
@@ -124,7 +124,7 @@ def write_facts(
     The rows that windows ``analysed_before`` have in the ``replaced`` tables go first; other windows have none.
     """
     if analysed_before:
-        gone = {"windows": list(analysed_before)}
+        gone = {"windows": number_list(analysed_before)}
         for table in replaced:
             cursor.execute(fact_sql.delete_windows(table), gone)
         for statement in DELETE_MARKS:
@@ -136,7 +136,7 @@ def write_facts(
     if seen.height:
         bounds = {"length": WINDOW_NS, "first": min(windows), "end": max(windows) + WINDOW_NS}
         insert_frame(cursor, SUMMARISE, seen, bounds)
-    cursor.execute(MARK_ANALYSED, {"windows": list(windows), "upto": upto})
+    cursor.execute(MARK_ANALYSED, {"windows": number_list(windows), "upto": upto})
 
 
 def stored_form(

@@ -10,7 +10,7 @@ import polars as pl
 
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, WINDOW_NS
-from tracelith.store.connection import Cursor, Database
+from tracelith.store.connection import Cursor, Database, number_list
 from tracelith.store.windows import HORIZON_NS, horizon_of
 
 __all__ = ["read_trace", "read_windows", "window_span_counts"]
@@ -66,7 +66,7 @@ def read_windows(database: Database, windows: Sequence[int], bucket: int, bucket
     first, last = (asked[0], asked[-1]) if asked else (0, 0)
     start, end = horizon_of(first, last)
     parameters = {
-        "windows": list(asked), "first": first, "end": last + WINDOW_NS, "bucket": bucket, "buckets": buckets,
+        "windows": number_list(asked), "first": first, "end": last + WINDOW_NS, "bucket": bucket, "buckets": buckets,
         "from": start, "to": end, "before": HORIZON_NS, "after": WINDOW_NS + HORIZON_NS,
     }  # fmt: skip
     with database.snapshot() as cursor:
@@ -123,7 +123,7 @@ def window_span_counts(database: Database, windows: Sequence[int]) -> dict[int, 
     counts = dict.fromkeys(windows, 0)
     if not counts:
         return counts
-    parameters = {"windows": list(counts), "from": min(counts), "to": max(counts) + WINDOW_NS}
+    parameters = {"windows": number_list(counts), "from": min(counts), "to": max(counts) + WINDOW_NS}
     with database.cursor() as cursor:
         counts.update(cursor.execute(COUNTS, parameters).fetchall())
     return counts

@@ -10,7 +10,7 @@ from functools import partial
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import WINDOW_NS
 from tracelith.store import fact_sql
-from tracelith.store.connection import Cursor, Database, insert_frame
+from tracelith.store.connection import Cursor, Database, insert_frame, number_list
 from tracelith.store.details import drop_details
 from tracelith.store.ledger import WindowLedger
 from tracelith.store.windows import HORIZON_NS, save_progress
@@ -154,7 +154,7 @@ def _compact(cursor: Cursor, hours: list[int], tables: list[FactTable]) -> list[
     cursor.execute(SUMMARY_BY_HOUR, {"hours": hours, "hour": HOUR_NS})
     cursor.execute(DROP_SUMMARY, {"hours": hours, "hour": HOUR_NS})
     windows = [window for hour in hours for window in range(hour, hour + HOUR_NS, WINDOW_NS)]
-    cursor.execute(MARK_FINAL, {"windows": windows})
+    cursor.execute(MARK_FINAL, {"windows": number_list(windows)})
     return windows
 
 
