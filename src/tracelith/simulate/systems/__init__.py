@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tracelith.model.errors import ConfigurationError
+from tracelith.simulate.systems.fifty import FIFTY
+from tracelith.simulate.systems.gateway import GATEWAY
 from tracelith.simulate.systems.healthy import HEALTHY
+from tracelith.simulate.systems.kafka import KAFKA
 from tracelith.simulate.systems.login import LOGIN
+from tracelith.simulate.systems.modular import MODULAR
+from tracelith.simulate.systems.payment import PAYMENT
+from tracelith.simulate.systems.trading import TRADING
+from tracelith.simulate.systems.train import TRAIN
 from tracelith.simulate.topology import System
 
 __all__ = ["SYSTEMS", "find_system"]
 
-_ALL = {system.name: system for system in (LOGIN, HEALTHY)}
+_STORIES = (LOGIN, KAFKA, PAYMENT, FIFTY, HEALTHY, TRAIN, TRADING, MODULAR, GATEWAY)
+_ALL = {system.name: system for system in _STORIES}
 
 SYSTEMS: Mapping[str, str] = MappingProxyType({name: system.title for name, system in _ALL.items()})
 """Name to one-line description."""

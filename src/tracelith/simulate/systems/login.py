@@ -1,4 +1,4 @@
-"""A login that needs seven services: four awaited hops, one spiky one, one database, and deployments in fours."""
+"""A login that needs seven services: four awaited hops, one spiky, a locked table for all, deployments in fours."""
 
 from tracelith.simulate.flow import (
     Answer,
@@ -9,17 +9,18 @@ from tracelith.simulate.flow import (
     Job,
     Operation,
     Parallel,
-    Publish,
     Query,
     Sometimes,
     Stall,
     Step,
     Task,
-    Work,
 )
+from tracelith.simulate.incidents import Moments, TableLock
 from tracelith.simulate.latency import Episodes, Latency
 from tracelith.simulate.releases import ReleaseHabit
-from tracelith.simulate.topology import Database, Service, System, Topic
+from tracelith.simulate.systems.parts import NETWORK, change, kafka, look_up, postgresql, send, work
+from tracelith.simulate.topology import Service, System
+from tracelith.simulate.traffic_shape import Rush
 
 __all__ = ["LOGIN"]
 
@@ -38,8 +39,10 @@ About every minute each instance of permissions rebuilds its role graph, for one
 meanwhile waits. The chart of the slowest percent of sign-ins looks like a heartbeat monitor, and the dashboard of every
 service above permissions shows the same spikes, so each team suspects the next.
 
-All services keep their tables in one PostgreSQL cluster, in one schema. Billing and notification read the users table,
-auth writes to it.
+All services keep their tables in one PostgreSQL cluster, in one schema, with foreign keys from everywhere to the users
+table. It belongs to user, but billing joins it to its subscriptions, notification looks addresses up in it, and auth
+writes to it at every sign-in. One morning, when everybody comes to work, user runs a migration on this table. It holds
+its lock for 85 seconds. Whoever signs in meanwhile waits three seconds for the table and gets an error.
 
 A feature in this area touches auth, user, billing and permissions, so about twice a week these four are deployed within
 minutes of each other. Gateway, profile and notification have their own rhythm.
@@ -55,27 +58,19 @@ _permissions = Service("permissions", "java", 3, "4.0")
 _profile = Service("profile", "nodejs", 2, "1.22")
 _notification = Service("notification", "python", 2, "0.9")
 
-_cluster = Database("postgresql", "accounts-db.internal", 5432, "accounts.public")
-_sign_ins = Topic("kafka", "broker.internal", 9092, "sign-ins")
-_reset_requests = Topic("kafka", "broker.internal", 9092, "password-resets")
-_renewals = Topic("kafka", "broker.internal", 9092, "renewals")
+_cluster = postgresql("accounts-db", "accounts.public")
+_sign_ins, _reset_requests, _renewals = kafka("sign-ins"), kafka("password-resets"), kafka("renewals")
 
-_LOOK_UP = Latency(1.6, 7)  # a row by its key
-_CHANGE = Latency(2.8, 12)  # a row written, with its commit
 _SCAN = Latency(85, 240)
-_SEND = Latency(1.2, 6)
+_MIGRATION = 0.58784  # of the period; in one of twelve weeks, five past nine on a Monday
 
 
-def _look_up(table: str) -> Query:
-    return Query(_cluster, "SELECT", table, _LOOK_UP, failure=0.0002)
+def _read(table: str, *joins: str) -> Query:
+    return look_up(_cluster, table, *joins)
 
 
-def _change(action: str, table: str) -> Query:
-    return Query(_cluster, action, table, _CHANGE, failure=0.0003)
-
-
-def _work(median_ms: float, p99_ms: float) -> Work:
-    return Work(Latency(median_ms, p99_ms))
+def _write(action: str, table: str) -> Query:
+    return change(_cluster, action, table)
 
 
 _evaluate = Operation(
@@ -83,75 +78,75 @@ _evaluate = Operation(
     "POST",
     "/permissions/evaluate",
     (
-        _work(0.8, 4),
+        work(0.8, 4),
         Stall(Episodes(every_s=64, shortest_s=1.0, longest_s=8.0, tail_index=1.6)),
-        _look_up("role_grants"),
-        Task("evaluate policy", (_work(2.4, 9),)),
+        _read("role_grants"),
+        Task("evaluate policy", (work(2.4, 9),)),
     ),
 )
 _plan = Operation(
     _billing,
     "GET",
     "/accounts/{id}/plan",
-    (_work(1.5, 7), _look_up("subscriptions"), _look_up("users"), Call(_evaluate), _work(0.7, 3)),
+    (work(1.5, 7), _read("subscriptions", "users"), Call(_evaluate), work(0.7, 3)),
 )
 _account = Operation(
     _user,
     "GET",
     "/users/{id}",
-    (_work(1.1, 5), _look_up("users"), Call(_plan), _work(0.6, 3)),
+    (work(1.1, 5), _read("users"), Call(_plan), work(0.6, 3)),
 )
-_last_seen = Operation(_profile, "PUT", "/profiles/{id}/last-seen", (_work(0.9, 5), _change("UPDATE", "profiles")))
+_last_seen = Operation(_profile, "PUT", "/profiles/{id}/last-seen", (work(0.9, 5), _write("UPDATE", "profiles")))
 _session = Operation(
     _auth,
     "POST",
     "/sessions",
     (
-        _work(1.2, 6),
-        _look_up("credentials"),
-        Task("verify password", (_work(24, 38),)),
+        work(1.2, 6),
+        _read("credentials"),
+        Task("verify password", (work(24, 38),)),
         Answer(0.05, 401),
         Call(_account),
-        _change("INSERT", "sessions"),
-        _change("UPDATE", "users"),
+        _write("INSERT", "sessions"),
+        _write("UPDATE", "users"),
         Call(_last_seen),
-        Publish(_sign_ins, _SEND),
-        _work(0.5, 2),
+        send(_sign_ins),
+        work(0.5, 2),
     ),
 )
-_login = Operation(_gateway, "POST", "/login", (_work(1.3, 6), Call(_session), _work(0.6, 3)))
+_login = Operation(_gateway, "POST", "/login", (work(1.3, 6), Call(_session), work(0.6, 3)))
 
-_summary = Operation(_user, "GET", "/users/{id}/summary", (_work(1.0, 5), _look_up("users")))
-_read_profile = Operation(_profile, "GET", "/profiles/{id}", (_work(1.4, 7), _look_up("profiles"), _work(0.8, 4)))
+_summary = Operation(_user, "GET", "/users/{id}/summary", (work(1.0, 5), _read("users")))
+_read_profile = Operation(_profile, "GET", "/profiles/{id}", (work(1.4, 7), _read("profiles"), work(0.8, 4)))
 _profile_page = Operation(
     _gateway,
     "GET",
     "/profile",
-    (_work(1.0, 5), Parallel(((Call(_read_profile),), (Call(_summary),))), _work(1.2, 6)),
+    (work(1.0, 5), Parallel(((Call(_read_profile),), (Call(_summary),))), work(1.2, 6)),
 )
 
 _invoices = Operation(
-    _billing, "GET", "/accounts/{id}/invoices", (_work(1.2, 6), _look_up("invoices"), _work(1.0, 5), Answer(0.01, 404))
+    _billing, "GET", "/accounts/{id}/invoices", (work(1.2, 6), _read("invoices"), work(1.0, 5), Answer(0.01, 404))
 )
-_invoice_page = Operation(_gateway, "GET", "/invoices", (_work(1.1, 5), Call(_invoices), _work(1.0, 4)))
+_invoice_page = Operation(_gateway, "GET", "/invoices", (work(1.1, 5), Call(_invoices), work(1.0, 4)))
 
 _begin_reset = Operation(
     _auth,
     "POST",
     "/password-resets",
-    (_work(1.0, 5), _look_up("credentials"), _change("INSERT", "reset_tokens"), Publish(_reset_requests, _SEND)),
+    (work(1.0, 5), _read("credentials"), _write("INSERT", "reset_tokens"), send(_reset_requests)),
 )
-_reset = Operation(_gateway, "POST", "/password-reset", (_work(1.2, 5), Call(_begin_reset), _work(0.5, 2)))
+_reset = Operation(_gateway, "POST", "/password-reset", (work(1.2, 5), Call(_begin_reset), work(0.5, 2)))
 
 _renew = Job(
     _billing,
     "renew subscriptions",
     (
-        _work(12, 40),
+        work(12, 40),
         Query(_cluster, "SELECT", "subscriptions", _SCAN),
         Query(_cluster, "UPDATE", "subscriptions", _SCAN),
         Query(_cluster, "INSERT", "invoices", _SCAN),
-        Publish(_renewals, _SEND),
+        send(_renewals),
     ),
 )
 
@@ -159,7 +154,7 @@ _renew = Job(
 def _mail(share: float) -> tuple[Step, ...]:
     """Looks the address up and hands a mail to the provider for this share of the messages."""
     mail = External("api.mail-provider.example", "POST", "/v3/send", Latency(95, 480))
-    return (_work(1.5, 7), _look_up("users"), Sometimes(share, (mail, _change("INSERT", "mails"))))
+    return (work(1.5, 7), _read("users"), Sometimes(share, (mail, _write("INSERT", "mails"))))
 
 
 LOGIN = System(
@@ -189,7 +184,30 @@ LOGIN = System(
         ReleaseHabit(("profile",), per_week=1.4),
         ReleaseHabit(("notification",), per_week=0.9),
     ),
-    network=Latency(0.35, 1.6),
+    network=NETWORK,
+    incidents=(
+        TableLock(
+            _cluster,
+            "users",
+            Moments(at=(_MIGRATION,)),
+            seconds=85,
+            by="user",
+            statement="ALTER TABLE users ALTER COLUMN locale SET NOT NULL",
+            patience_s=3,
+        ),
+    ),
+    rushes=(Rush(_MIGRATION, minutes=4, share=0.02),),
+    table_owners={
+        "credentials": "auth",
+        "reset_tokens": "auth",
+        "sessions": "auth",
+        "users": "user",
+        "invoices": "billing",
+        "subscriptions": "billing",
+        "role_grants": "permissions",
+        "profiles": "profile",
+        "mails": "notification",
+    },
     planted={
         "tail": {
             "service": "gateway",
