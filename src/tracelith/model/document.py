@@ -194,6 +194,9 @@ class PairDocument(TypedDict):
     activity_rate: float | None  # activity base c_act, null with fewer than 50 deployments by others
     excess: float | None
     excess_low: float | None
+    excess_high: NotRequired[float | None]
+    rate_ci: NotRequired[list[float] | None]
+    rate_of: NotRequired[str]  # the service of whose deployments the rate is a share: a or b
     p_value: float | None
     q_value: float | None
     label: Literal["pair", "group", "calendar", "none", "untested"]

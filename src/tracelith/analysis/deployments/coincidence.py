@@ -115,6 +115,7 @@ class PairTests:
 
     Attributes:
         a, b: int64[p], index into the log's services.
+        of_b: bool[p], trials are the deployments of b (which service is "one" below); otherwise of a.
         coincidences, trials: int64[p], deployments of one service near one of the other, and all of its deployments.
         rate: float64[p], coincidences / trials. base_rate: float64[p], calendar base.
         activity_rate: float64[p], activity base, NaN with fewer than MINIMUM_OTHERS deployments by others.
@@ -125,6 +126,7 @@ class PairTests:
 
     a: Int64
     b: Int64
+    of_b: NDArray[np.bool_]
     coincidences: Int64
     trials: Int64
     rate: Float64
@@ -215,6 +217,7 @@ def pair_tests(
     return PairTests(
         a=a,
         b=b,
+        of_b=shown,
         coincidences=np.where(shown, forward.coincidences, backward.coincidences),
         trials=np.where(shown, forward.trials, backward.trials),
         rate=np.where(shown, forward.rate, backward.rate),
@@ -249,6 +252,7 @@ def _one_direction(
     return PairTests(
         given,
         service,
+        np.ones(len(hits), dtype=np.bool_),
         hits,
         trials,
         rate,

@@ -17,7 +17,7 @@ from tracelith.analysis.deployments.lead_lag import LeadLag, lead_lag, matched
 from tracelith.analysis.deployments.lockstep import Lockstep, Train
 from tracelith.analysis.deployments.pair_search import MINIMUM_PER_SERVICE, MINIMUM_WEEKS, PairSearch, widest_windows
 from tracelith.analysis.statistics.bootstrap import generator
-from tracelith.analysis.statistics.intervals import proportion
+from tracelith.analysis.statistics.intervals import proportion, wilson
 from tracelith.model.document import CodeploymentDocument, PairDocument
 
 __all__ = ["MOST_PAIRS", "Codeployment", "codeployment_document", "hour_of_week", "iso_time", "lone_pairs"]
@@ -155,7 +155,7 @@ def _pair(
     def probability(values: NDArray[np.float64]) -> float | None:
         return float(f"{values[place]:.3g}") if tested and np.isfinite(values[place]) else None
 
-    sessions = incidence.shape[1]
+    bounds, sessions = _rate_bounds(result, place), incidence.shape[1]
     with_a, with_b, with_both = int(incidence[a].sum()), int(incidence[b].sum()), int(incidence[a] @ incidence[b])
     return {
         "a": log.services[a],
@@ -168,6 +168,9 @@ def _pair(
         "activity_rate": shown(tests.activity_rate),
         "excess": shown(tests.excess),
         "excess_low": shown(tests.excess_low),
+        "excess_high": bounds[2],
+        "rate_ci": None if bounds[0] is None or bounds[1] is None else [bounds[0], bounds[1]],
+        "rate_of": log.services[b if tests.of_b[place] else a],
         "p_value": probability(tests.p_calendar),
         "q_value": probability(search.q_value),
         "label": cast(Any, label),
@@ -181,6 +184,16 @@ def _pair(
         "status": "ok" if tested else "insufficient_data",
         "reason": _reason(result, place, extras),
     }
+
+
+def _rate_bounds(result: Codeployment, place: int) -> tuple[float | None, float | None, float | None]:
+    """The interval of the rate, and the excess at its upper end."""
+    tests = result.search.tests
+    if not result.search.tested[place]:
+        return None, None, None
+    low, high = (float(bound) for bound in wilson(tests.coincidences[place], tests.trials[place]))
+    base = float(tests.base_rate[place])
+    return _rounded(low), _rounded(high), _rounded((high - base) / (1 - base))
 
 
 def _reason(result: Codeployment, place: int, extras: _Extras | None) -> str:
