@@ -1,93 +1,91 @@
-"""Cuts blocks of spans into OTLP requests: in order of time, grouped by process and instrumentation scope."""
+"""Cuts spans into OTLP requests: in order of time, grouped by process and instrumentation scope."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from tracelith.simulate.encoding import Encoding, Group
-from tracelith.simulate.execution import SpanBlock
-from tracelith.simulate.rollouts import Fleet
+from tracelith.simulate.encoding import Attributes, Encoding, Rows, Template, encode_rows
+from tracelith.simulate.instrumentation import SpanShape
+from tracelith.simulate.span_table import SpanTable
 
-__all__ = ["BATCH_SPANS", "encode_batches"]
+__all__ = ["BATCH_SPANS", "Batcher"]
 
 BATCH_SPANS = 8_192  # what a Collector's batch processor sends by default
 
-
-def encode_batches(
-    blocks: Sequence[SpanBlock], fleet: Fleet, encoding: Encoding, *, batch_spans: int = BATCH_SPANS
-) -> Iterator[tuple[bytes, int]]:
-    """Requests of at most batch_spans spans each, with their number of spans.
-
-    Spans leave in the order in which they end, as exporters send them, so a trace may be cut by the end of a request.
-    """
-    sizes = np.array([block.span_id.size for block in blocks], np.int64)
-    if not sizes.sum():
-        return
-    spans = _Spans.of(blocks, sizes)
-    order = np.argsort(spans.end_us, kind="stable")
-    for first in range(0, order.size, batch_spans):
-        chosen = order[first : first + batch_spans]
-        yield encoding.request(_groups(blocks, spans, chosen, fleet, encoding)), chosen.size
+Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Spans:
-    """All spans of all blocks, one after another: when they end, whose they are, and where to find them."""
+class Batcher:
+    """Writes slice after slice of one run, and remembers how its shapes, processes and scopes are written."""
 
-    end_us: NDArray[np.int64]
-    resource: NDArray[np.int64]
-    scope: NDArray[np.int64]
-    block: NDArray[np.int64]
-    row: NDArray[np.int64]
-    scopes: tuple[str, ...]
+    def __init__(self, encoding: Encoding, attributes_of: Callable[[int], Attributes], batch_spans: int) -> None:
+        self._encoding = encoding
+        self._attributes_of = attributes_of
+        self._batch_spans = batch_spans
+        self._templates: dict[SpanShape, Template] = {}
+        self._resources: dict[int, bytes] = {}
+        self._scopes: dict[str, bytes] = {}
 
-    @classmethod
-    def of(cls, blocks: Sequence[SpanBlock], sizes: NDArray[np.int64]) -> "_Spans":
-        scopes = tuple(sorted({block.shape.scope for block in blocks}))
-        code = {scope: number for number, scope in enumerate(scopes)}
-        return cls(
-            np.concatenate([block.end_us for block in blocks]),
-            np.concatenate([block.resource for block in blocks]),
-            np.repeat(np.array([code[block.shape.scope] for block in blocks], np.int64), sizes),
-            np.repeat(np.arange(sizes.size), sizes),
-            np.concatenate([np.arange(size) for size in sizes]),
-            scopes,
-        )
+    def requests(self, spans: SpanTable, leaving_us: Ints) -> Iterator[tuple[bytes, int]]:
+        """Requests of at most batch_spans spans each, with their number of spans.
+
+        Spans go out in the order in which they leave their process, so a trace may be cut by the end of a request.
+
+        Args:
+            spans: of one slice. leaving_us: int64[n], when each of them leaves.
+        """
+        by_shape = np.argsort(spans.shape.astype(np.uint16), kind="stable")  # 16 bits are sorted by radix
+        spans = spans.take(by_shape)
+        rows = encode_rows(spans, [self._template(shape) for shape in spans.shapes], self._encoding)
+        scopes = sorted({shape.scope for shape in spans.shapes})
+        scope = np.array([scopes.index(shape.scope) for shape in spans.shapes], np.int64)[spans.shape]
+        heads = [self._scope(name) for name in scopes]
+
+        rank = np.empty(spans.size, np.int64)
+        rank[np.argsort(leaving_us[by_shape], kind="stable")] = np.arange(spans.size)
+        order = np.lexsort((rank, scope, spans.resource, rank // self._batch_spans))
+        in_order = _rearranged(rows, order)
+        keys = spans.resource[order] * len(scopes) + scope[order]
+        for first in range(0, spans.size, self._batch_spans):
+            size = min(self._batch_spans, spans.size - first)
+            yield self._request(in_order, keys, first, first + size, heads), size
+
+    def _request(self, rows: Rows, keys: Ints, first: int, end: int, scopes: list[bytes]) -> bytes:
+        """Rows first to end as one request; keys: resource × number of scopes + scope, ascending within a request."""
+        starts = first + np.flatnonzero(np.r_[True, np.diff(keys[first:end]) != 0])
+        bounds = rows.offsets[np.r_[starts, end]].tolist()
+        data = rows.data.data
+        resources: list[tuple[bytes, list[tuple[bytes, memoryview]]]] = []
+        last = -1
+        for place, key in enumerate(keys[starts].tolist()):
+            resource, scope = divmod(key, len(scopes))
+            if resource != last:
+                resources.append((self._resource(resource), []))
+                last = resource
+            resources[-1][1].append((scopes[scope], data[bounds[place] : bounds[place + 1]]))
+        return self._encoding.request(resources)
+
+    def _template(self, shape: SpanShape) -> Template:
+        if shape not in self._templates:
+            self._templates[shape] = self._encoding.template(shape)
+        return self._templates[shape]
+
+    def _resource(self, number: int) -> bytes:
+        if number not in self._resources:
+            self._resources[number] = self._encoding.resource(self._attributes_of(number))
+        return self._resources[number]
+
+    def _scope(self, name: str) -> bytes:
+        if name not in self._scopes:
+            self._scopes[name] = self._encoding.scope(name)
+        return self._scopes[name]
 
 
-def _groups(
-    blocks: Sequence[SpanBlock], spans: _Spans, chosen: NDArray[np.int64], fleet: Fleet, encoding: Encoding
-) -> list[Group]:
-    keys = spans.resource[chosen] * len(spans.scopes) + spans.scope[chosen]
-    order = np.argsort(keys, kind="stable")
-    chosen, keys = chosen[order], keys[order]
-    flat, offsets = _flatten(blocks, spans.block[chosen], spans.row[chosen], encoding)
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-    ends = np.r_[starts[1:], keys.size]
-    groups = []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        resource, scope = divmod(int(keys[start]), len(spans.scopes))
-        body = flat[offsets[start] : offsets[end]].tobytes()
-        groups.append(Group(fleet.attributes(resource), spans.scopes[scope], body))
-    return groups
-
-
-def _flatten(
-    blocks: Sequence[SpanBlock], block_of: NDArray[np.int64], row_of: NDArray[np.int64], encoding: Encoding
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Encoded spans one after another, and where each begins (one entry more than spans: the end)."""
-    parts = []
-    widths = np.zeros(block_of.size, np.int64)
-    by_block = np.argsort(block_of, kind="stable")
-    present, firsts = np.unique(block_of[by_block], return_index=True)
-    for block, positions in zip(present.tolist(), np.split(by_block, firsts[1:]), strict=True):
-        rows = encoding.rows(blocks[block].take(row_of[positions]))
-        widths[positions] = rows.shape[1]
-        parts.append((positions, rows))
-    offsets = np.concatenate([[0], np.cumsum(widths)])
-    flat = np.empty(offsets[-1], np.uint8)
-    for positions, rows in parts:
-        flat[offsets[positions][:, None] + np.arange(rows.shape[1])] = rows
-    return flat, offsets
+def _rearranged(rows: Rows, order: Ints) -> Rows:
+    """The rows in another order; Arrow moves each as a whole, which gathering byte by byte would not."""
+    buffers = [None, pa.py_buffer(rows.offsets), pa.py_buffer(rows.data)]
+    array = pa.LargeBinaryArray.from_buffers(pa.large_binary(), rows.offsets.size - 1, buffers)
+    _, offsets, data = array.take(pa.array(order)).buffers()
+    return Rows(np.frombuffer(data, np.uint8), np.frombuffer(offsets, np.int64))

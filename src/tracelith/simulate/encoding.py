@@ -1,15 +1,15 @@
 """Spans to OTLP bytes, by template: one serialised span per shape, copied and overwritten column by column.
 
 The reference classes of opentelemetry-proto serialise one span of each shape with marked places for what differs from
-span to span. All of these have a fixed width (ids, fixed64 times, six-digit numbers), so a block of n spans is an
+span to span. All of these have a fixed width (ids, fixed64 times, six-digit numbers), so n spans of one shape are an
 n × width byte matrix. That writes hundreds of thousands of spans a second where filling message objects writes tens of
 thousands. Two encodings: protobuf as it goes over the wire, and JSON for files that people open.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from google.protobuf.json_format import MessageToDict
@@ -18,116 +18,160 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from tracelith.simulate.execution import SpanBlock
+from tracelith.simulate.byte_columns import Bytes, big_endian, decimal, hexadecimal, little_endian, varint
 from tracelith.simulate.instrumentation import CONSUMER, NUMBER, PARTITION, SERVER, SpanShape
+from tracelith.simulate.span_table import SpanTable
 
-__all__ = ["JSON", "PROTOBUF", "Encoding", "Group"]
+__all__ = ["JSON", "PROTOBUF", "Encoding", "Rows", "Template", "encode_rows"]
 
-Bytes = NDArray[np.uint8]
 Attributes = Iterable[tuple[str, str | int]]
+Columns = Mapping[str, Callable[[], Bytes]]
+ScopeBodies = Sequence[tuple[bytes, memoryview]]
 
 _SAMPLED = 0x01  # W3C trace flags
 _HAS_REMOTE_PARENT_KNOWN, _REMOTE_PARENT = 0x100, 0x200  # Span.flags bits 8 and 9
 _SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 _SCOPE_VERSION = "2.18.0"
+_JSON_RESOURCE_END = b'],"schemaUrl":"%s"},' % _SCHEMA_URL.encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Encoded spans of one resource and one instrumentation scope."""
+class Template:
+    """A serialised span and where in it what differs from span to span has its places."""
 
-    resource: Attributes
-    scope: str
-    spans: bytes
+    text: bytes
+    places: Mapping[str, tuple[int, ...]]
 
 
 class Encoding(Protocol):
-    """One way to write OTLP."""
+    """One way to write OTLP: how a span, a resource and a scope begin, and what holds them together."""
 
-    def rows(self, block: SpanBlock) -> Bytes:
-        """uint8[n, width], one encoded span per row, ready to be put one after another."""
+    def template(self, shape: SpanShape) -> Template:
+        """A span of this shape, ready to be put one after another."""
 
-    def request(self, groups: Sequence[Group]) -> bytes:
-        """One ExportTraceServiceRequest; groups of the same resource come one after another."""
+    def columns(self, spans: SpanTable) -> Columns:
+        """What goes into the places of templates, by name: functions that give uint8[n, width of the place]."""
+
+    def resource(self, attributes: Attributes) -> bytes:
+        """How everything of one process begins."""
+
+    def scope(self, name: str) -> bytes:
+        """How everything of one instrumentation scope begins."""
+
+    def request(self, resources: Sequence[tuple[bytes, ScopeBodies]]) -> bytes:
+        """One ExportTraceServiceRequest of resources, each with its scopes and their encoded spans."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Template:
-    text: bytes
-    places: dict[str, tuple[int, ...]]
+class Rows:
+    """Encoded spans. data: one after another; offsets: int64[n + 1], where each begins, and the end."""
+
+    data: Bytes
+    offsets: NDArray[np.int64]
+
+
+def encode_rows(spans: SpanTable, templates: Sequence[Template], encoding: Encoding) -> Rows:
+    """Every span in the order given, which has to be that of its shape's code; templates by code."""
+    widths = np.array([len(template.text) for template in templates], np.int64)
+    counts = np.bincount(spans.shape, minlength=widths.size)
+    firsts = np.concatenate([[0], np.cumsum(counts)])
+    begins = np.concatenate([[0], np.cumsum(counts * widths)])
+    data = np.empty(begins[-1], np.uint8)
+    made: dict[str, Bytes] = {}
+    columns = encoding.columns(spans)
+    for code in np.flatnonzero(counts).tolist():
+        template, chosen = templates[code], slice(firsts[code], firsts[code + 1])
+        rows = data[begins[code] : begins[code + 1]].reshape(-1, widths[code])
+        rows[:] = np.frombuffer(template.text, np.uint8)
+        for name, offsets in template.places.items():
+            if name not in made:
+                made[name] = columns[name]()
+            column = made[name][chosen]
+            for offset in offsets:
+                rows[:, offset : offset + column.shape[1]] = column
+    return Rows(data, np.concatenate([[0], np.cumsum(widths[spans.shape])]))
 
 
 class _Protobuf:
     """The binary wire format."""
 
-    def __init__(self) -> None:
-        self._templates: dict[SpanShape, _Template] = {}
-        self._resources: dict[Any, bytes] = {}
+    def template(self, shape: SpanShape) -> Template:
+        return _template(_field(2, _prototype(shape).SerializeToString(deterministic=True)), _BINARY_PLACES)
 
-    def rows(self, block: SpanBlock) -> Bytes:
-        template = self._templates.get(block.shape)
-        if template is None:
-            template = self._templates[block.shape] = _protobuf_template(block.shape)
-        trace, link = _big_endian(block.trace_hi, block.trace_lo), _big_endian(block.linked_hi, block.linked_lo)
-        columns = {
-            "trace": trace,
-            "span": _big_endian(block.span_id),
-            "parent": _big_endian(block.parent_id),
-            "start": (block.start_us * 1_000).astype("<u8").view(np.uint8).reshape(-1, 8),
-            "end": (block.end_us * 1_000).astype("<u8").view(np.uint8).reshape(-1, 8),
-            "number": _digits(block.number, 6),
-            "partition": _digits(block.partition, 1),
-            "linked_trace": link,
-            "linked_span": _big_endian(block.linked_span),
+    def columns(self, spans: SpanTable) -> Columns:
+        return {
+            "trace": lambda: big_endian(spans.trace_hi, spans.trace_lo),
+            "span": lambda: big_endian(spans.span_id),
+            "parent": lambda: big_endian(spans.parent_id),
+            "start": lambda: little_endian(spans.start_us * 1_000),
+            "end": lambda: little_endian(spans.end_us * 1_000),
+            "number": lambda: decimal(spans.number, len(NUMBER)),
+            "partition": lambda: decimal(spans.partition, len(PARTITION)),
+            "linked_trace": lambda: big_endian(spans.linked_hi, spans.linked_lo),
+            "linked_span": lambda: big_endian(spans.linked_span),
         }
-        return _fill(template, columns, trace.shape[0])
 
-    def request(self, groups: Sequence[Group]) -> bytes:
-        parts: list[bytes] = []
-        for resource, members in _by_resource(groups):
-            encoded = self._resources.get(resource)
-            if encoded is None:
-                encoded = self._resources[resource] = _resource_prefix(resource)
-            scopes = b"".join(_field(2, _scope_prefix(member.scope) + member.spans) for member in members)
-            parts.append(_field(1, encoded + scopes))
+    def resource(self, attributes: Attributes) -> bytes:
+        described = ResourceSpans(resource=Resource(attributes=_key_values(attributes)), schema_url=_SCHEMA_URL)
+        return bytes(described.SerializeToString(deterministic=True))
+
+    def scope(self, name: str) -> bytes:
+        described = ScopeSpans(scope=InstrumentationScope(name=name, version=_SCOPE_VERSION))
+        return bytes(described.SerializeToString(deterministic=True))
+
+    def request(self, resources: Sequence[tuple[bytes, ScopeBodies]]) -> bytes:
+        parts: list[bytes | memoryview] = []
+        for resource, scopes in resources:
+            sizes = [len(scope) + len(spans) for scope, spans in scopes]
+            heads = [b"\x12" + varint(size) for size in sizes]  # field 2 of ResourceSpans
+            parts += b"\x0a", varint(len(resource) + sum(sizes) + sum(map(len, heads))), resource
+            for head, (scope, spans) in zip(heads, scopes, strict=True):
+                parts += head, scope, spans
         return b"".join(parts)
 
 
 class _Json:
     """OTLP/JSON: ids in hex, 64-bit integers as text, enums as numbers; one request per line of a file."""
 
-    def __init__(self) -> None:
-        self._templates: dict[SpanShape, _Template] = {}
+    def template(self, shape: SpanShape) -> Template:
+        fields = MessageToDict(_prototype(shape), use_integers_for_enums=True)
+        fields["traceId"], fields["spanId"] = "T" * 32, "S" * 16
+        fields["startTimeUnixNano"], fields["endTimeUnixNano"] = "B" * 19, "E" * 19
+        if not shape.root:
+            fields["parentSpanId"] = "P" * 16
+        if shape.linked:
+            fields["links"] = [{"traceId": "L" * 32, "spanId": "M" * 16}]
+        return _template(_compact(fields) + b",", _JSON_PLACES)
 
-    def rows(self, block: SpanBlock) -> Bytes:
-        template = self._templates.get(block.shape)
-        if template is None:
-            template = self._templates[block.shape] = _json_template(block.shape)
-        columns = {
-            "trace": _hex(_big_endian(block.trace_hi, block.trace_lo)),
-            "span": _hex(_big_endian(block.span_id)),
-            "parent": _hex(_big_endian(block.parent_id)),
-            "start": _digits(block.start_us * 1_000, 19),
-            "end": _digits(block.end_us * 1_000, 19),
-            "number": _digits(block.number, 6),
-            "partition": _digits(block.partition, 1),
-            "linked_trace": _hex(_big_endian(block.linked_hi, block.linked_lo)),
-            "linked_span": _hex(_big_endian(block.linked_span)),
+    def columns(self, spans: SpanTable) -> Columns:
+        return {
+            "trace": lambda: hexadecimal(big_endian(spans.trace_hi, spans.trace_lo)),
+            "span": lambda: hexadecimal(big_endian(spans.span_id)),
+            "parent": lambda: hexadecimal(big_endian(spans.parent_id)),
+            "start": lambda: decimal(spans.start_us * 1_000, 19),
+            "end": lambda: decimal(spans.end_us * 1_000, 19),
+            "number": lambda: decimal(spans.number, len(NUMBER)),
+            "partition": lambda: decimal(spans.partition, len(PARTITION)),
+            "linked_trace": lambda: hexadecimal(big_endian(spans.linked_hi, spans.linked_lo)),
+            "linked_span": lambda: hexadecimal(big_endian(spans.linked_span)),
         }
-        return _fill(template, columns, block.span_id.size)
 
-    def request(self, groups: Sequence[Group]) -> bytes:
-        resources: list[bytes] = []
-        for resource, members in _by_resource(groups):
-            described = _compact(MessageToDict(Resource(attributes=_key_values(resource))))
-            scopes = b",".join(
-                b'{"scope":%s,"spans":[%s]}' % (_compact({"name": m.scope, "version": _SCOPE_VERSION}), m.spans[:-1])
-                for m in members
-            )
-            resources.append(
-                b'{"resource":%s,"scopeSpans":[%s],"schemaUrl":"%s"}' % (described, scopes, _SCHEMA_URL.encode())
-            )
-        return b'{"resourceSpans":[%s]}' % b",".join(resources)
+    def resource(self, attributes: Attributes) -> bytes:
+        described = _compact(MessageToDict(Resource(attributes=_key_values(attributes))))
+        return b'{"resource":%s,"scopeSpans":[' % described
+
+    def scope(self, name: str) -> bytes:
+        return b'{"scope":%s,"spans":[' % _compact({"name": name, "version": _SCOPE_VERSION})
+
+    def request(self, resources: Sequence[tuple[bytes, ScopeBodies]]) -> bytes:
+        parts: list[bytes | memoryview] = [b'{"resourceSpans":[']
+        for resource, scopes in resources:
+            parts.append(resource)
+            for scope, spans in scopes:
+                parts += scope, spans[:-1], b"]},"
+            parts[-1] = b"]}" + _JSON_RESOURCE_END
+        parts[-1] = b"]}" + _JSON_RESOURCE_END[:-1] + b"]}"
+        return b"".join(parts)
 
 
 PROTOBUF: Encoding = _Protobuf()
@@ -158,21 +202,6 @@ _JSON_PLACES = {
 }
 
 
-def _protobuf_template(shape: SpanShape) -> _Template:
-    return _template(_field(2, _prototype(shape).SerializeToString(deterministic=True)), _BINARY_PLACES)
-
-
-def _json_template(shape: SpanShape) -> _Template:
-    fields = MessageToDict(_prototype(shape), use_integers_for_enums=True)
-    fields["traceId"], fields["spanId"] = "T" * 32, "S" * 16
-    fields["startTimeUnixNano"], fields["endTimeUnixNano"] = "B" * 19, "E" * 19
-    if not shape.root:
-        fields["parentSpanId"] = "P" * 16
-    if shape.linked:
-        fields["links"] = [{"traceId": "L" * 32, "spanId": "M" * 16}]
-    return _template(_compact(fields) + b",", _JSON_PLACES)
-
-
 def _prototype(shape: SpanShape) -> Span:
     places = _BINARY_PLACES
     remote = _REMOTE_PARENT if shape.kind in (SERVER, CONSUMER) and not shape.root else 0
@@ -186,6 +215,7 @@ def _prototype(shape: SpanShape) -> Span:
         start_time_unix_nano=int.from_bytes(places["start"], "little"),
         end_time_unix_nano=int.from_bytes(places["end"], "little"),
         attributes=_key_values(shape.attributes),
+        trace_state=shape.trace_state,
     )
     if shape.failed:
         span.status.code = Status.STATUS_CODE_ERROR
@@ -194,41 +224,16 @@ def _prototype(shape: SpanShape) -> Span:
     return span
 
 
-def _template(text: bytes, places: dict[str, bytes]) -> _Template:
+def _template(text: bytes, places: dict[str, bytes]) -> Template:
     found: dict[str, tuple[int, ...]] = {}
     for name, mark in (places | _TEXT_PLACES).items():
         offsets, at = [], text.find(mark)
         while at >= 0:
             offsets.append(at)
             at = text.find(mark, at + len(mark))
-        found[name] = tuple(offsets)
-    return _Template(text, found)
-
-
-def _fill(template: _Template, columns: dict[str, Bytes], count: int) -> Bytes:
-    rows = np.tile(np.frombuffer(template.text, np.uint8), (count, 1))
-    for name, offsets in template.places.items():
-        for offset in offsets:
-            rows[:, offset : offset + columns[name].shape[1]] = columns[name]
-    return rows
-
-
-# --- bytes -------------------------------------------------------------------------------------------------
-
-_HEX = np.frombuffer(b"".join(b"%02x" % value for value in range(256)), np.uint8).reshape(256, 2)
-
-
-def _big_endian(*words: NDArray[np.uint64]) -> Bytes:
-    return np.stack(words, axis=1).astype(">u8").view(np.uint8).reshape(-1, 8 * len(words))
-
-
-def _hex(raw: Bytes) -> Bytes:
-    return _HEX[raw].reshape(raw.shape[0], -1)
-
-
-def _digits(values: NDArray[np.int64], width: int) -> Bytes:
-    powers = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
-    return (values[:, None] // powers % 10 + ord("0")).astype(np.uint8)
+        if offsets:
+            found[name] = tuple(offsets)
+    return Template(text, found)
 
 
 def _key_values(attributes: Attributes) -> list[KeyValue]:
@@ -244,26 +249,4 @@ def _compact(value: object) -> bytes:
 
 def _field(number: int, body: bytes) -> bytes:
     """A length-delimited protobuf field."""
-    length, size = bytearray(), len(body)
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return bytes([number << 3 | 2]) + bytes(length) + body
-
-
-def _resource_prefix(resource: Attributes) -> bytes:
-    described = ResourceSpans(resource=Resource(attributes=_key_values(resource)), schema_url=_SCHEMA_URL)
-    return bytes(described.SerializeToString(deterministic=True))
-
-
-def _scope_prefix(scope: str) -> bytes:
-    described = ScopeSpans(scope=InstrumentationScope(name=scope, version=_SCOPE_VERSION))
-    return bytes(described.SerializeToString(deterministic=True))
-
-
-def _by_resource(groups: Sequence[Group]) -> list[tuple[Attributes, list[Group]]]:
-    collected: dict[Any, list[Group]] = {}
-    for group in groups:
-        collected.setdefault(group.resource, []).append(group)
-    return list(collected.items())
+    return bytes([number << 3 | 2]) + varint(len(body)) + body

@@ -65,6 +65,7 @@ class SpanShape:
     Attributes:
         name, kind, scope: as in OTLP. attributes: key and value, NUMBER and PARTITION not yet filled in.
         failed: status ERROR. root: has no parent. linked: carries one span link.
+        trace_state: as in OTLP.
     """
 
     name: str
@@ -74,6 +75,7 @@ class SpanShape:
     failed: bool = False
     root: bool = False
     linked: bool = False
+    trace_state: str = ""
 
 
 def server_shape(operation: Operation, status: int, *, root: bool) -> SpanShape:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tracelith.simulate.batching import BATCH_SPANS, encode_batches
+from tracelith.simulate.batching import BATCH_SPANS, Batcher
 from tracelith.simulate.encoding import PROTOBUF, Encoding
 from tracelith.simulate.execution import SpanBlock, World, execute
 from tracelith.simulate.rollouts import Deployment, Fleet, draw_rollouts
+from tracelith.simulate.span_table import SpanTable
 from tracelith.simulate.systems import SYSTEMS, find_system
 from tracelith.simulate.topology import System
 from tracelith.simulate.traffic import Arrivals, draw_arrivals
@@ -59,12 +60,15 @@ class Simulation:
 
     def batches(self, encoding: Encoding = PROTOBUF, *, batch_spans: int = BATCH_SPANS) -> Iterator[Batch]:
         """Requests in order of time, at most batch_spans spans each."""
+        batcher = Batcher(encoding, self._world.fleet.attributes, batch_spans)
         for first in range(0, self._arrivals.at_us.size, _SLICE_TRACES):
             done = min(first + _SLICE_TRACES, self.traces)
-            for payload, spans in encode_batches(
-                self._blocks(first), self._world.fleet, encoding, batch_spans=batch_spans
-            ):
-                yield Batch(payload, spans, done)
+            blocks = self._blocks(first)
+            if not blocks:
+                continue
+            spans = SpanTable.of(blocks)
+            for payload, count in batcher.requests(spans, spans.end_us):
+                yield Batch(payload, count, done)
 
     def payloads(self) -> Iterator[bytes]:
         """The same as protobuf bytes only, ready for TraceService/Export."""
