@@ -5,10 +5,12 @@ systems/                    the named systems: one description each
 traffic, release_calendar   when requests arrive; when services are released
 rollouts, deployment_truth  what becomes of a release, which version runs where; what is true of it
 execution, instrumentation  requests to spans, many at a time; what SDKs write about them
+defects, recording, delivery what instrumentation, samplers and exporters do to the spans
 encoding, batching          spans to OTLP bytes
 simulation, truth, files    one reproducible run; what is true of it; the run as files
 """
 
+from tracelith.simulate.defects import NO_DEFECTS, Defects, HeadSampling, TailSampling
 from tracelith.simulate.encoding import JSON, PROTOBUF, Encoding
 from tracelith.simulate.files import write
 from tracelith.simulate.rollouts import Deployment
@@ -18,12 +20,16 @@ __all__ = [
     "DEFAULT_TRACES",
     "DEFAULT_WEEKS",
     "JSON",
+    "NO_DEFECTS",
     "PROTOBUF",
     "SYSTEMS",
     "Batch",
+    "Defects",
     "Deployment",
     "Encoding",
+    "HeadSampling",
     "Simulation",
+    "TailSampling",
     "simulate",
     "write",
 ]

@@ -36,7 +36,8 @@ class Batcher:
         Args:
             spans: of one slice. leaving_us: int64[n], when each of them leaves.
         """
-        by_shape = np.argsort(spans.shape.astype(np.uint16), kind="stable")  # 16 bits are sorted by radix
+        small = np.min_scalar_type(len(spans.shapes))  # up to 16 bits are sorted by radix
+        by_shape = np.argsort(spans.shape.astype(small), kind="stable")
         spans = spans.take(by_shape)
         rows = encode_rows(spans, [self._template(shape) for shape in spans.shapes], self._encoding)
         scopes = sorted({shape.scope for shape in spans.shapes})

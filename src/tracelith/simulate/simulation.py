@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tracelith.simulate.batching import BATCH_SPANS, Batcher
+from tracelith.simulate.defects import NO_DEFECTS, Defects, check_defects, describe_defects
+from tracelith.simulate.delivery import Delivery, deliver
 from tracelith.simulate.encoding import PROTOBUF, Encoding
-from tracelith.simulate.execution import SpanBlock, World, execute
+from tracelith.simulate.execution import Followed, SpanBlock, World, execute, follow
+from tracelith.simulate.recording import process_attributes, record
 from tracelith.simulate.rollouts import Deployment, Fleet, draw_rollouts
 from tracelith.simulate.span_table import SpanTable
 from tracelith.simulate.systems import SYSTEMS, find_system
@@ -22,7 +26,8 @@ __all__ = ["DEFAULT_TRACES", "DEFAULT_WEEKS", "SYSTEMS", "Batch", "Simulation", 
 DEFAULT_WEEKS, DEFAULT_TRACES = 12, 20_000
 
 _SLICE_TRACES = 4_096  # requests held in memory at once; part of the result, as every slice has its own random stream
-_DEPLOYMENTS, _ARRIVALS, _REQUESTS = 1, 2, 3  # independent random streams
+_DEPLOYMENTS, _ARRIVALS = 1, 2  # independent random streams
+_DEFECT_BITS = 10  # room for the random streams of defects between two seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Simulation:
 
     Attributes:
         system: what is simulated. seed, traces: as given. start, end: half-open period in UTC.
-        deployments: in order of time. truth: JSON-ready, what was planted.
+        deployments: in order of time. truth: JSON-ready, what was planted. defects: of the spans.
     """
 
     system: System
@@ -55,19 +60,20 @@ class Simulation:
     end: datetime
     deployments: tuple[Deployment, ...]
     truth: dict[str, Any]
+    defects: Defects
     _world: World
     _arrivals: Arrivals
 
     def batches(self, encoding: Encoding = PROTOBUF, *, batch_spans: int = BATCH_SPANS) -> Iterator[Batch]:
         """Requests in order of time, at most batch_spans spans each."""
-        batcher = Batcher(encoding, self._world.fleet.attributes, batch_spans)
+        batcher = Batcher(encoding, partial(process_attributes, self._world.fleet), batch_spans)
         for first in range(0, self._arrivals.at_us.size, _SLICE_TRACES):
             done = min(first + _SLICE_TRACES, self.traces)
             blocks = self._blocks(first)
             if not blocks:
                 continue
-            spans = SpanTable.of(blocks)
-            for payload, count in batcher.requests(spans, spans.end_us):
+            arrived = self._arriving(SpanTable.of(blocks))
+            for payload, count in batcher.requests(arrived.spans, arrived.leaving_us):
                 yield Batch(payload, count, done)
 
     def payloads(self) -> Iterator[bytes]:
@@ -75,16 +81,17 @@ class Simulation:
         for batch in self.batches():
             yield batch.payload
 
+    def _arriving(self, made: SpanTable) -> Delivery:
+        seed = self.seed << _DEFECT_BITS
+        return deliver(record(made, self.defects, self._world.fleet, seed), self.defects, seed)
+
+    def followed(self) -> Iterator[Followed]:
+        """The same requests without spans, with what became of them and where their time went."""
+        for first in range(0, self._arrivals.at_us.size, _SLICE_TRACES):
+            yield from follow(self._world, self._arrivals, first, _SLICE_TRACES)
+
     def _blocks(self, first: int) -> list[SpanBlock]:
-        rng = np.random.default_rng([self.seed, _REQUESTS, first])
-        entry_of = self._arrivals.entry[first : first + _SLICE_TRACES]
-        at_us = self._arrivals.at_us[first : first + _SLICE_TRACES]
-        blocks: list[SpanBlock] = []
-        for index, entry in enumerate(self.system.entries):
-            arrived = at_us[entry_of == index]
-            if arrived.size:
-                blocks += execute(self._world, rng, entry, arrived)
-        return blocks
+        return execute(self._world, self._arrivals, first, _SLICE_TRACES)
 
 
 def simulate(
@@ -94,6 +101,7 @@ def simulate(
     weeks: int = DEFAULT_WEEKS,
     traces: int = DEFAULT_TRACES,
     until: datetime | None = None,
+    defects: Defects = NO_DEFECTS,
 ) -> Simulation:
     """A run of a system over the weeks before ``until``.
 
@@ -103,11 +111,13 @@ def simulate(
         weeks, traces: length of the period and number of requests in it; what they cause in traces of its own comes
             on top.
         until: end of the period, with a time zone; now if not given.
+        defects: what becomes of the spans on their way.
 
     Raises:
-        ConfigurationError: no such system, or a length, number or time that makes no sense.
+        ConfigurationError: no such system, or a length, number, time or defect that makes no sense.
     """
     chosen = find_system(system, weeks=weeks, traces=traces, seed=seed)
+    check_defects(defects, [service.name for service in chosen.services])
     end = (until or datetime.now(UTC)).astimezone(UTC)
     start = end - timedelta(weeks=weeks)
     start_us, end_us = _micros(start), _micros(end)
@@ -119,9 +129,19 @@ def simulate(
         "traces": traces,
         "start": start.isoformat(),
         "end": end.isoformat(),
+        "defects": describe_defects(defects),
     } | truth_of(chosen, fleet)
     return Simulation(
-        chosen, seed, traces, start, end, fleet.deployments(), truth, World(chosen, fleet, seed), arrivals
+        chosen,
+        seed,
+        traces,
+        start,
+        end,
+        fleet.deployments(),
+        truth,
+        defects,
+        World.of(chosen, fleet, seed, start_us, end_us),
+        arrivals,
     )
 
 

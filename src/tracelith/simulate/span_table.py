@@ -1,6 +1,6 @@
 """All spans of a slice of requests as columns: what defects change and encodings write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -60,11 +60,13 @@ class SpanTable:
         columns = [getattr(self, field.name)[rows] for field in fields(self)[1:]]
         return SpanTable(self.shapes, *columns)
 
-    def reshaped(self, shape: Ints, shapes: Iterable[SpanShape]) -> "SpanTable":
-        """The same spans with other shapes, shape being codes into shapes, of which some may be equal."""
+    def reshaped(self, shape: Ints, shapes: Sequence[SpanShape]) -> "SpanTable":
+        """The same spans with other shapes: codes into shapes, of which some may be equal and some not used."""
         codes: dict[SpanShape, int] = {}
-        code = np.array([codes.setdefault(one, len(codes)) for one in shapes], np.int64)
-        return replace(self, shapes=tuple(codes), shape=code[shape])
+        used = np.bincount(shape, minlength=len(shapes)).tolist()
+        code = [codes.setdefault(one, len(codes)) if count else -1 for one, count in zip(shapes, used, strict=True)]
+        recoded = np.array(code, np.int64)[shape]
+        return replace(self, shapes=tuple(codes), shape=recoded)
 
     def joined(self, other: "SpanTable") -> "SpanTable":
         """These spans and then those of the other."""
