@@ -112,12 +112,22 @@ class Publish:
     Attributes:
         awaits_reply: the request waits until every consumer has processed the message and answered over the topic
             ``reply`` (sync over async); otherwise only for the broker's acknowledgement.
+        timeout_ms: how long it waits for the answers; then it fails with 504. None waits for ever. A consumer that
+            fails answers so, and the request fails with 500.
+
+    Raises:
+        ValueError: an answer is awaited, but there is no topic for it.
     """
 
     topic: Topic
     time: Latency
     reply: Topic | None = None
     awaits_reply: bool = False
+    timeout_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.awaits_reply and self.reply is None:
+            raise ValueError(f"the answer to messages of {self.topic.destination} is awaited on no topic")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,29 @@
-"""What goes wrong in a system at moments of its own, as data.
+"""What goes wrong in a system at moments of its own: as data, and drawn for a run.
 
 An incident is not drawn per request: all requests that meet it agree on when it is. That is what makes slowness and
 failure correlated.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from tracelith.simulate.latency import Latency
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelith.simulate.latency import Latency, Micros
 from tracelith.simulate.topology import Database, Topic
 
-__all__ = ["GroupStall", "Incident", "Moments", "Outage", "Slowdown", "TableLock"]
+__all__ = [
+    "GroupStall",
+    "Incident",
+    "Moments",
+    "Occurrences",
+    "Outage",
+    "Slowdown",
+    "TableLock",
+    "draw_occurrences",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +101,67 @@ class GroupStall:
 
 
 Incident = Outage | Slowdown | TableLock | GroupStall
+
+_WEEK_US = 7 * 86_400_000_000
+_DRAIN = 5  # a backlog is worked off so many times as fast as it came in
+
+Kind = TypeVar("Kind", bound=Incident)
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences(Generic[Kind]):
+    """When an incident happens in a run.
+
+    Attributes:
+        starts_us: ascending. length_us: of each; where two overlap, it is one until the later end.
+    """
+
+    incident: Kind
+    starts_us: Micros
+    length_us: int
+
+    def end_us(self, at_us: Micros) -> Micros:
+        """End of the occurrence at each moment; 0 where there is none."""
+        latest = self._latest(at_us)
+        end_us = self.starts_us[latest] + self.length_us
+        return np.where((latest >= 0) & (at_us < end_us), end_us, 0)
+
+    def taken_us(self, ready_us: Micros) -> Micros:
+        """When messages are taken that would be taken at ready_us: not before the end, and then in their order.
+
+        A backlog is worked off at a bounded rate, so a message just after the end waits for those before it.
+        """
+        latest = self._latest(ready_us)
+        start_us = self.starts_us[latest]
+        queued_us = start_us + self.length_us + (ready_us - start_us) // _DRAIN
+        return np.where(latest >= 0, np.maximum(ready_us, queued_us), ready_us)
+
+    def _latest(self, at_us: Micros) -> NDArray[np.intp]:
+        """The last occurrence that began before each moment, -1 if none did."""
+        return np.searchsorted(self.starts_us, at_us, side="right") - 1
+
+
+def draw_occurrences(
+    incidents: Sequence[Incident], seed: Sequence[int], start_us: int, end_us: int
+) -> tuple[Occurrences[Incident], ...]:
+    """Every incident that happens at all between start and end, with its moments.
+
+    Args:
+        seed: every incident draws from a stream of its own, so that adding one leaves the others where they are.
+    """
+    drawn = []
+    for number, incident in enumerate(incidents):
+        length_us = _length_us(incident)
+        fixed = [start_us + int(share * (end_us - start_us)) for share in incident.moments.at]
+        rng = np.random.default_rng([*seed, number])
+        wanted = incident.moments.per_week * (end_us - start_us) / _WEEK_US
+        count = int(wanted + rng.random())  # a fraction is the chance of one more
+        further = rng.integers(start_us, max(end_us - length_us, start_us + 1), count)
+        starts = np.sort(np.concatenate([np.array(fixed, np.int64), further]))
+        if starts.size:
+            drawn.append(Occurrences(incident, starts, length_us))
+    return tuple(drawn)
+
+
+def _length_us(incident: Incident) -> int:
+    return round(incident.seconds * 1e6 if isinstance(incident, TableLock) else incident.minutes * 60e6)

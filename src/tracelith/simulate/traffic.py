@@ -1,4 +1,4 @@
-"""When requests arrive: a daily and weekly cycle, and jobs at their hour."""
+"""When requests arrive: in daily and weekly cycles, in rushes, and jobs at their hour."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from tracelith.simulate.latency import Micros
 from tracelith.simulate.topology import System
+from tracelith.simulate.traffic_shape import Cycle, Rush
 
 __all__ = ["DAY_US", "WEEK_US", "Arrivals", "draw_arrivals"]
 
 DAY_US = 86_400_000_000
 WEEK_US = 7 * DAY_US
 _MINUTE_US = 60_000_000
-_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +25,52 @@ class Arrivals:
 
 
 def draw_arrivals(system: System, rng: np.random.Generator, traces: int, start_us: int, end_us: int) -> Arrivals:
-    """Exactly ``traces`` requests between start and end, nightly jobs included in the number."""
-    entries: list[NDArray[np.int64]] = []
-    times: list[Micros] = []
-    for index, entry in enumerate(system.entries):
-        if entry.nightly_hour is not None:
-            runs = _nightly(rng, entry.nightly_hour, start_us, end_us)[:traces]
-            entries.append(np.full(runs.size, index, np.int64))
-            times.append(runs)
-    remaining = max(traces - sum(part.size for part in times), 0)
-    shares = np.array([0.0 if entry.nightly_hour is not None else entry.share for entry in system.entries])
-    entries.append(rng.choice(len(shares), size=remaining, p=shares / shares.sum()).astype(np.int64))
-    times.append(_cyclic(rng, remaining, start_us, end_us))
-    entry_of, at_us = np.concatenate(entries), np.concatenate(times)
+    """Exactly ``traces`` requests between start and end, nightly jobs and rushes included in the number."""
+    jobs = [
+        (index, _nightly(rng, entry.nightly_hour, start_us, end_us)[:traces])
+        for index, entry in enumerate(system.entries)
+        if entry.nightly_hour is not None
+    ]
+    asked = _asked_entries(system, rng, max(traces - sum(runs.size for _, runs in jobs), 0))
+    entry_of = np.concatenate([asked, *(np.full(runs.size, index, np.int64) for index, runs in jobs)])
+    at_us = np.concatenate([_moments(system, rng, asked, start_us, end_us), *(runs for _, runs in jobs)])
     order = np.argsort(at_us, kind="stable")[:traces]
     return Arrivals(entry_of[order], at_us[order])
 
 
-def _cyclic(rng: np.random.Generator, count: int, start_us: int, end_us: int) -> Micros:
-    """Times with a peak at 14:00 UTC of nine times the night's trough, and quieter weekends."""
+def _asked_entries(system: System, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Which entry each request asks, in random order."""
+    shares = np.array([0.0 if entry.nightly_hour is not None else entry.share for entry in system.entries])
+    if not shares.sum():
+        return np.empty(0, np.int64)
+    return rng.choice(shares.size, size=count, p=shares / shares.sum()).astype(np.int64)
+
+
+def _moments(system: System, rng: np.random.Generator, asked: NDArray[np.int64], start_us: int, end_us: int) -> Micros:
+    """When each request comes: the first ones of the list in rushes, the others in the cycle of their entry."""
+    at_us = np.empty(asked.size, np.int64)
+    taken = 0
+    for rush in system.rushes:
+        count = min(round(rush.share * asked.size), asked.size - taken)
+        at_us[taken : taken + count] = _rushing(rng, rush, count, start_us, end_us)
+        taken += count
+    for index, entry in enumerate(system.entries):
+        rows = taken + np.flatnonzero(asked[taken:] == index)
+        if rows.size:
+            at_us[rows] = _cyclic(rng, entry.cycle, rows.size, start_us, end_us)
+    return at_us
+
+
+def _rushing(rng: np.random.Generator, rush: Rush, count: int, start_us: int, end_us: int) -> Micros:
+    length_us = min(int(rush.minutes * _MINUTE_US), end_us - start_us)
+    first_us = int(start_us + rush.at * (end_us - start_us)) - length_us // 2
+    first_us = max(min(first_us, end_us - length_us), start_us)
+    return rng.integers(first_us, first_us + length_us, count)
+
+
+def _cyclic(rng: np.random.Generator, cycle: Cycle, count: int, start_us: int, end_us: int) -> Micros:
     minutes = np.arange(start_us, end_us, _MINUTE_US, dtype=np.int64)
-    hour = (minutes % DAY_US) / (DAY_US / 24)
-    weekday = (minutes // DAY_US + _EPOCH_WEEKDAY) % 7
-    rate = (1 + 0.8 * np.cos((hour - 14) / 24 * 2 * np.pi)) * np.where(weekday >= 5, 0.6, 1.0)
+    rate = cycle.load(minutes)
     chosen = rng.choice(minutes.size, size=count, p=rate / rate.sum())
     arrived: Micros = minutes[chosen] + rng.integers(0, _MINUTE_US, count)
     return np.minimum(arrived, end_us - 1)
