@@ -1,0 +1,219 @@
+"""Plants hops that make the slowest requests slow: one place below an entry operation, with a cause of a known kind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tracelith.simulate.flow import External, Operation, Query, Sometimes, Stall, Step, Wait, Work
+from tracelith.simulate.latency import Episodes, Latency, Queueing
+from tracelith.simulate.random_systems.aiming import Place, aimed_strength, tail_share
+from tracelith.simulate.random_systems.dice import Dice, rounded
+from tracelith.simulate.random_systems.draft import CallDraft, EntryDraft, OperationDraft, SystemDraft
+from tracelith.simulate.random_systems.plans import Cause, Shape, Tails
+from tracelith.simulate.random_systems.vocabulary import plural
+from tracelith.simulate.random_systems.weaving import new_operation
+
+__all__ = ["PlantedTail", "plant_tails"]
+
+_CLOSE_ENOUGH = 0.12  # between the share that was wanted and the one that was found
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedTail:
+    """A hop that makes the slowest requests of an entry operation slow.
+
+    Attributes:
+        service, operation: of the entry. hop: the service in which, or the peer for which ``waiting`` waits.
+        kind: service, datastore or external. share: of the slowest percent's extra time, about.
+        told: the cause for people.
+    """
+
+    service: str
+    operation: str
+    hop: str
+    waiting: str
+    kind: str
+    cause: Cause
+    share: float
+    told: str
+
+    def planted(self) -> dict[str, Any]:
+        """JSON-ready, for truth.json."""
+        return {
+            "service": self.service,
+            "operation": self.operation,
+            "hop": self.hop,
+            "waiting": self.waiting,
+            "kind": self.kind,
+            "cause": self.cause,
+            "aimed_share": self.share,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a cause is planted in."""
+
+    dice: Dice
+    shape: Shape
+    draft: SystemDraft
+    network: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A cause where it acts, its strength still open.
+
+    Attributes:
+        among: the steps at whose end it stands. step: it at a strength. bounds: of the strength.
+        calls: further calls that it needs.
+    """
+
+    among: list[Step]
+    step: Callable[[float], Step]
+    bounds: tuple[float, float]
+    place: Place
+    hop: str
+    kind: str
+    told: str
+    calls: tuple[CallDraft, ...] = ()
+
+
+def plant_tails(dice: Dice, shape: Shape, draft: SystemDraft, tails: Tails, network: Latency) -> list[PlantedTail]:
+    """Plants a hop below each entry operation whose chain serves nobody else; those where none fits stay ordinary."""
+    ground = _Ground(dice, shape, draft, network)
+    planted = [_plant(ground, entry, tails) for entry in draft.entries if entry.fresh]
+    return [tail for tail in planted if tail is not None]
+
+
+def _plant(ground: _Ground, entry: EntryDraft, tails: Tails) -> PlantedTail | None:
+    dice, spine = ground.dice, entry.spine()
+    share = dice.between(tails.share)
+    where = spine[min(dice.whole(tails.hops_away), len(spine) - 1)]
+    for cause in dice.some(tails.causes, len(tails.causes)):
+        placed = _PLACES[cause](ground, where)
+        if placed is None:
+            continue
+        before = where.calls
+        where.calls = [*before, *placed.calls]
+        found = _aim(placed, entry, share, ground.network, seed=dice.whole((0, 2**31)))
+        if abs(found - share) <= _CLOSE_ENOUGH:
+            return _planted(entry.operation, placed, cause, found)
+        placed.among.pop()
+        where.calls = before
+    return None
+
+
+def _planted(entry: OperationDraft, placed: _Placed, cause: Cause, share: float) -> PlantedTail:
+    return PlantedTail(
+        entry.service.name,
+        entry.freeze().name,
+        placed.hop,
+        placed.place[0],
+        placed.kind,
+        cause,
+        round(share, 2),
+        placed.told,
+    )
+
+
+def _aim(placed: _Placed, entry: EntryDraft, share: float, network: Latency, *, seed: int) -> float:
+    """Gives the cause the strength at which it makes up about that share of the tail, and says which share it is."""
+    placed.among.append(placed.step(placed.bounds[0]))
+
+    def operation_at(strength: float) -> Operation:
+        placed.among[-1] = placed.step(rounded(strength))
+        return entry.operation.freeze()
+
+    strength = aimed_strength(operation_at, placed.bounds, place=placed.place, share=share, network=network, seed=seed)
+    return tail_share(operation_at(strength), placed.place, network, seed)
+
+
+def _stalls(ground: _Ground, where: OperationDraft) -> _Placed:
+    rarely = ground.dice.between((35, 70))
+
+    def step(shortest_s: float) -> Step:
+        return Stall(Episodes(rounded(shortest_s * rarely), shortest_s, rounded(shortest_s * 8), 1.6))
+
+    told = "each of its instances stalls again and again, and whoever comes meanwhile waits"
+    return _inside(where, where.before, step, (0.002, 2.0), told)
+
+
+def _queueing(ground: _Ground, where: OperationDraft) -> _Placed:
+    name, busy = f"{where.service.name} connections", ground.dice.pick((0.5, 0.65, 0.8))
+
+    def step(burst_ms: float) -> Step:
+        return Wait(Queueing(name, busy, burst_ms, slot_ms=20.0))
+
+    told = "requests queue there for a connection that others keep busy"
+    return _inside(where, where.before, step, (2.0, 600.0), told)
+
+
+def _heavy_requests(ground: _Ground, where: OperationDraft) -> _Placed:
+    share = ground.dice.between((0.015, 0.05))
+
+    def step(median_ms: float) -> Step:
+        return Sometimes(share, (Work(Latency(median_ms, rounded(median_ms * 3))),))
+
+    return _inside(where, where.before, step, (5.0, 3_000.0), "a few requests are much more work there than the others")
+
+
+def _inside(
+    where: OperationDraft, among: list[Step], step: Callable[[float], Step], bounds: tuple[float, float], told: str
+) -> _Placed:
+    name = where.service.name
+    return _Placed(among, step, bounds, (name, ""), name, "service", f"{name}: {told}")
+
+
+def _slow_table(ground: _Ground, where: OperationDraft) -> _Placed | None:
+    name = where.service.name
+    if name not in ground.draft.own_data:
+        return None
+    database, table = ground.draft.own_data[name], plural(name)
+    ground.draft.table_owners[table] = name
+
+    def step(ratio: float) -> Step:
+        return Query(database, "SELECT", table, Latency(3.0, rounded(3.0 * ratio)))
+
+    told = f"{name}: some statements on its table {table} take very long"
+    hop = f"{database.system} {database.namespace}"
+    return _Placed(where.data, step, (3.0, 400.0), (name, database.address), hop, "datastore", told)
+
+
+def _slow_peer(_ground: _Ground, where: OperationDraft) -> _Placed:
+    name = where.service.name
+    address = f"api.{name}-bureau.example"
+
+    def step(ratio: float) -> Step:
+        return External(address, "POST", "/v1/requests", Latency(40.0, rounded(40.0 * ratio)))
+
+    told = f"{name}: {address}, which belongs to somebody else, sometimes answers late"
+    return _Placed(where.data, step, (1.3, 60.0), (name, address), address, "external", told)
+
+
+def _fan_out(ground: _Ground, where: OperationDraft) -> _Placed | None:
+    draft = ground.draft
+    later = [other for tier in draft.tiers[draft.tier_of(where.service) + 1 :] for other in tier]
+    if not later or not where.hops:
+        return None
+    leaf = ground.dice.pick(later)
+    operation = new_operation(ground.dice, ground.shape, draft, leaf)
+    draft.operations.remove(operation)
+    legs = ground.dice.whole((4, 7))
+    calls = tuple(CallDraft(operation, together=True) for _ in range(legs))
+
+    def step(ratio: float) -> Step:
+        return Work(Latency(4.0, rounded(4.0 * ratio)))
+
+    told = f"{where.service.name} asks {leaf.name} {legs} times at once, and the slowest answer decides"
+    return _Placed(operation.after, step, (1.5, 150.0), (leaf.name, ""), leaf.name, "service", told, calls)
+
+
+_PLACES: dict[Cause, Callable[[_Ground, OperationDraft], _Placed | None]] = {
+    "stalls": _stalls,
+    "queueing": _queueing,
+    "slow table": _slow_table,
+    "slow peer": _slow_peer,
+    "fan-out": _fan_out,
+    "heavy requests": _heavy_requests,
+}
