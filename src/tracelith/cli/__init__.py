@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from tracelith.cli.logs import configure_logging
-from tracelith.model.errors import TracelithError
+from tracelith.model.errors import AnalysisFailed, TracelithError
 
 __all__ = ["app", "main", "run"]
 
+ANALYSIS_FAILED = 3
 INTERRUPTED = 130
 
 try:
@@ -26,6 +27,9 @@ def run(arguments: Sequence[str]) -> int:
         app(list(arguments))
     except SystemExit as ended:  # how the library hands over an exit code, 2 for wrong usage
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except AnalysisFailed as failure:
+        sys.stderr.write(f"tracelith: {failure}\n")
+        return ANALYSIS_FAILED
     except TracelithError as error:
         sys.stderr.write(f"tracelith: {error}\n")
         return 2

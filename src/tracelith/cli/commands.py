@@ -177,6 +177,32 @@ def simulate(
     write_system(system, out, seed=seed, weeks=weeks, traces=traces, until=until)
 
 
+@app.command()
+def evaluate(
+    set_name: Annotated[
+        Literal["quick", "full"], typer.Option("--set", help="quick takes a few minutes, full many hours.")
+    ] = "quick",
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="DETECTOR", help="Only what this detector needs; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other systems.")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one for each core")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps finished cases; what it holds already is not run again."),
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="Also write the result as an HTML page.")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = "text",
+) -> None:
+    """Run every analysis on simulated systems with planted truth: how right, how wrong, how sure.
+
+    Exits with 1 where a threshold is missed.
+    """
+    from tracelith.cli.evaluating import evaluate as run
+
+    raise typer.Exit(run(set_name, seed=seed, only=only or [], jobs=jobs, out=out, page=page, output=output))
+
+
 app.add_typer(bench_app, name="bench")
 
 

@@ -58,6 +58,8 @@ class Case:
         train_share: of deployments that wait for a release train, where the plan has one; None where it has none.
         healthy: nothing was planted, so every accusation is a false alarm.
         detectors: which detectors the case is there for; the others are not judged.
+        varies: the one condition (a field of this class) by which it differs from a case of the same system and seed
+            under ordinary conditions; empty for those, which the headline figures are of.
     """
 
     system: str
@@ -70,6 +72,7 @@ class Case:
     train_share: float | None = None
     healthy: bool = False
     detectors: tuple[str, ...] = ()
+    varies: str = ""
 
     @property
     def name(self) -> str:

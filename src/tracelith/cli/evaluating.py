@@ -1,0 +1,150 @@
+"""``tracelith evaluate``: how right every analysis is, on systems with planted truth, beside what others would say."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tracelith.cli.options import Format
+from tracelith.cli.workspace import bar
+from tracelith.evaluate.detectors import DETECTORS
+from tracelith.evaluate.one_case import ALL_METHODS
+from tracelith.evaluate.running import run_cases
+from tracelith.evaluate.scoring import Rate, Score
+from tracelith.evaluate.sets import SetName, cases_of
+from tracelith.evaluate.summary import Degraded, Summary, summarise
+from tracelith.evaluate.thresholds import Outcome
+
+__all__ = ["evaluate"]
+
+THRESHOLD_MISSED = 1
+
+CONDITION_TITLES = {
+    "sampling": "share of traces kept",
+    "lost": "share of spans lost",
+    "skew_ms": "error of clocks in ms",
+    "weeks": "weeks of data",
+    "train_share": "share of deployments on a train",
+}
+
+
+def evaluate(
+    set_name: SetName,
+    *,
+    seed: int,
+    only: Sequence[str],
+    jobs: int | None,
+    out: Path | None,
+    page: Path | None,
+    output: Format,
+) -> int:
+    """Runs the set, prints what was measured, and returns the exit code: 1 where a threshold is missed.
+
+    Raises:
+        InputError: no such detector, or a folder or file that cannot be used.
+        AnalysisFailed: a case could not be evaluated.
+    """
+    cases, thresholds = cases_of(set_name, seed=seed, only=only)
+    with bar(f"evaluating, {len(cases)} cases") as advance:
+        results = run_cases(cases, jobs=jobs or os.cpu_count() or 1, out=out, on_progress=advance)
+    summary = summarise(results, set_name=set_name, seed=seed, methods=ALL_METHODS, thresholds=thresholds)
+    if out is not None:
+        (out / "evaluation.json").write_text(json.dumps(summary.document(), indent=2) + "\n", encoding="utf-8")
+    if output == "json":
+        typer.echo(json.dumps(summary.document(), indent=2))
+    else:
+        _print(summary)
+    return 0 if summary.met else THRESHOLD_MISSED
+
+
+def _print(summary: Summary) -> None:
+    console = Console(soft_wrap=True)
+    spans = sum(result.spans for result in summary.results)
+    console.print(
+        f"{len(summary.results)} cases of the {summary.set_name} set, seed {summary.seed}, {spans:,} spans. "
+        "Shares of subjects with their 95 % intervals; in brackets how many subjects.\n"
+    )
+    console.print(_claims_table(summary))
+    console.print(_estimates_table(summary))
+    for condition in dict.fromkeys(one.condition for one in summary.degradation):
+        console.print(_degradation_table([one for one in summary.degradation if one.condition == condition]))
+    console.print(_thresholds_table(summary.outcomes))
+    missed = sum(not outcome.met for outcome in summary.outcomes)
+    console.print(f"{missed} of {len(summary.outcomes)} thresholds missed" if missed else "all thresholds met")
+
+
+def _claims_table(summary: Summary) -> Table:
+    table = _table("Claims", "detector", "method", "precision", "recall", "false alarms", "answered")
+    for one in _ordered(summary, "claim"):
+        columns = (one.precision, one.recall, one.false_alarms, one.answered)
+        table.add_row(one.detector, one.method, *map(_rate, columns))
+    return table
+
+
+def _estimates_table(summary: Summary) -> Table:
+    table = _table("Estimates", "detector", "method", "95 % intervals cover", "exact", "median error", "answered")
+    for one in _ordered(summary, "estimate"):
+        table.add_row(one.detector, one.method, _rate(one.coverage), _rate(one.exact), _error(one), _rate(one.answered))
+    return table
+
+
+def _degradation_table(rows: Sequence[Degraded]) -> Table:
+    """What our own pipeline is worth by the value of one condition."""
+    ours = [one for one in rows if one.score.method == ALL_METHODS[0].name]
+    values = sorted({one.at for one in ours})
+    title = f"By {CONDITION_TITLES[rows[0].condition]}"
+    table = _table(title, "detector", "measure", *(f"{value:g}" for value in values))
+    by_detector: dict[str, dict[float, Score]] = {}
+    for one in ours:
+        by_detector.setdefault(one.score.detector, {})[one.at] = one.score
+    for name, scores in by_detector.items():
+        for measure in ("precision", "recall", "false_alarms", "coverage", "exact", "answered"):
+            rates = [getattr(scores[value], measure) if value in scores else None for value in values]
+            if any(rate is not None and rate.n for rate in rates):
+                table.add_row(name, measure.replace("_", " "), *map(_rate, rates))
+    return table
+
+
+def _thresholds_table(outcomes: Sequence[Outcome]) -> Table:
+    table = _table("Thresholds", "", "detector", "measure", "asked", "measured", "because")
+    for one in outcomes:
+        asked = one.threshold
+        bounds = [f"≥ {asked.least:g}" if asked.least is not None else "", f"≤ {asked.most:g}" if asked.most else ""]
+        table.add_row(
+            "met" if one.met else "MISSED",
+            asked.detector,
+            asked.measure.replace("_", " "),
+            " and ".join(filter(None, bounds)),
+            _rate(one.rate),
+            asked.reason,
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _ordered(summary: Summary, kind: str) -> list[Score]:
+    names = [one.name for one in DETECTORS if one.kind == kind]
+    return [one for one in summary.scores if one.detector in names]
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None or rate.value is None:
+        return "–"
+    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}] ({rate.n:,})"
+
+
+def _error(score: Score) -> str:
+    asked = next(one for one in DETECTORS if one.name == score.detector)
+    if score.median_error is None:
+        return "–"
+    return f"{score.median_error:.1%}" if asked.relative else f"{score.median_error:.3g} {asked.unit}"

@@ -1,0 +1,80 @@
+"""One case from its description to judged rows: simulate, observe, ask every method, compare with the truth."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from tracelith.evaluate.baselines import METHODS
+from tracelith.evaluate.claims import Case, Method, Truth
+from tracelith.evaluate.judging import JUDGED, judge
+from tracelith.evaluate.our_claims import TRACELITH
+from tracelith.evaluate.pipeline import observe
+from tracelith.evaluate.truth import truths_of
+from tracelith.model.errors import ConfigurationError
+from tracelith.simulate import Simulation, simulate
+from tracelith.simulate.defects import Defects, HeadSampling
+from tracelith.simulate.random_systems import PLANS, draw_system
+from tracelith.simulate.topology import System
+
+__all__ = ["ALL_METHODS", "UNTIL", "CaseResult", "evaluate_case", "simulation_of"]
+
+ALL_METHODS: tuple[Method, ...] = (TRACELITH, *METHODS)
+"""Ours first, then the baselines."""
+
+UNTIL = datetime(2026, 11, 16, tzinfo=UTC)
+"""Every case ends on this Monday: results must not depend on when they are computed."""
+
+RANDOM = "random-"
+"""Systems of this name are drawn from the plan that follows."""
+
+_NEEDING_SPANS = frozenset(("edge", "deep-chain", "tail-hop", "shared-datastore", "alarm"))
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """A finished case. rows: of JUDGED; seconds: wall time; spans: simulated and observed."""
+
+    case: Case
+    rows: pl.DataFrame
+    seconds: float
+    spans: int
+
+
+def evaluate_case(case: Case, methods: Sequence[Method] = ALL_METHODS) -> CaseResult:
+    """The judged claims of all methods.
+
+    Raises:
+        AnalysisFailed: our own pipeline failed on it.
+    """
+    started = time.perf_counter()
+    simulation = simulation_of(case)
+    asked = [method for method in methods if set(method.detectors) & set(case.detectors)]
+    with_spans = len(asked) > 1 and bool(_NEEDING_SPANS & set(case.detectors))
+    evidence = observe(simulation, with_spans=with_spans)
+    truths: list[Truth] = truths_of(case, simulation)
+    parts = [judge(case, truths, method, method.judge(evidence)) for method in asked]
+    rows = pl.concat(parts) if parts else pl.DataFrame(schema=JUDGED)
+    return CaseResult(case, rows, round(time.perf_counter() - started, 3), evidence.document["quality"]["spans"])
+
+
+def simulation_of(case: Case) -> Simulation:
+    """The case's run, the same each time and on every machine.
+
+    Raises:
+        ConfigurationError: no such system.
+    """
+    system = _random_system(case) if case.system.startswith(RANDOM) else case.system
+    head = HeadSampling(case.sampling) if case.sampling < 1 else None
+    defects = Defects(head=head, lost_spans=case.lost, skew_ms=case.skew_ms)
+    return simulate(system, seed=case.seed, weeks=case.weeks, traces=case.traces, until=UNTIL, defects=defects)
+
+
+def _random_system(case: Case) -> System:
+    plan = PLANS.get(case.system.removeprefix(RANDOM))
+    if plan is None:
+        known = ", ".join(RANDOM + name for name in PLANS)
+        raise ConfigurationError(f"expected a random system of a known plan ({known}), not {case.system}")
+    return draw_system(case.seed, plan if case.train_share is None else plan.with_train(case.train_share))

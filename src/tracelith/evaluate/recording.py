@@ -1,0 +1,96 @@
+"""Finished cases as lines of a file, so that a long evaluation that was ended goes on where it stopped.
+
+One JSON object per line: {"version", "case", "seconds", "spans", "rows"}; rows by column. A line that was cut off while
+it was written (a kill, a full disk) is recognised, and its case is run again.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from tracelith.evaluate.claims import Case
+from tracelith.evaluate.judging import CASE_COLUMNS, JUDGED
+from tracelith.evaluate.one_case import CaseResult
+from tracelith.model.errors import InputError
+
+__all__ = ["FILE", "VERSION", "read_results", "write_result"]
+
+FILE = "cases.jsonl"
+
+VERSION = 1
+"""Raised when what a case means or how it is judged changes: older results are then run again, not mixed in."""
+
+_OWN_COLUMNS = [name for name in JUDGED if name not in CASE_COLUMNS]
+
+
+def write_result(folder: Path, result: CaseResult) -> None:
+    """Appends the result to the folder's file, on disk when this returns."""
+    columns = result.rows.select(_OWN_COLUMNS).to_dict(as_series=False)
+    line = {
+        "version": VERSION,
+        "case": asdict(result.case),
+        "seconds": result.seconds,
+        "spans": result.spans,
+        "rows": columns,
+    }
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    with (folder / FILE).open("ab+") as file:
+        file.write(text if _ends_in_line(file) else b"\n" + text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ends_in_line(file: BinaryIO) -> bool:
+    """Whether what is written next begins a line: it does not after a line that was cut off."""
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
+
+
+def read_results(folder: Path, cases: Sequence[Case]) -> dict[Case, CaseResult]:
+    """What the folder holds of these cases; the folder need not exist.
+
+    Raises:
+        InputError: the folder's file cannot be read.
+    """
+    path = folder / FILE
+    wanted = {case: case for case in cases}
+    found: dict[Case, CaseResult] = {}
+    try:
+        lines = path.read_bytes().splitlines() if path.exists() else []
+    except OSError as problem:
+        raise InputError(f"{path}: expected results of an evaluation, but it cannot be read: {problem}") from problem
+    for line in lines:
+        record = _parsed(line)
+        if record is not None and (case := _case(record["case"])) in wanted:
+            found[case] = CaseResult(case, _rows(case, record["rows"]), record["seconds"], record["spans"])
+    return found
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    sound = isinstance(record, dict) and record.get("version") == VERSION
+    return record if sound and {"case", "seconds", "spans", "rows"} <= record.keys() else None
+
+
+def _case(record: dict[str, Any]) -> Case | None:
+    known = {field.name for field in fields(Case)}
+    if record.keys() != known:
+        return None
+    return Case(**(record | {"detectors": tuple(record["detectors"])}))
+
+
+def _rows(case: Case, columns: dict[str, list[Any]]) -> pl.DataFrame:
+    frame = pl.DataFrame(columns, schema={name: JUDGED[name] for name in _OWN_COLUMNS})
+    known = {"case": case.name} | {name: getattr(case, name) for name in list(CASE_COLUMNS)[1:]}
+    filled = [pl.lit(value, CASE_COLUMNS[name]).alias(name) for name, value in known.items()]
+    return frame.with_columns(filled).select(list(JUDGED))

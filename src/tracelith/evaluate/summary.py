@@ -1,0 +1,169 @@
+"""The result of an evaluation as one JSON document, schema ``tracelith.evaluation/1``.
+
+Keys are promises: within a major version fields are added, never renamed or removed.
+
+    schema, version (of Tracelith), set, seed
+    cases       {done, seconds, spans}
+    methods     [{name, title, explanation}]
+    detectors   [{name, question, subject, kind, unit}]
+    scores      [Score] of cases under ordinary conditions
+    degradation [{condition, at, ...Score}] of all cases that differ by that condition only, and their ordinary ones
+    misses      [{case, system, seed, weeks, traces, method, detector, subject, claimed, positive, estimate, low, high,
+                value}] what our own pipeline got wrong, at most MOST_MISSES of each detector
+    thresholds  [Outcome]; met: all of them are
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+import tracelith
+from tracelith.evaluate.claims import Method
+from tracelith.evaluate.detectors import DETECTORS
+from tracelith.evaluate.one_case import CaseResult
+from tracelith.evaluate.scoring import Score, score_all
+from tracelith.evaluate.thresholds import Outcome, Threshold, check
+
+__all__ = ["CONDITIONS", "MOST_MISSES", "SCHEMA", "Degraded", "Summary", "summarise"]
+
+SCHEMA = "tracelith.evaluation/1"
+
+CONDITIONS = ("sampling", "lost", "skew_ms", "weeks", "train_share")
+"""Fields of a case by which results are also told apart."""
+
+MOST_MISSES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """The score under one value of one condition."""
+
+    condition: str
+    at: float
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything measured; see the module for its JSON form.
+
+    Attributes:
+        judged: all rows of JUDGED.
+    """
+
+    set_name: str
+    seed: int
+    results: tuple[CaseResult, ...]
+    methods: tuple[Method, ...]
+    judged: pl.DataFrame
+    scores: tuple[Score, ...]
+    degradation: tuple[Degraded, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def met(self) -> bool:
+        """Whether every threshold is met."""
+        return all(outcome.met for outcome in self.outcomes)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        asked = set(self.judged["detector"].unique())
+        return {
+            "schema": SCHEMA,
+            "version": tracelith.__version__,
+            "set": self.set_name,
+            "seed": self.seed,
+            "cases": {
+                "done": len(self.results),
+                "seconds": round(sum(result.seconds for result in self.results), 1),
+                "spans": sum(result.spans for result in self.results),
+            },
+            "methods": [{"name": one.name, "title": one.title, "explanation": one.explanation} for one in self.methods],
+            "detectors": [
+                {
+                    "name": one.name,
+                    "question": one.question,
+                    "subject": one.subject,
+                    "kind": one.kind,
+                    "unit": one.unit,
+                    "relative": one.relative,
+                }
+                for one in DETECTORS
+                if one.name in asked
+            ],
+            "scores": [one.document() for one in self.scores],
+            "degradation": [
+                {"condition": one.condition, "at": one.at, **one.score.document()} for one in self.degradation
+            ],
+            "misses": _misses(self.judged).to_dicts(),
+            "thresholds": [one.document() for one in self.outcomes],
+            "met": self.met,
+        }
+
+
+def summarise(
+    results: Sequence[CaseResult],
+    *,
+    set_name: str,
+    seed: int,
+    methods: Sequence[Method],
+    thresholds: Sequence[Threshold],
+) -> Summary:
+    """Scores, degradation and thresholds of these results."""
+    places = {one.name: place for place, one in enumerate(methods)}
+    order = {one.name: place for place, one in enumerate(DETECTORS)}
+    judged = pl.concat([result.rows for result in results]).sort(
+        pl.col("detector").replace_strict(order, default=len(order)),
+        pl.col("method").replace_strict(places, default=len(places)),
+        "case",
+        "subject",
+    )
+    scores = score_all(judged.filter(pl.col("varies") == ""))
+    return Summary(
+        set_name,
+        seed,
+        tuple(results),
+        tuple(methods),
+        judged,
+        tuple(scores),
+        tuple(_degradation(judged)),
+        tuple(check(scores, thresholds)),
+    )
+
+
+def _degradation(judged: pl.DataFrame) -> list[Degraded]:
+    """Scores by condition."""
+    found = []
+    for condition in CONDITIONS:
+        rows = _comparable(judged, condition)
+        for (at,), part in sorted(rows.partition_by(condition, as_dict=True, maintain_order=True).items()):
+            found += [Degraded(condition, float(at), one) for one in score_all(part)]
+    return found
+
+
+def _comparable(judged: pl.DataFrame, condition: str) -> pl.DataFrame:
+    """Cases that differ by the condition only, and the ordinary ones of the same systems."""
+    ordinary = judged.filter(pl.col("varies") == "")
+    if condition == "train_share":  # how a system is released, and no defect of what is observed: all are ordinary
+        return ordinary.filter(pl.col(condition).is_not_null())
+    varied = judged.filter(pl.col("varies") == condition)
+    same = ["system", "seed", "detector", "method"]
+    return pl.concat([ordinary.join(varied.select(same).unique(), on=same, how="semi", maintain_order="left"), varied])
+
+
+def _misses(judged: pl.DataFrame) -> pl.DataFrame:
+    """What our own pipeline got wrong under ordinary conditions, or did not say."""
+    exact = [one.name for one in DETECTORS if one.exact]
+    wrong_claim = pl.col("positive").is_not_null() & pl.col("claimed").ne_missing(pl.col("positive"))
+    outside = (pl.col("value") < pl.col("low") - 1e-9) | (pl.col("value") > pl.col("high") + 1e-9)
+    inexact = pl.col("detector").is_in(exact) & (pl.col("estimate") != pl.col("value"))
+    wrong = judged.filter(
+        pl.col("method") == "tracelith",
+        pl.col("varies") == "",
+        wrong_claim | (outside | inexact).fill_null(value=False),
+    )
+    columns = ["case", "system", "seed", "weeks", "traces", "method", "detector", "subject", "claimed", "positive"]
+    chosen = wrong.group_by("detector", maintain_order=True).head(MOST_MISSES)
+    return chosen.select(*columns, "estimate", "low", "high", "value")

@@ -1,0 +1,131 @@
+"""Which services are bound together, and how often deployments coincide: from habits and many years of releases.
+
+The true rate of a coincidence is that of REFERENCE_RUNS further runs of the same system. What the calendar explains is
+found by comparing a service of one run with another service of the *other* runs: weekdays, working hours and the
+departures of regular trains are the same in all of them, and nothing else is.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelith.evaluate.claims import Truth, pair_subject
+from tracelith.simulate import Simulation, simulate
+from tracelith.simulate.topology import System
+
+__all__ = ["deployment_truths", "directed_subject"]
+
+REFERENCE_RUNS = 24
+WINDOW_US = 30 * 60 * 1_000_000
+"""Half width of a coincidence, as the metrics define it."""
+BOUND, APART = 0.5, 0.0
+"""A pair is planted if one of the two takes the other along this often; rarer planted company is judged by nobody."""
+FEWEST_DEPLOYMENTS = 5
+LOCKSTEP, FREE = 0.4, 0.2
+"""True lockstep excess from which a system moves together, and below which it does not; between them nobody judges."""
+WORKING_HOURS = 45
+"""Hours of a week in which the simulated teams deploy: eight to seventeen o'clock on five days."""
+
+Times = dict[str, list[NDArray[np.int64]]]
+
+
+def directed_subject(service: str, given: str) -> str:
+    """Share of the deployments of ``service`` that lie near one of ``given``."""
+    return f"{service} with {given}"
+
+
+def deployment_truths(simulation: Simulation) -> list[Truth]:
+    """Pairs, their rates and excesses, and the lockstep of the whole system."""
+    counts = simulation.truth["deployments"]["count"]
+    services = sorted(name for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
+    runs = _reference(simulation)
+    truths: list[Truth] = list(_pairs(simulation, services))
+    for a, b in combinations(services, 2):
+        truths += [*_rate(runs, a, b), *_rate(runs, b, a)]
+    return [*truths, *_lockstep(simulation, runs)]
+
+
+def _pairs(simulation: Simulation, services: list[str]) -> Iterator[Truth]:
+    bound = {tuple(pair["services"]): _company(pair) for pair in simulation.truth["deployments"]["bound"]}
+    for pair in combinations(services, 2):
+        company = bound.get(pair, 0.0)
+        positive = True if company >= BOUND else False if company <= APART else None
+        yield Truth("codeployment-pair", pair_subject(*pair), positive=positive, value=company)
+
+
+def _company(pair: dict[str, float]) -> float:
+    return max(pair["share_of_a"], pair["share_of_b"])
+
+
+def _reference(simulation: Simulation) -> Times:
+    """Deployment times of each service in further runs of the same system and period."""
+    weeks = round((simulation.end - simulation.start) / timedelta(weeks=1))
+    times: Times = {service.name: [] for service in simulation.system.services}
+    for number in range(REFERENCE_RUNS):
+        run = _run(simulation.system, simulation.seed + 1_000_003 * (number + 1), weeks, simulation.end)
+        for name, moments in run.items():
+            times[name].append(moments)
+    return times
+
+
+def _run(system: System, seed: int, weeks: int, end: datetime) -> dict[str, NDArray[np.int64]]:
+    moments: dict[str, list[int]] = {service.name: [] for service in system.services}
+    for row in simulate(system, seed=seed, weeks=weeks, traces=1, until=end).deployments:
+        moments[row.service].append(row.at_us)
+    return {name: np.array(found, np.int64) for name, found in moments.items()}
+
+
+def _near(times: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool, one per time: one of the others (sorted) lies within the window."""
+    found: NDArray[np.bool_] = np.searchsorted(others, times - WINDOW_US) < np.searchsorted(
+        others, times + WINDOW_US, side="right"
+    )
+    return found
+
+
+def _rate(runs: Times, service: str, given: str) -> Iterator[Truth]:
+    together = calendar = trials = 0
+    for number, own in enumerate(runs[service]):
+        trials += own.size
+        together += int(_near(own, runs[given][number]).sum())
+        calendar += int(_near(own, runs[given][number - 1]).sum())
+    if not trials:
+        return
+    rate, base = together / trials, calendar / trials
+    subject = directed_subject(service, given)
+    yield Truth("codeployment-rate", subject, value=rate)
+    if base < 1:
+        yield Truth("codeployment-excess", subject, value=(rate - base) / (1 - base))
+
+
+def _lockstep(simulation: Simulation, runs: Times) -> Iterator[Truth]:
+    active = [name for name, moments in runs.items() if sum(part.size for part in moments)]
+    if len(active) < 2:
+        return
+    alone, number = np.zeros(len(active)), np.zeros(len(active))
+    for run in range(REFERENCE_RUNS):
+        everything = np.sort(np.concatenate([runs[name][run] for name in active]))
+        for place, name in enumerate(active):
+            own = runs[name][run]
+            near = np.searchsorted(everything, own + WINDOW_US, side="right") - np.searchsorted(
+                everything, own - WINDOW_US
+            )
+            mine = np.searchsorted(own, own + WINDOW_US, side="right") - np.searchsorted(own, own - WINDOW_US)
+            alone[place] += int((near == mine).sum())
+            number[place] += own.size
+    solo = float(np.mean(alone / number))
+    excess = 1 - solo / _independent(simulation, number / REFERENCE_RUNS)
+    positive = True if excess >= LOCKSTEP else False if excess < FREE else None
+    yield Truth("solo-rate", "system", value=solo)
+    yield Truth("lockstep-excess", "system", value=excess)
+    yield Truth("lockstep", "system", positive=positive, value=excess)
+
+
+def _independent(simulation: Simulation, counts: NDArray[np.float64]) -> float:
+    """Share of deployments that would be alone if all services deployed independently in working hours."""
+    hours = (simulation.end - simulation.start) / timedelta(weeks=1) * WORKING_HOURS
+    missed = np.log(np.maximum(1 - 2 * WINDOW_US / 3.6e9 * counts / hours, 1e-300))
+    return float(np.mean(np.exp(missed.sum() - missed)))
