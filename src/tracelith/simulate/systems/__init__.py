@@ -1,9 +1,10 @@
-"""The systems that can be simulated, one module each."""
+"""The systems that can be simulated by name: stories, one module each, and random ones that the run's seed draws."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from tracelith.model.errors import ConfigurationError
+from tracelith.simulate.random_systems import PLANS, draw_system
 from tracelith.simulate.systems.fifty import FIFTY
 from tracelith.simulate.systems.gateway import GATEWAY
 from tracelith.simulate.systems.healthy import HEALTHY
@@ -15,24 +16,30 @@ from tracelith.simulate.systems.trading import TRADING
 from tracelith.simulate.systems.train import TRAIN
 from tracelith.simulate.topology import System
 
-__all__ = ["SYSTEMS", "find_system"]
+__all__ = ["RANDOM_SYSTEMS", "SYSTEMS", "find_system"]
 
 _STORIES = (LOGIN, KAFKA, PAYMENT, FIFTY, HEALTHY, TRAIN, TRADING, MODULAR, GATEWAY)
 _ALL = {system.name: system for system in _STORIES}
 
 SYSTEMS: Mapping[str, str] = MappingProxyType({name: system.title for name, system in _ALL.items()})
-"""Name to one-line description."""
+"""Name of a story to its one-line description."""
+
+RANDOM_SYSTEMS: Mapping[str, str] = MappingProxyType({f"random-{name}": plan.title for name, plan in PLANS.items()})
+"""Likewise of the plans from which systems are drawn."""
 
 
 def find_system(system: str | System, *, weeks: int, traces: int, seed: int) -> System:
     """The system of that name, or the one given, if it can be run that long.
 
+    Args:
+        seed: of the run; it draws the system too, where the name is one of RANDOM_SYSTEMS.
+
     Raises:
         ConfigurationError: says everything that is wrong.
     """
     problems = []
-    if isinstance(system, str) and system not in _ALL:
-        problems.append(f"there is no system {system!r}; choose one of {', '.join(_ALL)}")
+    if isinstance(system, str) and system not in _ALL and system not in RANDOM_SYSTEMS:
+        problems.append(f"there is no system {system!r}; choose one of {', '.join((*_ALL, *RANDOM_SYSTEMS))}")
     if weeks < 1:
         problems.append(f"weeks must be at least 1, not {weeks}")
     if traces < 1:
@@ -41,4 +48,6 @@ def find_system(system: str | System, *, weeks: int, traces: int, seed: int) -> 
         problems.append(f"seed must not be negative, not {seed}")
     if problems:
         raise ConfigurationError("; ".join(problems))
-    return _ALL[system] if isinstance(system, str) else system
+    if not isinstance(system, str):
+        return system
+    return _ALL[system] if system in _ALL else draw_system(seed, PLANS[system.removeprefix("random-")])
