@@ -170,11 +170,62 @@ def simulate(
     weeks: Annotated[int, typer.Option(min=1, help="Length of the period.")] = DEFAULT_WEEKS,
     traces: Annotated[int, typer.Option(min=1, help="Requests from outside.")] = DEFAULT_TRACES,
     until: Annotated[str | None, typer.Option(help="End of the period, ISO time (UTC); now by default.")] = None,
+    encoding: Annotated[
+        Literal["json", "protobuf"], typer.Option(help="Lines of OTLP/JSON, or OTLP protobuf; both gzipped.")
+    ] = "json",
+    sampling: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", min=0, max=1, help="Keep whole traces with this probability.", show_default="all are kept"
+        ),
+    ] = None,
+    sampling_unknown: Annotated[
+        bool, typer.Option("--sampling-unknown", help="Do not write the probability into the trace state.")
+    ] = False,
+    keep_slow: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            min=0,
+            help="Sample by the tail: keep failed traces and those that take longer; P of the others.",
+            show_default=False,
+        ),
+    ] = None,
+    lost: Annotated[float, typer.Option(metavar="SHARE", min=0, max=1, help="Spans that never arrive.")] = 0.0,
+    duplicated: Annotated[
+        float, typer.Option(metavar="SHARE", min=0, max=1, help="Exported batches that arrive twice.")
+    ] = 0.0,
+    skew_ms: Annotated[float, typer.Option(metavar="MS", min=0, help="Typical error of a host's clock.")] = 0.0,
+    kindless: Annotated[
+        list[str] | None, typer.Option(metavar="SERVICE", help="Writes spans without a kind; may be repeated.")
+    ] = None,
+    sidecar: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE", help="With a mesh proxy in front that writes spans; may be repeated."),
+    ] = None,
+    silent: Annotated[
+        list[str] | None, typer.Option(metavar="SERVICE", help="Writes no spans itself; may be repeated.")
+    ] = None,
 ) -> None:
-    """Write a simulated system as OTLP, with deployments.csv and the planted truth beside it."""
-    from tracelith.cli.simulating import write_system
+    """Write a simulated system as OTLP, with deployments.csv and the planted truth beside it.
 
-    write_system(system, out, seed=seed, weeks=weeks, traces=traces, until=until)
+    The spans arrive as they would from flawless instrumentation unless an option says otherwise; truth.json lists what
+    was done to them.
+    """
+    from dataclasses import replace
+
+    from tracelith.cli.simulating import sampling_defects, write_system
+
+    defects = replace(
+        sampling_defects(sampling, unknown=sampling_unknown, keep_slow_ms=keep_slow),
+        lost_spans=lost,
+        duplicated_batches=duplicated,
+        skew_ms=skew_ms,
+        kindless=tuple(kindless or ()),
+        sidecars=tuple(sidecar or ()),
+        silent=tuple(silent or ()),
+    )
+    write_system(system, out, seed=seed, weeks=weeks, traces=traces, until=until, defects=defects, file_format=encoding)
 
 
 @app.command()

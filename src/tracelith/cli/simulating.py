@@ -7,15 +7,45 @@ import typer
 
 from tracelith.cli.options import parse_time_ns
 from tracelith.cli.workspace import bar
-from tracelith.simulate import simulate, write
+from tracelith.model.errors import InputError
+from tracelith.simulate import Defects, FileFormat, HeadSampling, TailSampling, simulate, write
 
-__all__ = ["write_system"]
+__all__ = ["sampling_defects", "write_system"]
 
 
-def write_system(system: str, out: Path, *, seed: int, weeks: int, traces: int, until: str | None) -> None:
+def write_system(
+    system: str,
+    out: Path,
+    *,
+    seed: int,
+    weeks: int,
+    traces: int,
+    until: str | None,
+    defects: Defects,
+    file_format: FileFormat,
+) -> None:
     """Writes the simulated system into the folder and says how much there is."""
     end = None if until is None else datetime.fromtimestamp(parse_time_ns(until, option="--until") / 1e9, UTC)
-    simulation = simulate(system, seed=seed, weeks=weeks, traces=traces, until=end)
+    simulation = simulate(system, seed=seed, weeks=weeks, traces=traces, until=end, defects=defects)
     with bar("simulating") as advance:
-        spans = write(simulation, out, on_progress=advance)
+        spans = write(simulation, out, file_format=file_format, on_progress=advance)
     typer.echo(f"{spans:,} spans of {traces:,} requests and {len(simulation.deployments)} deployments in {out}")
+
+
+def sampling_defects(share: float | None, *, unknown: bool, keep_slow_ms: float | None) -> Defects:
+    """What the options of sampling ask for.
+
+    Raises:
+        InputError: one of them says nothing without another.
+    """
+    if share is None:
+        if unknown:
+            raise InputError("--sampling-unknown says how --sampling is written; give its probability, as in .1")
+        if keep_slow_ms is not None:
+            raise InputError(
+                "--keep-slow needs --sampling: the share kept of the traces that are fast and did not fail"
+            )
+        return Defects()
+    if keep_slow_ms is not None:
+        return Defects(tail=TailSampling(slower_than_ms=keep_slow_ms, base=share))
+    return Defects(head=HeadSampling(share, threshold_written=not unknown))

@@ -12,7 +12,7 @@ simulation, truth, files    one reproducible run; what is true of it; the run as
 
 from tracelith.simulate.defects import NO_DEFECTS, Defects, HeadSampling, TailSampling
 from tracelith.simulate.encoding import JSON, PROTOBUF, Encoding
-from tracelith.simulate.files import write
+from tracelith.simulate.files import FileFormat, write
 from tracelith.simulate.rollouts import Deployment
 from tracelith.simulate.simulation import DEFAULT_TRACES, DEFAULT_WEEKS, SYSTEMS, Batch, Simulation, simulate
 
@@ -27,6 +27,7 @@ __all__ = [
     "Defects",
     "Deployment",
     "Encoding",
+    "FileFormat",
     "HeadSampling",
     "Simulation",
     "TailSampling",
