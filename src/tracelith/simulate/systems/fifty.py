@@ -175,8 +175,8 @@ FIFTY = System(
     services=tuple(_BY_NAME.values()),
     entries=tuple(_entries()),
     consumers=(),
-    habits=tuple(ReleaseHabit(members, per_week=1.3, within_min=25, follows=0.9) for members in _BUSINESSES.values()),
-    trains=(Train(tuple(_BY_NAME), share=0.75, weekday=1, hour=14.0, within_min=55),),
+    habits=tuple(ReleaseHabit(members, per_week=1.6, within_min=25, follows=0.9) for members in _BUSINESSES.values()),
+    trains=(Train(tuple(_BY_NAME), share=0.85, weekday=1, hour=14.0, within_min=55),),
     network=NETWORK,
     incidents=(
         Outage(tuple(_BY_NAME), Moments(at=(_RESTART,)), minutes=25, share=0.97),

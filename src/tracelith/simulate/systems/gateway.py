@@ -19,7 +19,8 @@ the basket from **basket**, prices and **shipping**. Each of them answers from i
 There is never more than one hop, and the page takes as long as its slowest part, not as long as all of them together.
 
 Gateway can do without most of them. It waits a few hundred milliseconds; if the reviews do not come, it shows the page
-without reviews. Only the product and the basket themselves have to be there.
+without reviews. That happens: reviews and recommendations are not the most careful of teams, and a request in two
+hundred fails with them. Only the product and the basket themselves have to be there.
 
 Ten services, nine databases, and nobody's release is anybody else's business: each team deploys at its own pace, some
 daily, some twice a month. There is nothing here to warn about, although everything goes through one place.
@@ -79,10 +80,10 @@ _price = Operation(
     ),
 )
 _availability = _lookup(_stock, "/stock/{id}", "stock_items")
-_opinions = _lookup(_reviews, "/products/{id}/reviews", "reviews")
+_opinions = _lookup(_reviews, "/products/{id}/reviews", "reviews", Answer(0.006, 500))
 _offer = _lookup(_offers, "/offers", "offers")
 _images = _lookup(_media, "/products/{id}/images", "images")
-_similar = _lookup(_recommendations, "/recommendations/{id}", "neighbours", work(2.0, 8))
+_similar = _lookup(_recommendations, "/recommendations/{id}", "neighbours", work(2.0, 8), Answer(0.004, 500))
 _options = _lookup(_shipping, "/shipping-options", "tariffs")
 _show_basket = _lookup(_basket, "/baskets/{id}", "baskets")
 _change_basket = Operation(
@@ -151,9 +152,9 @@ GATEWAY = System(
         _shipping,
     ),
     entries=(
-        Entry(_product_page, share=42),
-        Entry(_home, share=26),
-        Entry(_basket_page, share=20),
+        Entry(_product_page, share=46),
+        Entry(_home, share=24),
+        Entry(_basket_page, share=18),
         Entry(_fill, share=12),
     ),
     consumers=(
