@@ -46,12 +46,13 @@ class _Stretch:
 
 @dataclass(slots=True)
 class _Arrival:
-    """Requests reached a service that they wait for."""
+    """Requests reached a service that they wait for; decisive: on the path that their latency lies on."""
 
     request: Ints
     at_us: Micros
     hops: int
     over_queue: bool
+    decisive: NDArray[np.bool_]
 
 
 class Ledger:
@@ -70,7 +71,8 @@ class Ledger:
     def arrive(self, spans: OpenSpans, at_us: Micros) -> None:
         """The requests reached the service of these spans."""
         if spans.awaited:
-            self._arrivals.append(_Arrival(spans.request, at_us.copy(), spans.hops, spans.over_queue))
+            decisive = np.ones(at_us.size, bool)
+            self._arrivals.append(_Arrival(spans.request, at_us.copy(), spans.hops, spans.over_queue, decisive))
 
     def mark(self) -> tuple[int, int]:
         """This moment of the diary."""
@@ -86,6 +88,7 @@ class Ledger:
         for arrival in self._arrivals[since[1] :]:
             kept = arrival.at_us < limit[arrival.request]
             arrival.request, arrival.at_us = arrival.request[kept], arrival.at_us[kept]
+            arrival.decisive = arrival.decisive[kept]
 
     def drop(self, since: tuple[int, int], until: tuple[int, int], spans: OpenSpans, rows: NDArray[np.intp]) -> None:
         """What these rows of the spans did between two marks was over before what they waited for otherwise."""
@@ -93,6 +96,8 @@ class Ledger:
         dropped[spans.request[rows]] = True
         for stretch in self._stretches[since[0] : until[0]]:
             stretch.end_us = np.where(dropped[stretch.request], stretch.start_us, stretch.end_us)
+        for arrival in self._arrivals[since[1] : until[1]]:
+            arrival.decisive = arrival.decisive & ~dropped[arrival.request]
 
     def places(self) -> tuple[Place, ...]:
         """Every place that was written about, in order of first mention."""
@@ -106,14 +111,16 @@ class Ledger:
             spent[column[stretch.place]][stretch.request] += stretch.end_us - stretch.start_us
         return np.ascontiguousarray(spent.T)
 
-    def hops(self, *, over_queues: bool) -> NDArray[np.int64]:
+    def hops(self, *, over_queues: bool, decisive: bool = False) -> NDArray[np.int64]:
         """int64[requests], the longest chain of services that wait for each other, without the first one.
 
         Args:
             over_queues: also those that wait for the answer to a message.
+            decisive: without branches that others outlasted, so that only chains count that limit the latency.
         """
         deepest = np.zeros(self._requests, np.int64)
         for arrival in self._arrivals:
             if over_queues or not arrival.over_queue:
-                deepest[arrival.request] = np.maximum(deepest[arrival.request], arrival.hops)
+                counted = arrival.request[arrival.decisive] if decisive else arrival.request
+                deepest[counted] = np.maximum(deepest[counted], arrival.hops)
         return deepest
