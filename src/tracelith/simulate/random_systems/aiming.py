@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 _REQUESTS = 6_000
 _SLOWEST = 0.99  # what is called the tail
-_STEPS = 32  # strengths tried between the weakest and the strongest
+_STEPS = 128  # strengths tried between the weakest and the strongest
 _HORIZON_US = 30 * 86_400_000_000
 
 

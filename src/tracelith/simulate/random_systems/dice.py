@@ -55,9 +55,9 @@ class Dice:
         """So many different items, or all of them if there are fewer, in the order drawn."""
         return [items[index] for index in self.rng.permutation(len(items))[:count].tolist()]
 
-    def latency(self, median_ms: float, tail: tuple[float, float] = (3.0, 6.0)) -> Latency:
+    def latency(self, median_ms: float, tail: tuple[float, float] = (2.5, 5.0)) -> Latency:
         """A latency around this median, whose p99 is within these multiples of its own median."""
-        median = max(self.around(median_ms, 1.6), 0.05)
+        median = max(self.around(median_ms, 1.4), 0.05)
         return Latency(median, rounded(median * self.between(tail)))
 
     def work(self, median_ms: float) -> Work:

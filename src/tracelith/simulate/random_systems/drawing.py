@@ -25,9 +25,7 @@ def draw_system(seed: int, plan: SystemPlan) -> System:
     dice = Dice.named(seed, f"{plan.name} flows")
     shape = dice.pick(plan.shapes)
     draft = draw_ordinary(dice, shape, fresh=plan.tails.planted if plan.tails else 0.0)
-    tails = (
-        plant_tails(Dice.named(seed, f"{plan.name} tails"), shape, draft, plan.tails, _NETWORK) if plan.tails else []
-    )
+    tails = plant_tails(Dice.named(seed, f"{plan.name} tails"), draft, plan.tails, _NETWORK) if plan.tails else []
     names = [service.name for service in draft.services]
     dice = Dice.named(seed, f"{plan.name} releases")
     releasing = dice.pick(plan.releasing)

@@ -9,7 +9,7 @@ from tracelith.simulate.latency import Episodes, Latency, Queueing
 from tracelith.simulate.random_systems.aiming import Place, aimed_strength, tail_share
 from tracelith.simulate.random_systems.dice import Dice, rounded
 from tracelith.simulate.random_systems.draft import CallDraft, EntryDraft, OperationDraft, SystemDraft
-from tracelith.simulate.random_systems.plans import Cause, Shape, Tails
+from tracelith.simulate.random_systems.plans import Cause, Tails
 from tracelith.simulate.random_systems.vocabulary import plural
 from tracelith.simulate.random_systems.weaving import new_operation
 
@@ -23,7 +23,7 @@ class PlantedTail:
     """A hop that makes the slowest requests of an entry operation slow.
 
     Attributes:
-        service, operation: of the entry. hop: the service in which, or the peer for which ``waiting`` waits.
+        service, operation: of the entry. hop: the service in which, or the peer for which ``caller`` waits.
         kind: service, datastore or external. share: of the slowest percent's extra time, about.
         told: the cause for people.
     """
@@ -31,7 +31,7 @@ class PlantedTail:
     service: str
     operation: str
     hop: str
-    waiting: str
+    caller: str
     kind: str
     cause: Cause
     share: float
@@ -43,7 +43,7 @@ class PlantedTail:
             "service": self.service,
             "operation": self.operation,
             "hop": self.hop,
-            "waiting": self.waiting,
+            "caller": self.caller,
             "kind": self.kind,
             "cause": self.cause,
             "aimed_share": self.share,
@@ -55,7 +55,6 @@ class _Ground:
     """What a cause is planted in."""
 
     dice: Dice
-    shape: Shape
     draft: SystemDraft
     network: Latency
 
@@ -79,9 +78,9 @@ class _Placed:
     calls: tuple[CallDraft, ...] = ()
 
 
-def plant_tails(dice: Dice, shape: Shape, draft: SystemDraft, tails: Tails, network: Latency) -> list[PlantedTail]:
+def plant_tails(dice: Dice, draft: SystemDraft, tails: Tails, network: Latency) -> list[PlantedTail]:
     """Plants a hop below each entry operation whose chain serves nobody else; those where none fits stay ordinary."""
-    ground = _Ground(dice, shape, draft, network)
+    ground = _Ground(dice, draft, network)
     planted = [_plant(ground, entry, tails) for entry in draft.entries if entry.fresh]
     return [tail for tail in planted if tail is not None]
 
@@ -136,17 +135,17 @@ def _stalls(ground: _Ground, where: OperationDraft) -> _Placed:
         return Stall(Episodes(rounded(shortest_s * rarely), shortest_s, rounded(shortest_s * 8), 1.6))
 
     told = "each of its instances stalls again and again, and whoever comes meanwhile waits"
-    return _inside(where, where.before, step, (0.002, 2.0), told)
+    return _inside(where, where.before, step, (0.0003, 2.0), told)
 
 
 def _queueing(ground: _Ground, where: OperationDraft) -> _Placed:
-    name, busy = f"{where.service.name} connections", ground.dice.pick((0.5, 0.65, 0.8))
+    name, busy = f"{where.service.name} connections", ground.dice.pick((0.3, 0.5, 0.7))
 
     def step(burst_ms: float) -> Step:
-        return Wait(Queueing(name, busy, burst_ms, slot_ms=20.0))
+        return Wait(Queueing(name, busy, burst_ms, slot_ms=10.0))
 
     told = "requests queue there for a connection that others keep busy"
-    return _inside(where, where.before, step, (2.0, 600.0), told)
+    return _inside(where, where.before, step, (0.3, 600.0), told)
 
 
 def _heavy_requests(ground: _Ground, where: OperationDraft) -> _Placed:
@@ -155,7 +154,7 @@ def _heavy_requests(ground: _Ground, where: OperationDraft) -> _Placed:
     def step(median_ms: float) -> Step:
         return Sometimes(share, (Work(Latency(median_ms, rounded(median_ms * 3))),))
 
-    return _inside(where, where.before, step, (5.0, 3_000.0), "a few requests are much more work there than the others")
+    return _inside(where, where.before, step, (1.0, 3_000.0), "a few requests are much more work there than the others")
 
 
 def _inside(
@@ -177,7 +176,7 @@ def _slow_table(ground: _Ground, where: OperationDraft) -> _Placed | None:
 
     told = f"{name}: some statements on its table {table} take very long"
     hop = f"{database.system} {database.namespace}"
-    return _Placed(where.data, step, (3.0, 400.0), (name, database.address), hop, "datastore", told)
+    return _Placed(where.data, step, (1.5, 400.0), (name, database.address), hop, "datastore", told)
 
 
 def _slow_peer(_ground: _Ground, where: OperationDraft) -> _Placed:
@@ -188,7 +187,7 @@ def _slow_peer(_ground: _Ground, where: OperationDraft) -> _Placed:
         return External(address, "POST", "/v1/requests", Latency(40.0, rounded(40.0 * ratio)))
 
     told = f"{name}: {address}, which belongs to somebody else, sometimes answers late"
-    return _Placed(where.data, step, (1.3, 60.0), (name, address), address, "external", told)
+    return _Placed(where.data, step, (1.05, 60.0), (name, address), address, "external", told)
 
 
 def _fan_out(ground: _Ground, where: OperationDraft) -> _Placed | None:
@@ -197,7 +196,7 @@ def _fan_out(ground: _Ground, where: OperationDraft) -> _Placed | None:
     if not later or not where.hops:
         return None
     leaf = ground.dice.pick(later)
-    operation = new_operation(ground.dice, ground.shape, draft, leaf)
+    operation = new_operation(ground.dice, draft, leaf)
     draft.operations.remove(operation)
     legs = ground.dice.whole((4, 7))
     calls = tuple(CallDraft(operation, together=True) for _ in range(legs))
@@ -206,7 +205,7 @@ def _fan_out(ground: _Ground, where: OperationDraft) -> _Placed | None:
         return Work(Latency(4.0, rounded(4.0 * ratio)))
 
     told = f"{where.service.name} asks {leaf.name} {legs} times at once, and the slowest answer decides"
-    return _Placed(operation.after, step, (1.5, 150.0), (leaf.name, ""), leaf.name, "service", told, calls)
+    return _Placed(operation.after, step, (1.2, 150.0), (leaf.name, ""), leaf.name, "service", told, calls)
 
 
 _PLACES: dict[Cause, Callable[[_Ground, OperationDraft], _Placed | None]] = {

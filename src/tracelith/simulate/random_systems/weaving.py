@@ -67,7 +67,8 @@ def draw_operation(
     Args:
         reuse: probability that the chain goes on with an operation that others call too; the plan's if not given.
     """
-    operation = new_operation(dice, shape, draft, service)
+    # Only where requests go anyway: long work on a side path would make the few that take it another kind of request.
+    operation = new_operation(dice, draft, service, steady=shape.steady if hops else 0.0)
     left = budget - operation.mean_spans
     if hops:
         target = _target(dice, shape, draft, service, hops=hops - 1, budget=left, reuse=reuse)
@@ -86,15 +87,19 @@ def draw_operation(
     return operation
 
 
-def new_operation(dice: Dice, shape: Shape, draft: SystemDraft, service: Service) -> OperationDraft:
-    """An operation that calls nobody yet, listed among those that others may call."""
+def new_operation(dice: Dice, draft: SystemDraft, service: Service, *, steady: float = 0.0) -> OperationDraft:
+    """An operation that calls nobody yet, listed among those that others may call.
+
+    Args:
+        steady: probability that it computes long, but always about equally long.
+    """
     number = draft.named[service.name]
     draft.named[service.name] += 1
     verb = VERBS[number % len(VERBS)] + ("" if number < len(VERBS) else str(number // len(VERBS) + 1))
     operation = _named(dice, draft, service, verb)
     operation.before += draft.waits[service.name]
     operation.before.append(dice.work(1.4))
-    if dice.chance(shape.steady):
+    if dice.chance(steady):
         operation.before.append(Task(f"{verb} {plural(service.name)}", (_steady(dice),)))
     if service.name in draft.own_data:
         operation.data += [_statement(dice, draft, service) for _ in range(dice.pick((1, 1, 1, 2)))]
@@ -121,9 +126,10 @@ def _draw_waits(dice: Dice, shape: Shape, service: Service) -> tuple[Step, ...]:
     if shape.queueing:
         steps.append(Wait(Queueing(f"{service.name} workers", *dice.pick(_QUEUES))))
     if dice.chance(shape.pauses):
-        length = dice.between((0.004, 0.012))
-        every = rounded(length * dice.between((120, 300)))
-        steps.append(Stall(Episodes(every, length, rounded(length * 4), 2.5)))
+        # Too rare to make the slowest percent, as collectors of garbage are set up to be.
+        length = dice.between((0.003, 0.008))
+        every = rounded(length * dice.between((400, 900)))
+        steps.append(Stall(Episodes(every, length, rounded(length * 2), 2.5)))
     return tuple(steps)
 
 
@@ -245,11 +251,11 @@ def _reach_the_others(dice: Dice, shape: Shape, draft: SystemDraft) -> None:
         tier = draft.tier_of(service)
         callers = [known for known in draft.operations if known.hops and draft.tier_of(known.service) < tier]
         if shape.small_entries and dice.chance(0.5):
-            draft.entries.append(EntryDraft(new_operation(dice, shape, draft, service), dice.between((0.3, 1.5))))
+            draft.entries.append(EntryDraft(new_operation(dice, draft, service), dice.between((0.3, 1.5))))
         elif len(draft.jobs) < 2 and dice.chance(0.3):
             draft.jobs.append(Entry(_job(dice, draft, service), nightly_hour=dice.between((0.5, 5.0))))
         elif callers:
-            call = CallDraft(new_operation(dice, shape, draft, service), share=dice.between((0.01, 0.06)))
+            call = CallDraft(new_operation(dice, draft, service), share=dice.between((0.01, 0.06)))
             dice.pick(callers).calls.append(call)
 
 
