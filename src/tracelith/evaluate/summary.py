@@ -4,6 +4,7 @@ Keys are promises: within a major version fields are added, never renamed or rem
 
     schema, version (of Tracelith), set, seed
     cases       {done, seconds, spans}
+    systems     [{system, healthy, cases, seeds, weeks, traces}] in order of name; weeks and traces as [least, most]
     methods     [{name, title, explanation}]
     detectors   [{name, question, subject, kind, unit}]
     scores      [Score] of cases under ordinary conditions
@@ -15,6 +16,7 @@ Keys are promises: within a major version fields are added, never renamed or rem
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -80,6 +82,7 @@ class Summary:
                 "seconds": round(sum(result.seconds for result in self.results), 1),
                 "spans": sum(result.spans for result in self.results),
             },
+            "systems": _systems(self.results),
             "methods": [{"name": one.name, "title": one.title, "explanation": one.explanation} for one in self.methods],
             "detectors": [
                 {
@@ -131,6 +134,26 @@ def summarise(
         tuple(_degradation(judged)),
         tuple(check(scores, thresholds)),
     )
+
+
+def _systems(results: Sequence[CaseResult]) -> list[dict[str, Any]]:
+    """What was run, by system."""
+    cases = sorted((result.case for result in results), key=lambda case: (case.system, case.healthy))
+    found = []
+    for (system, healthy), group in groupby(cases, key=lambda case: (case.system, case.healthy)):
+        members = list(group)
+        weeks, traces = [case.weeks for case in members], [case.traces for case in members]
+        found.append(
+            {
+                "system": system,
+                "healthy": healthy,
+                "cases": len(members),
+                "seeds": len({case.seed for case in members}),
+                "weeks": [min(weeks), max(weeks)],
+                "traces": [min(traces), max(traces)],
+            }
+        )
+    return found
 
 
 def _degradation(judged: pl.DataFrame) -> list[Degraded]:
