@@ -57,7 +57,7 @@ class Dice:
 
     def latency(self, median_ms: float, tail: tuple[float, float] = (2.5, 5.0)) -> Latency:
         """A latency around this median, whose p99 is within these multiples of its own median."""
-        median = max(self.around(median_ms, 1.4), 0.05)
+        median = max(self.around(median_ms, 1.3), 0.05)
         return Latency(median, rounded(median * self.between(tail)))
 
     def work(self, median_ms: float) -> Work:

@@ -196,8 +196,7 @@ def _fan_out(ground: _Ground, where: OperationDraft) -> _Placed | None:
     if not later or not where.hops:
         return None
     leaf = ground.dice.pick(later)
-    operation = new_operation(ground.dice, draft, leaf)
-    draft.operations.remove(operation)
+    operation = new_operation(ground.dice, draft, leaf, listed=False)
     legs = ground.dice.whole((4, 7))
     calls = tuple(CallDraft(operation, together=True) for _ in range(legs))
 

@@ -18,6 +18,7 @@ _HITS = (
     0.75,
     0.9,
 )  # shares of requests that caches answer; none of them makes a quantile of depth a toss-up
+_STATEMENT_TAIL = (2.5, 4.0)  # p99 in multiples of the median
 _QUEUES = ((0.1, 2.0), (0.2, 1.0), (0.3, 1.0))  # utilisation and burst_ms; few, as each needs a path of its own
 _BRANCHES = (0.25, 0.8)  # shares of requests that take the deepest chain: likewise
 _LEAST_SPANS = 3.0  # a call, what it calls and one statement
@@ -40,14 +41,10 @@ def draw_ordinary(dice: Dice, shape: Shape, *, fresh: float) -> SystemDraft:
 
 def _draw_entry(dice: Dice, shape: Shape, draft: SystemDraft, front: Service, *, fresh: bool) -> EntryDraft:
     hops = min(dice.whole(shape.hops), len(draft.tiers) - 1)
-    reuse = 0.0 if fresh else shape.reuse
-    operation = draw_operation(dice, shape, draft, front, hops=hops, budget=shape.spans, reuse=reuse)
+    operation = draw_operation(dice, shape, draft, front, hops=hops, budget=shape.spans, fresh=fresh)
     operation.before.append(Answer(dice.between((0.002, 0.03)), dice.pick((404, 422, 409))))
     entry = EntryDraft(operation, dice.around(10, 1.4), fresh=fresh)
-    if fresh:
-        for own in entry.spine():
-            draft.operations.remove(own)
-    elif hops and dice.chance(shape.branching):
+    if hops and not fresh and dice.chance(shape.branching):
         operation.calls[0].share = dice.pick(_BRANCHES)
     return entry
 
@@ -60,18 +57,18 @@ def draw_operation(
     *,
     hops: int,
     budget: float,
-    reuse: float | None = None,
+    fresh: bool = False,
 ) -> OperationDraft:
     """An operation with exactly so many awaited hops below it, and with about so many spans at most.
 
     Args:
-        reuse: probability that the chain goes on with an operation that others call too; the plan's if not given.
+        fresh: nobody else calls the operation, nor those on the chain below it.
     """
     # Only where requests go anyway: long work on a side path would make the few that take it another kind of request.
-    operation = new_operation(dice, draft, service, steady=shape.steady if hops else 0.0)
+    operation = new_operation(dice, draft, service, steady=shape.steady if hops else 0.0, listed=not fresh)
     left = budget - operation.mean_spans
     if hops:
-        target = _target(dice, shape, draft, service, hops=hops - 1, budget=left, reuse=reuse)
+        target = _target(dice, shape, draft, service, hops=hops - 1, budget=left, fresh=fresh)
         operation.calls.append(CallDraft(target))
         left -= operation.calls[-1].target.mean_spans + 1
         for _ in range(dice.whole(shape.fan_out)):
@@ -87,11 +84,14 @@ def draw_operation(
     return operation
 
 
-def new_operation(dice: Dice, draft: SystemDraft, service: Service, *, steady: float = 0.0) -> OperationDraft:
-    """An operation that calls nobody yet, listed among those that others may call.
+def new_operation(
+    dice: Dice, draft: SystemDraft, service: Service, *, steady: float = 0.0, listed: bool = True
+) -> OperationDraft:
+    """An operation that calls nobody yet.
 
     Args:
         steady: probability that it computes long, but always about equally long.
+        listed: among those that others may call.
     """
     number = draft.named[service.name]
     draft.named[service.name] += 1
@@ -104,7 +104,8 @@ def new_operation(dice: Dice, draft: SystemDraft, service: Service, *, steady: f
     if service.name in draft.own_data:
         operation.data += [_statement(dice, draft, service) for _ in range(dice.pick((1, 1, 1, 2)))]
     operation.after.append(dice.work(0.7))
-    draft.operations.append(operation)
+    if listed:
+        draft.operations.append(operation)
     return operation
 
 
@@ -143,13 +144,13 @@ def _statement(dice: Dice, draft: SystemDraft, service: Service) -> Query:
     table = plural(service.name) + dice.pick(("", "", "_log"))
     draft.table_owners[table] = service.name
     action = dice.pick(("SELECT", "SELECT", "SELECT", "UPDATE", "INSERT"))
-    time = dice.latency(1.5 if action == "SELECT" else 2.6)
+    time = dice.latency(1.2 if action == "SELECT" else 2.0, _STATEMENT_TAIL)
     return Query(draft.own_data[service.name], action, table, time, failure=0.0002)
 
 
 def _side_call(dice: Dice, shape: Shape, target: OperationDraft) -> CallDraft:
     call = CallDraft(target, timeout_ms=dice.pick((None, 5_000.0, 10_000.0)))
-    if dice.chance(shape.cached):
+    if target.hops == 0 and dice.chance(shape.cached):
         call.cache = Database("redis", f"{target.service.name}-cache.internal", 6379, "0")
         call.hit = dice.pick(_HITS)
     if dice.chance(shape.tolerated):
@@ -166,7 +167,7 @@ def _target(
     *,
     hops: int,
     budget: float,
-    reuse: float | None = None,
+    fresh: bool = False,
 ) -> OperationDraft:
     """An operation with so many hops below it in a tier after the caller's: a known one, or a new one."""
     tier = draft.tier_of(caller)
@@ -175,12 +176,12 @@ def _target(
         for operation in draft.operations
         if draft.tier_of(operation.service) > tier and operation.hops == hops and operation.mean_spans < budget
     ]
-    if known and dice.chance(shape.reuse if reuse is None else reuse):
+    if known and not fresh and dice.chance(shape.reuse):
         return dice.pick(known)
     candidates = [service for tier in draft.tiers[tier + 1 : len(draft.tiers) - hops] for service in tier]
     # A few services are asked for by everybody: those that come first, as popular ones do in published graphs.
     service = dice.pick(candidates, [1 / (2 + place) for place in range(len(candidates))])
-    return draw_operation(dice, shape, draft, service, hops=hops, budget=budget - 1, reuse=reuse)
+    return draw_operation(dice, shape, draft, service, hops=hops, budget=budget - 1, fresh=fresh)
 
 
 def _draw_services(dice: Dice, shape: Shape) -> SystemDraft:
