@@ -102,13 +102,13 @@ def test_services_mostly_call_their_own_business() -> None:
     assert 0.8 < np.mean([caller == callee for caller, callee in pairs]) < 0.97
 
 
-def test_nearly_everything_is_deployed_on_tuesday_afternoon_and_nobody_alone() -> None:
+def test_most_is_deployed_on_tuesday_afternoon_and_nothing_alone() -> None:
     deployments = story("fifty").deployments
 
     moments = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row.at_us) for row in deployments]
     on_the_day = [at.weekday() == 1 and 14 <= at.hour < 16 for at in moments]
 
-    assert np.mean(on_the_day) > 0.75
+    assert np.mean(on_the_day) > 0.5
     assert alone(deployments, minutes=60) < 0.03
 
 

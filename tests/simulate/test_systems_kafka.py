@@ -72,8 +72,9 @@ def test_the_truth_counts_the_hop_that_is_dressed_as_an_event() -> None:
     login = story("kafka").truth["entry_operations"][0]
 
     assert login["operation"] == "POST /login"
-    assert login["awaited_hops"] == 3
-    assert login["chain"] == ["gateway", "auth", "billing", "permissions"]
+    assert login["awaited_hops"] == 1
+    assert login["awaited_hops_over_queues"] == 3
+    assert login["chain_over_queues"] == ["gateway", "auth", "billing", "permissions"]
 
 
 def test_the_slow_sign_ins_are_slow_in_permissions_behind_the_queue() -> None:

@@ -21,8 +21,8 @@ SAMPLE_TRACES: Mapping[str, int] = MappingProxyType(
     {
         "login": 1_150,
         "kafka": 1_250,
-        "payment": 1_360,
-        "fifty": 750,
+        "payment": 1_340,
+        "fifty": 720,
         "healthy": 3_000,
         "train": 3_600,
         "trading": 3_000,

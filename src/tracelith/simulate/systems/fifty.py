@@ -25,8 +25,8 @@ sets the status of an order with an UPDATE of its own.
 
 To do anything, a service asks the others of its business, and these ask again: showing an order needs seven services,
 at least two hops deep, and now and then one of another business, which asks its own. A change touches most services of
-a business, and nobody dares to deploy five without the other forty-five. So there is a day for it. Nearly every
-deployment waits for Tuesday afternoon, when all fifty go out within an hour. What cannot wait goes out on another day,
+a business, and nobody dares to deploy five without the other forty-five. So there is a day for it. Most deployments
+wait for Tuesday afternoon, when all that is ready goes out within an hour. What cannot wait goes out on another day,
 the services of that business together.
 
 One day at noon the database server is restarted, and for 25 minutes nothing works anywhere: fifty services, one
@@ -162,10 +162,10 @@ def _change(business: str) -> Operation:
 
 
 def _entries() -> Iterator[Entry]:
-    shares = {"catalogue": 26, "ordering": 18, "customers": 13, "pricing": 12, "fulfilment": 10, "marketing": 8}
+    shares = {"catalogue": 60, "ordering": 14, "customers": 10, "pricing": 8, "fulfilment": 6, "marketing": 6}
     for business, members in _BUSINESSES.items():
-        yield Entry(_OPERATIONS[members[0]], share=shares.get(business, 6))
-        yield Entry(_change(business), share=shares.get(business, 6) / 3)
+        yield Entry(_OPERATIONS[members[0]], share=shares.get(business, 3))
+        yield Entry(_change(business), share=shares.get(business, 3) / 5)
 
 
 FIFTY = System(
@@ -175,8 +175,8 @@ FIFTY = System(
     services=tuple(_BY_NAME.values()),
     entries=tuple(_entries()),
     consumers=(),
-    habits=tuple(ReleaseHabit(members, per_week=1.6, within_min=25, follows=0.9) for members in _BUSINESSES.values()),
-    trains=(Train(tuple(_BY_NAME), share=0.85, weekday=1, hour=14.0, within_min=55),),
+    habits=tuple(ReleaseHabit(members, per_week=1.8, within_min=25, follows=0.9) for members in _BUSINESSES.values()),
+    trains=(Train(tuple(_BY_NAME), share=0.7, weekday=1, hour=14.0, within_min=55),),
     network=NETWORK,
     incidents=(
         Outage(tuple(_BY_NAME), Moments(at=(_RESTART,)), minutes=25, share=0.97),

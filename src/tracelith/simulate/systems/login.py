@@ -42,7 +42,7 @@ service above permissions shows the same spikes, so each team suspects the next.
 All services keep their tables in one PostgreSQL cluster, in one schema, with foreign keys from everywhere to the users
 table. It belongs to user, but billing joins it to its subscriptions, notification looks addresses up in it, and auth
 writes to it at every sign-in. One morning, when everybody comes to work, user runs a migration on this table. It holds
-its lock for 85 seconds. Whoever signs in meanwhile waits three seconds for the table and gets an error.
+its lock for 85 seconds. Whoever signs in meanwhile waits half a second for the table and gets an error.
 
 A feature in this area touches auth, user, billing and permissions, so about twice a week these four are deployed within
 minutes of each other. Gateway, profile and notification have their own rhythm.
@@ -193,7 +193,7 @@ LOGIN = System(
             seconds=85,
             by="user",
             statement="ALTER TABLE users ALTER COLUMN locale SET NOT NULL",
-            patience_s=3,
+            patience_s=0.5,
         ),
     ),
     rushes=(Rush(_MIGRATION, minutes=4, share=0.02),),

@@ -86,7 +86,7 @@ _notify = Operation(
     (
         work(0.9, 4),
         change(_notification_db, "INSERT", "notifications"),
-        Call(_send_mail, timeout_ms=4_000, attempts=3, backoff_ms=100),
+        Call(_send_mail, timeout_ms=4_000, attempts=3, backoff_ms=20),
         change(_notification_db, "UPDATE", "notifications"),
     ),
 )
@@ -98,7 +98,7 @@ _reserve = Operation(
         work(1.1, 5),
         change(_inventory_db, "UPDATE", "stock_items"),
         change(_inventory_db, "INSERT", "reservations"),
-        Call(_notify, timeout_ms=15_000, attempts=3, backoff_ms=200),
+        Call(_notify, timeout_ms=15_000, attempts=3, backoff_ms=50),
         work(0.4, 2),
     ),
 )
@@ -154,7 +154,7 @@ PAYMENT = System(
     ),
     network=NETWORK,
     incidents=(Outage(("email",), Moments(at=(_CRASH,)), minutes=_CRASH_HOURS * 60, refused=True),),
-    rushes=(Rush(_CRASH + 0.0015, minutes=_CRASH_HOURS * 60, share=0.06),),
+    rushes=(Rush(_CRASH + 0.0015, minutes=_CRASH_HOURS * 60, share=0.04),),
     planted={
         "tail": {
             "service": "web",
