@@ -11,6 +11,7 @@ from tracelith.cli import app, options
 from tracelith.config import Settings
 from tracelith.report.delivery import FORMATS
 from tracelith.simulate import DEFAULT_TRACES, DEFAULT_WEEKS, SYSTEMS
+from tracelith.simulate.systems import RANDOM_SYSTEMS
 
 SLOW_TO_IMPORT = {"duckdb", "fastapi", "grpc", "numpy", "plotly", "polars", "scipy"}
 PATIENCE_S = 60.0
@@ -50,7 +51,7 @@ def test_the_defaults_and_choices_are_those_of_the_packages_that_own_them() -> N
     assert stated == {name: str(fields[name].default) for name in stated}
     assert fields["db"].default == options.DEFAULT_DB
     assert (options.DEFAULT_WEEKS, options.DEFAULT_TRACES) == (DEFAULT_WEEKS, DEFAULT_TRACES)
-    assert set(get_args(options.SystemName)) == set(SYSTEMS)
+    assert set(get_args(options.SystemName)) == {*SYSTEMS, *RANDOM_SYSTEMS}
     assert set(get_args(options.ReportFormat)) == set(FORMATS)
 
 

@@ -28,7 +28,22 @@ __all__ = [
 # Repeated from the packages that own them, which take long to import; a test compares.
 DEFAULT_DB = Path("tracelith.duckdb")
 DEFAULT_WEEKS, DEFAULT_TRACES = 12, 20_000
-SystemName = Literal["login", "healthy"]
+SystemName = Literal[
+    "login",
+    "kafka",
+    "payment",
+    "fifty",
+    "healthy",
+    "train",
+    "trading",
+    "modular",
+    "gateway",
+    "random-healthy",
+    "random-coupled",
+    "random-depth",
+    "random-tail",
+    "random-codeployment",
+]
 ReportFormat = Literal["html", "markdown", "json"]
 
 Format = Literal["text", "json"]
