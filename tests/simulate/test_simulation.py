@@ -122,8 +122,9 @@ def test_calls_between_services_are_the_ones_the_truth_lists(system: str) -> Non
 
     found = set()
     for seen in spans_of(system):
+        linked_from = "async" if seen.span.kind == CONSUMER else "reply"
         callers = [(owner.get(seen.span.parent_span_id), "sync")]
-        callers += [(owner[link.span_id], "async") for link in seen.span.links]
+        callers += [(owner[link.span_id], linked_from) for link in seen.span.links]
         for caller, mode in callers:
             if caller and caller != seen.service:
                 found.add((caller, seen.service, "async" if seen.span.kind == CONSUMER else mode))

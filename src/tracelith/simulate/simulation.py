@@ -123,6 +123,7 @@ def simulate(
     start_us, end_us = _micros(start), _micros(end)
     rollouts = draw_rollouts(chosen, np.random.default_rng([seed, _DEPLOYMENTS]), start_us, end_us)
     fleet = Fleet.of(chosen, rollouts, seed)
+    world = World.of(chosen, fleet, seed, start_us, end_us)
     arrivals = draw_arrivals(chosen, np.random.default_rng([seed, _ARRIVALS]), traces, start_us, end_us)
     truth = {
         "seed": seed,
@@ -130,7 +131,7 @@ def simulate(
         "start": start.isoformat(),
         "end": end.isoformat(),
         "defects": describe_defects(defects),
-    } | truth_of(chosen, fleet)
+    } | truth_of(chosen, fleet, world.occurrences)
     return Simulation(
         chosen,
         seed,
@@ -140,7 +141,7 @@ def simulate(
         fleet.deployments(),
         truth,
         defects,
-        World.of(chosen, fleet, seed, start_us, end_us),
+        world,
         arrivals,
     )
 
