@@ -263,5 +263,7 @@ def _reach_the_others(dice: Dice, shape: Shape, draft: SystemDraft) -> None:
 def _job(dice: Dice, draft: SystemDraft, service: Service) -> Job:
     steps: list[Step] = [Work(Latency(20, 60))]
     if service.name in draft.own_data:
-        steps.append(Query(draft.own_data[service.name], "DELETE", plural(service.name), dice.latency(80)))
+        table = plural(service.name)
+        draft.table_owners[table] = service.name
+        steps.append(Query(draft.own_data[service.name], "DELETE", table, dice.latency(80)))
     return Job(service, f"clean up {plural(service.name)}", tuple(steps))
