@@ -131,7 +131,7 @@ def test_calls_between_services_are_the_ones_the_truth_lists(system: str) -> Non
 
     services = set(run(system).truth["services"])
     calls = [call for call in run(system).truth["calls"] if call["callee"] in services]
-    listed = {(call["caller"], call["callee"], "sync" if call["mode"] == "sync" else "async") for call in calls}
+    listed = {(call["caller"], call["callee"], call["mode"]) for call in calls}
     assert found == listed
 
 
