@@ -1,0 +1,262 @@
+"""What the evaluation's page shows, from the evaluation's document: sentences, tables, and a section per question."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from tracelith.evaluate.one_case import UNTIL
+from tracelith.evaluate.page import words
+from tracelith.evaluate.page.degradation import ASKED_COVERAGE, KINDS, MethodLine, Plot, degradation_plots, point
+from tracelith.evaluate.page.plots import coverage_plot, legend_key
+from tracelith.present import svg, text
+from tracelith.present.chart import Table
+
+__all__ = ["LegendKey", "Page", "Section", "page_of"]
+
+OURS = "tracelith"
+
+NOTES = (
+    "Every system is simulated, so its truth is known: who calls whom, who waits, what is deployed together, and for "
+    "durations a reference run of the same system of its own. Simulator and analyses know nothing of each other. The "
+    "whole pipeline is run, from the bytes that a receiver gets to the document that the dashboard shows.",
+    "The other methods see the same spans and deployments and are implemented as their authors define them, with their "
+    "authors' thresholds. Most were made for another question or another kind of data; the sentence beside each says "
+    "why its figures differ. A method without intervals has no coverage.",
+    "Intervals of rates are Wilson's. Subjects of one system share its services and its calendar, so the number of "
+    "trials is what the spread between cases leaves of them. Nothing said is neither right nor wrong: it lowers recall "
+    "and counts as silent.",
+    "The tables are of ordinary conditions: all spans kept, exact clocks. Each plot holds cases that differ by one "
+    "condition only.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LegendKey:
+    """A line of the plots and whose it is."""
+
+    title: str
+    drawing: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One question.
+
+    Attributes:
+        id: of the element. name, question, subject: of the detector.
+        scores: a row per method, heading and drawings: its bars. others: methods beside ours, with explanations.
+        legend, plots: how it degrades, empty if that was not measured.
+    """
+
+    id: str
+    name: str
+    question: str
+    subject: str
+    scores: Table
+    heading: str
+    drawings: tuple[Markup, ...]
+    others: tuple[Mapping[str, Any], ...]
+    legend: tuple[LegendKey, ...]
+    plots: tuple[Plot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole page; tables without rows are left out."""
+
+    subtitle: str
+    headline: str
+    evaluated: tuple[str, ...]
+    cases: Table
+    thresholds: Table
+    claims: Table
+    estimates: Table
+    calibration: Table
+    calibration_plot: Markup
+    sections: tuple[Section, ...]
+    misses: Table
+    commands: tuple[Markup, ...]
+    notes: tuple[str, ...]
+
+
+def page_of(evaluation: Mapping[str, Any]) -> Page:
+    """The page of a document of schema ``tracelith.evaluation/1``."""
+    detectors = {one["name"]: one for one in evaluation["detectors"]}
+    ours = [(detectors[one["detector"]], one) for one in evaluation["scores"] if one["method"] == OURS]
+    covered = [(one, score) for one, score in ours if point(score["coverage"]).value is not None]
+    return Page(
+        subtitle=f"set {text.printable(evaluation['set'])}, seed {evaluation['seed']}",
+        headline=_headline(evaluation["thresholds"]),
+        evaluated=_evaluated(evaluation),
+        cases=_cases(evaluation.get("systems", ())),
+        thresholds=_thresholds(evaluation["thresholds"]),
+        claims=words.claims_table("Question", [(one["question"], s) for one, s in ours if one["kind"] == "claim"]),
+        estimates=words.estimates_table(
+            "Question", [(one["question"], score, one) for one, score in ours if one["kind"] == "estimate"]
+        ),
+        calibration=Table.of(
+            ("Interval of", "#Hold the truth", "#Cases"),
+            ((one["name"], words.rate(s["coverage"]), text.count(s["coverage"]["cases"])) for one, s in covered),
+        ),
+        calibration_plot=coverage_plot(
+            [(one["name"], point(s["coverage"])) for one, s in covered], 0.95, ASKED_COVERAGE
+        ),
+        sections=tuple(_section(one, evaluation) for one in evaluation["detectors"]),
+        misses=_misses(evaluation["misses"], detectors),
+        commands=tuple(Markup("<code>{}</code>").format(_command(miss)) for miss in evaluation["misses"]),
+        notes=NOTES,
+    )
+
+
+def _headline(outcomes: Sequence[Mapping[str, Any]]) -> str:
+    if not outcomes:
+        return "No bounds were set for these figures."
+    failed = [one for one in outcomes if not one["met"]]
+    if not failed:
+        return f"All {len(outcomes)} bounds hold." if len(outcomes) > 1 else "The one bound holds."
+    named = ", ".join(f"{one['detector']} ({words.MEASURES[one['measure']].lower()})" for one in failed[:4])
+    more = f" and {len(failed) - 4} more" if len(failed) > 4 else ""
+    return f"{len(failed)} of {len(outcomes)} bounds {'do' if len(failed) > 1 else 'does'} not hold: {named}{more}."
+
+
+def _evaluated(evaluation: Mapping[str, Any]) -> tuple[str, ...]:
+    cases = evaluation["cases"]
+    conditions = sorted({one["condition"] for one in evaluation["degradation"]}, key=list(words.CONDITION_TITLES).index)
+    varied = ", ".join(words.CONDITION_TITLES[one] for one in conditions)
+    return (
+        f"{text.count(cases['done'])} runs of simulated systems with planted truth, {text.count(cases['spans'])} "
+        f"spans, through the whole pipeline in {text.milliseconds(cases['seconds'] * 1000)} of computing. "
+        f"{len(evaluation['methods'])} methods answered {len(evaluation['detectors'])} questions.",
+        *((f"Varied one at a time: {varied}.",) if varied else ()),
+    )
+
+
+def _cases(systems: Sequence[Mapping[str, Any]]) -> Table:
+    return Table.of(
+        ("System", "#Runs", "#Systems drawn", "#Weeks", "#Requests each", "Planted"),
+        (
+            (
+                text.printable(one["system"]),
+                text.count(one["cases"]),
+                text.count(one["seeds"]),
+                _span(one["weeks"]),
+                _span(one["traces"]),
+                "nothing, it is healthy" if one["healthy"] else "yes",
+            )
+            for one in systems
+        ),
+    )
+
+
+def _span(bounds: Sequence[int]) -> str:
+    low, high = (text.count(bound) for bound in bounds)
+    return low if low == high else f"{low} to {high}"
+
+
+def _thresholds(outcomes: Sequence[Mapping[str, Any]]) -> Table:
+    return Table.of(
+        ("Figure", "#Asked", "#Measured", "Holds", "Why"),
+        (
+            (
+                f"{one['detector']}: {words.MEASURES[one['measure']].lower()}",
+                _bounds(one["least"], one["most"]),
+                words.rate(one),
+                _holds(one),
+                one["reason"],
+            )
+            for one in outcomes
+        ),
+    )
+
+
+def _holds(outcome: Mapping[str, Any]) -> str:
+    """Whether a bound holds, and why where the figure alone does not show it."""
+    if outcome["value"] is None:
+        return "no: not measured"
+    within = _within(outcome, outcome["value"], outcome["value"])
+    if outcome["met"]:
+        return "yes" if within else "yes: its interval reaches the bound"
+    by_interval = outcome["decided_by"] == "interval"
+    too_few = _within(outcome, outcome["high"], outcome["low"]) if by_interval else within
+    return "no: too few to tell" if too_few else "no"
+
+
+def _within(outcome: Mapping[str, Any], high: float, low: float) -> bool:
+    """Whether the higher figure reaches the lower bound, and the lower one the upper bound."""
+    least, most = outcome["least"], outcome["most"]
+    return (least is None or high >= least) and (most is None or low <= most)
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    if least is not None and most is not None:
+        return f"{text.percent(least).removesuffix(' %')}–{text.percent(most)}"
+    return f"at least {text.percent(least)}" if least is not None else f"at most {text.percent(most)}"
+
+
+def _section(detector: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Section:
+    methods = {one["name"]: one for one in evaluation["methods"]}
+    scores = {one["method"]: one for one in evaluation["scores"] if one["detector"] == detector["name"]}
+    degraded = [one for one in evaluation["degradation"] if one["detector"] == detector["name"]]
+    named = [name for name in methods if name in scores or any(one["method"] == name for one in degraded)]
+    lines = {name: MethodLine(_short(name), KINDS[min(place, len(KINDS) - 1)]) for place, name in enumerate(named)}
+    rows = [(_short(name), scores[name]) for name in named if name in scores]
+    claim, drawn = detector["kind"] == "claim", _drawn(detector, [score for _, score in rows])
+    bars = tuple(_bar(score[drawn]) for _, score in rows)
+    return Section(
+        id=f"question-{detector['name']}",
+        name=detector["name"],
+        question=detector["question"],
+        subject=detector["subject"],
+        scores=words.claims_table("Method", rows)
+        if claim
+        else words.estimates_table("Method", [(label, score, detector) for label, score in rows]),
+        heading=f"{words.MEASURES[drawn]}, zero to all",
+        drawings=bars if any(bars) else (),
+        others=tuple(methods[name] for name in named if name != OURS),
+        legend=tuple(LegendKey(line.title, legend_key(line.kind)) for line in lines.values()),
+        plots=tuple(degradation_plots(detector, degraded, lines)),
+    )
+
+
+def _short(name: str) -> str:
+    return "Tracelith" if name == OURS else name
+
+
+def _drawn(detector: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -> str:
+    """The rate that sets methods apart: recall is easily had by accusing everybody."""
+    if detector["name"] == "alarm":
+        return "false_alarms"
+    if detector["kind"] == "claim":
+        return "precision"
+    return "coverage" if any(score["coverage"] is not None for score in scores) else "exact"
+
+
+def _bar(rate: Mapping[str, Any] | None) -> Markup:
+    measured = point(rate)
+    if measured.value is None or measured.low is None or measured.high is None:
+        return Markup()
+    return svg.interval_bar(measured.value, (measured.low, measured.high), (0.0, 1.0))
+
+
+def _misses(misses: Sequence[Mapping[str, Any]], detectors: Mapping[str, Mapping[str, Any]]) -> Table:
+    return Table.of(
+        ("Subject", "Question", "Said", "True", "System"),
+        (
+            (
+                text.printable(miss["subject"], 90),
+                miss["detector"],
+                *words.said(miss, detectors[miss["detector"]]),
+                f"{text.printable(miss['system'])}, seed {miss['seed']}",
+            )
+            for miss in misses
+        ),
+    )
+
+
+def _command(miss: Mapping[str, Any]) -> str:
+    return (
+        f"tracelith simulate {miss['system']} --seed {miss['seed']} --weeks {miss['weeks']} --traces {miss['traces']} "
+        f"--until {UNTIL:%Y-%m-%d} --out system"
+    )
