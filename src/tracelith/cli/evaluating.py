@@ -13,6 +13,7 @@ from tracelith.cli.options import Format
 from tracelith.cli.workspace import bar
 from tracelith.evaluate.detectors import DETECTORS
 from tracelith.evaluate.one_case import ALL_METHODS
+from tracelith.evaluate.page import render_page
 from tracelith.evaluate.running import run_cases
 from tracelith.evaluate.scoring import Rate, Score
 from tracelith.evaluate.sets import SetName, cases_of
@@ -22,6 +23,8 @@ from tracelith.evaluate.thresholds import Outcome
 __all__ = ["evaluate"]
 
 THRESHOLD_MISSED = 1
+PLAIN_WIDTH = 160
+"""Columns when the output is no terminal: the widest table in one line each."""
 
 CONDITION_TITLES = {
     "sampling": "share of traces kept",
@@ -54,6 +57,8 @@ def evaluate(
     summary = summarise(results, set_name=set_name, seed=seed, methods=ALL_METHODS, thresholds=thresholds)
     if out is not None:
         (out / "evaluation.json").write_text(json.dumps(summary.document(), indent=2) + "\n", encoding="utf-8")
+    if page is not None:
+        page.write_text(render_page(summary.document()), encoding="utf-8")
     if output == "json":
         typer.echo(json.dumps(summary.document(), indent=2))
     else:
@@ -62,7 +67,8 @@ def evaluate(
 
 
 def _print(summary: Summary) -> None:
-    console = Console(soft_wrap=True)
+    console = Console()
+    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
     spans = sum(result.spans for result in summary.results)
     console.print(
         f"{len(summary.results)} cases of the {summary.set_name} set, seed {summary.seed}, {spans:,} spans. "

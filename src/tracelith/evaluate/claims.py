@@ -58,8 +58,8 @@ class Case:
         train_share: of deployments that wait for a release train, where the plan has one; None where it has none.
         healthy: nothing was planted, so every accusation is a false alarm.
         detectors: which detectors the case is there for; the others are not judged.
-        varies: the one condition (a field of this class) by which it differs from a case of the same system and seed
-            under ordinary conditions; empty for those, which the headline figures are of.
+        varies: the one condition (a field of this class) by which it differs from other cases of the same system and
+            seed; empty for cases under ordinary conditions, which the headline figures are of.
     """
 
     system: str

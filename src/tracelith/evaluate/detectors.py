@@ -16,6 +16,8 @@ class Detector:
         unit: of the number, where there is one. exact: the number is a count that must be met exactly.
         invented: a claim about a subject that does not exist is a false alarm.
         relative: errors are told as shares of the true value.
+        chosen: a method chooses of which subjects it speaks (one of several quantiles, one of two directions); the
+            others are not held against it.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Detector:
     exact: bool = False
     invented: bool = False
     relative: bool = False
+    chosen: bool = False
 
 
 DETECTORS = (
@@ -46,7 +49,6 @@ DETECTORS = (
         "Which place makes the slowest requests slow?",
         "entry operation ⟂ place",
         "claim",
-        invented=True,
     ),
     Detector(
         "tail-share",
@@ -54,6 +56,7 @@ DETECTORS = (
         "entry operation ⟂ place @ quantile",
         "estimate",
         "share",
+        chosen=True,
     ),
     Detector(
         "tail-excess",
@@ -62,6 +65,7 @@ DETECTORS = (
         "estimate",
         "ms",
         relative=True,
+        chosen=True,
     ),
     Detector("latency-p50", "How slow, median?", "entry operation", "estimate", "ms", relative=True),
     Detector("latency-p95", "How slow, p95?", "entry operation", "estimate", "ms", relative=True),
@@ -79,6 +83,7 @@ DETECTORS = (
         "service with other",
         "estimate",
         "share",
+        chosen=True,
     ),
     Detector(
         "codeployment-excess",
@@ -86,6 +91,7 @@ DETECTORS = (
         "service with other",
         "estimate",
         "share",
+        chosen=True,
     ),
     Detector("lockstep", "Does hardly any service ever deploy alone?", "system", "claim"),
     Detector("solo-rate", "Which share of deployments is alone?", "system", "estimate", "share"),

@@ -74,7 +74,7 @@ def judge(case: Case, truths: Sequence[Truth], method: Method, claims: Sequence[
     known = {"case": case.name} | {name: getattr(case, name) for name in list(CASE_COLUMNS)[1:]}
     columns = [pl.lit(value, CASE_COLUMNS[name]).alias(name) for name, value in known.items()]
     ordered = judged.sort(["detector", "subject"]).with_columns(method=pl.lit(method.name))
-    return ordered.with_columns(columns).select(list(JUDGED)).cast(dict(JUDGED))
+    return ordered.with_columns(columns).select(list(JUDGED)).cast(JUDGED)
 
 
 def _beside(truths: Sequence[Truth], claims: Sequence[Claim]) -> pl.DataFrame:
@@ -113,14 +113,12 @@ def _accusations(rows: pl.DataFrame, *, healthy: bool) -> pl.DataFrame:
 
 
 def _estimates(rows: pl.DataFrame) -> pl.DataFrame:
+    chosen = pl.col("detector").is_in([one.name for one in DETECTORS if one.chosen])
     judged = rows.filter(
-        pl.col("detector").is_in(_of_kind("estimate")), pl.col("value").is_not_null(), pl.col("known")
-    ).with_columns(
-        claimed=pl.lit(None, pl.Boolean),
-        positive=pl.lit(None, pl.Boolean),
-        subjects=pl.lit(1, pl.Int64),
+        pl.col("detector").is_in(_of_kind("estimate")), pl.col("value").is_not_null(), pl.col("told") | ~chosen
     )
-    return judged.select(list(_ROW)[1:])
+    nothing = pl.lit(None, pl.Boolean)
+    return judged.with_columns(claimed=nothing, positive=nothing, subjects=pl.lit(1, pl.Int64)).select(list(_ROW)[1:])
 
 
 def _of_kind(kind: str) -> list[str]:

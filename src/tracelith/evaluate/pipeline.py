@@ -122,8 +122,9 @@ def _operations(operations: pl.DataFrame, services: tuple[str, ...]) -> pl.DataF
     outgoing = pl.col("kind").is_in([int(Kind.CLIENT), int(Kind.PRODUCER), int(Kind.CONSUMER)])
     foreign = outgoing & pl.col("said") & (pl.col("peer_kind") != "service")
     named = named.with_columns(pl.when(foreign).then(pl.col("peer", "peer_kind")))
-    rows = pl.Series("operation", texts.codes), named.select("name", "kind", "peer", "peer_kind")[texts.rows.tolist()]
-    return rows[1].with_columns(rows[0])
+    rows = pl.DataFrame({"operation": texts.codes, "row": texts.rows}).cast({"row": pl.UInt32})
+    columns = named.select("name", "kind", "peer", "peer_kind").with_row_index("row")
+    return rows.join(columns, on="row").drop("row")
 
 
 def _hex(column: str) -> pl.Expr:

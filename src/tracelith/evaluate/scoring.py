@@ -130,7 +130,7 @@ def rate_of(rows: pl.DataFrame, hit: pl.Expr) -> Rate:
 
 def _design_effect(n: Float64, hits: Float64, share: float) -> float:
     """How many times larger the variance of the share is than with independent subjects; at least 1."""
-    cases, total = len(n), n.sum()
+    cases, total = len(n), float(n.sum())
     if cases < 2 or not 0 < share < 1:
         return 1.0
     between = float(((hits - share * n) ** 2).sum()) * cases / (cases - 1) / total**2

@@ -8,6 +8,7 @@ from tracelith.evaluate.claims import Case
 from tracelith.evaluate.detectors import detector
 from tracelith.evaluate.thresholds import FULL, QUICK, Threshold
 from tracelith.model.errors import InputError
+from tracelith.simulate import SYSTEMS
 
 __all__ = ["SETS", "CaseSet", "SetName", "cases_of"]
 
@@ -25,7 +26,14 @@ DEPLOYMENTS = (
     "solo-rate",
     "lockstep-excess",
 )
+DATA = ("shared-datastore",)
 """What cases are there for; see detectors.DETECTORS."""
+
+HEALTHY_STORIES = frozenset(("healthy", "train", "trading", "modular", "gateway"))
+"""Named systems with nothing to warn about, but that ``train`` is released together."""
+
+TRAIN_SHARES = (0.0, 0.3, 0.7)
+"""Of the deployments that wait for a train: none, some, and more than most teams would admit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +70,92 @@ def cases_of(name: SetName, *, seed: int, only: Sequence[str] = ()) -> tuple[tup
 
 def _quick(seed: int) -> list[Case]:
     return [
-        Case("login", seed, 8, 6_000, detectors=(*CALLS, *DEPTHS, *DEPLOYMENTS)),
-        Case("healthy", seed, 8, 6_000, healthy=True, detectors=(*CALLS, *DEPTHS, "alarm")),
+        *_stories(seed, weeks=6, traces=3_000),
+        *_runtime("random-tail", range(seed, seed + 5), traces=9_000),
+        *_runtime("random-depth", range(seed, seed + 3), traces=3_000),
+        *_releases(range(seed, seed + 2)),
+        *_healthy(range(seed, seed + 4), traces=2_000),
+    ]
+
+
+def _full(seed: int) -> list[Case]:
+    first = seed * 1_000_000  # of one seed all systems are others than of another
+    few = range(first + 10_000, first + 10_020)
+    return [
+        *(case for number in range(3) for case in _stories(first + number, weeks=12, traces=12_000)),
+        *_runtime("random-tail", range(first, first + 80), traces=12_000),
+        *_runtime("random-depth", range(first, first + 60), traces=6_000),
+        *_runtime("random-coupled", range(first, first + 20), traces=16_000),
+        *_releases(range(first, first + 40)),
+        *_healthy(range(first, first + 100), traces=6_000),
+        *_varied(few, "sampling", (1.0, 0.1, 0.01), traces=60_000),
+        *_varied(few, "lost", (0.0, 0.01, 0.05, 0.2), traces=12_000),
+        *_varied(few, "skew_ms", (0.0, 2.0, 10.0, 50.0), traces=12_000),
+        *_shorter(few, weeks=(4, 8, 26)),
+    ]
+
+
+def _stories(seed: int, *, weeks: int, traces: int) -> list[Case]:
+    """Every named system."""
+    detectors = (*CALLS, *DEPTHS, *TAILS, *LATENCIES, *DEPLOYMENTS, *DATA)
+    return [
+        Case(
+            name,
+            seed,
+            weeks,
+            traces,
+            healthy=name in HEALTHY_STORIES,
+            detectors=(*detectors, "alarm") if name in HEALTHY_STORIES else detectors,
+        )
+        for name in SYSTEMS
+    ]
+
+
+def _runtime(system: str, seeds: range, *, traces: int) -> list[Case]:
+    """Random systems observed for a week: how requests run does not depend on the calendar beyond that."""
+    return [Case(system, seed, 1, traces, detectors=(*CALLS, *DEPTHS, *TAILS, *LATENCIES)) for seed in seeds]
+
+
+def _releases(seeds: range) -> list[Case]:
+    """Half a year of deployments with and without a train; traces only show that the system lives."""
+    return [
+        Case("random-codeployment", seed, 26, 400, train_share=share, detectors=DEPLOYMENTS)
+        for seed in seeds
+        for share in TRAIN_SHARES
+    ]
+
+
+def _healthy(seeds: range, *, traces: int) -> list[Case]:
+    detectors = (*CALLS, *DEPTHS, *DEPLOYMENTS, "alarm")
+    return [Case("random-healthy", seed, 12, traces, healthy=True, detectors=detectors) for seed in seeds]
+
+
+def _varied(
+    seeds: range, condition: Literal["sampling", "lost", "skew_ms"], values: Sequence[float], *, traces: int
+) -> list[Case]:
+    """The same systems under several values of one condition, the ordinary value among them."""
+    detectors = (*CALLS, *DEPTHS, *TAILS, *LATENCIES)
+    cases = (Case("random-tail", seed, 1, traces, detectors=detectors, varies=condition) for seed in seeds)
+    return [_under(case, condition, value) for case in cases for value in values]
+
+
+def _under(case: Case, condition: str, value: float) -> Case:
+    if condition == "sampling":
+        return replace(case, sampling=value)
+    return replace(case, lost=value) if condition == "lost" else replace(case, skew_ms=value)
+
+
+def _shorter(seeds: range, *, weeks: Sequence[int]) -> list[Case]:
+    return [
+        Case("random-codeployment", seed, period, 400, train_share=share, detectors=DEPLOYMENTS, varies="weeks")
+        for seed in seeds
+        for share in (0.0, 0.7)
+        for period in weeks
     ]
 
 
 SETS = {
     "quick": CaseSet("quick", _quick, QUICK),
-    "full": CaseSet("full", _quick, FULL),
+    "full": CaseSet("full", _full, FULL),
 }
 """By name."""

@@ -8,8 +8,8 @@ Keys are promises: within a major version fields are added, never renamed or rem
     methods     [{name, title, explanation}]
     detectors   [{name, question, subject, kind, unit}]
     scores      [Score] of cases under ordinary conditions
-    degradation [{condition, at, ...Score}] of all cases that differ by that condition only, and their ordinary ones
-    misses      [{case, system, seed, weeks, traces, method, detector, subject, claimed, positive, estimate, low, high,
+    degradation [{condition, at, ...Score}] of the same systems under several values of one condition
+    misses      [{case, system, seed, weeks, traces, train_share, method, detector, subject, claimed, positive, estimate, low, high,
                 value}] what our own pipeline got wrong, at most MOST_MISSES of each detector
     thresholds  [Outcome]; met: all of them are
 """
@@ -167,13 +167,10 @@ def _degradation(judged: pl.DataFrame) -> list[Degraded]:
 
 
 def _comparable(judged: pl.DataFrame, condition: str) -> pl.DataFrame:
-    """Cases that differ by the condition only, and the ordinary ones of the same systems."""
-    ordinary = judged.filter(pl.col("varies") == "")
+    """Cases that differ by the condition only."""
     if condition == "train_share":  # how a system is released, and no defect of what is observed: all are ordinary
-        return ordinary.filter(pl.col(condition).is_not_null())
-    varied = judged.filter(pl.col("varies") == condition)
-    same = ["system", "seed", "detector", "method"]
-    return pl.concat([ordinary.join(varied.select(same).unique(), on=same, how="semi", maintain_order="left"), varied])
+        return judged.filter(pl.col("varies") == "", pl.col(condition).is_not_null())
+    return judged.filter(pl.col("varies") == condition)
 
 
 def _misses(judged: pl.DataFrame) -> pl.DataFrame:
@@ -187,6 +184,6 @@ def _misses(judged: pl.DataFrame) -> pl.DataFrame:
         pl.col("varies") == "",
         wrong_claim | (outside | inexact).fill_null(value=False),
     )
-    columns = ["case", "system", "seed", "weeks", "traces", "method", "detector", "subject", "claimed", "positive"]
+    columns = ["case", "system", "seed", "weeks", "traces", "train_share", "method", "detector", "subject", "claimed", "positive"]
     chosen = wrong.group_by("detector", maintain_order=True).head(MOST_MISSES)
     return chosen.select(*columns, "estimate", "low", "high", "value")

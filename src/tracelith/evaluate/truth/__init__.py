@@ -19,13 +19,24 @@ def truths_of(case: Case, simulation: Simulation) -> list[Truth]:
     found = [
         *call_truths(simulation),
         *(deployment_truths(simulation) if wanted & _OF_DEPLOYMENTS else ()),
-        *(request_truths(simulation) if wanted & _OF_REQUESTS else ()),
+        *(request_truths(case, simulation) if wanted & _OF_REQUESTS else ()),
     ]
+    if any(truth.detector == "lockstep" and truth.positive is not False for truth in found):
+        # Released together by habit, however well it runs: to say so is no false alarm.
+        found.append(Truth("alarm", "system-lockstep"))
     return [truth for truth in found if truth.detector in wanted]
 
 
 _OF_DEPLOYMENTS = frozenset(
-    ("codeployment-pair", "codeployment-rate", "codeployment-excess", "lockstep", "solo-rate", "lockstep-excess")
+    (
+        "alarm",
+        "codeployment-pair",
+        "codeployment-rate",
+        "codeployment-excess",
+        "lockstep",
+        "solo-rate",
+        "lockstep-excess",
+    )
 )
 _OF_REQUESTS = frozenset(
     (

@@ -19,6 +19,8 @@ from tracelith.simulate.topology import System
 __all__ = ["deployment_truths", "directed_subject"]
 
 REFERENCE_RUNS = 24
+OTHER_PAIRS = 60
+"""Pairs that nothing binds whose rates are compared too."""
 WINDOW_US = 30 * 60 * 1_000_000
 """Half width of a coincidence, as the metrics define it."""
 BOUND, APART = 0.5, 0.0
@@ -43,7 +45,7 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
     services = sorted(name for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
     runs = _reference(simulation)
     truths: list[Truth] = list(_pairs(simulation, services))
-    for a, b in combinations(services, 2):
+    for a, b in _measured_pairs(simulation, services):
         truths += [*_rate(runs, a, b), *_rate(runs, b, a)]
     return [*truths, *_lockstep(simulation, runs)]
 
@@ -54,6 +56,15 @@ def _pairs(simulation: Simulation, services: list[str]) -> Iterator[Truth]:
         company = bound.get(pair, 0.0)
         positive = True if company >= BOUND else False if company <= APART else None
         yield Truth("codeployment-pair", pair_subject(*pair), positive=positive, value=company)
+
+
+def _measured_pairs(simulation: Simulation, services: list[str]) -> list[tuple[str, str]]:
+    """All pairs that are bound, and others at random: the thousands of a large system would tell nothing new."""
+    pairs = list(combinations(services, 2))
+    bound = {tuple(pair["services"]) for pair in simulation.truth["deployments"]["bound"]}
+    others = [pair for pair in pairs if pair not in bound]
+    drawn = np.random.default_rng(simulation.seed).permutation(len(others))[:OTHER_PAIRS]
+    return sorted({*(pair for pair in pairs if pair in bound), *(others[place] for place in drawn)})
 
 
 def _company(pair: dict[str, float]) -> float:
