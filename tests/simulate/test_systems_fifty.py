@@ -86,7 +86,14 @@ def test_some_join_tables_of_others_to_their_own() -> None:
     }
 
     assert joins.keys() == {"sales-order", "category", "payment-method", "parcel", "newsletter", "vat-return"}
-    assert "JOIN order_line.order_line" in joins["sales-order"]
+    assert "JOIN order_line.order_line ON order_line.id = sales_order.order_line_id" in joins["sales-order"]
+
+
+def test_the_truth_knows_who_joins_a_table_of_another_schema() -> None:
+    (lines,) = [table for table in story("fifty").truth["tables"] if table["table"] == "order_line"]
+
+    assert (lines["namespace"], lines["owner"]) == ("company.order_line", "order-line")
+    assert set(lines["readers"]) == {"order-line", "sales-order"}
 
 
 def test_services_mostly_call_their_own_business() -> None:

@@ -63,7 +63,7 @@ class Query:
 
     Attributes:
         action: SELECT, INSERT, ... on collection. failure: share of statements that fail, which fails the request.
-        joins: further tables that the statement reads.
+        joins: further tables that the statement reads; ``schema.table`` is one in another schema of the database.
     """
 
     database: Database
@@ -72,6 +72,16 @@ class Query:
     time: Latency
     failure: float = 0.0
     joins: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of every table that the statement touches, its collection first."""
+        own = self.database.namespace
+        touched = [(own, self.collection)]
+        for joined in self.joins:
+            schema, _, table = joined.rpartition(".")
+            touched.append((f"{own.partition('.')[0]}.{schema}" if schema else own, table))
+        return tuple(touched)
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,7 +317,8 @@ def _joined(step: Query) -> str:
 
 
 def _from(table: str, others: Sequence[str]) -> str:
-    return " ".join((table, *(f"JOIN {other} ON {other}.id = {table}.{other}_id" for other in others)))
+    joins = ((other, other.rpartition(".")[2]) for other in others)  # SQL names columns by the table, not its schema
+    return " ".join((table, *(f"JOIN {other} ON {name}.id = {table}.{name}_id" for other, name in joins)))
 
 
 def _send(sender: Service, topic: Topic) -> SpanShape:

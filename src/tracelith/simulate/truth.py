@@ -212,10 +212,10 @@ def _tables(system: System, uses: Sequence[_Use]) -> list[dict[str, Any]]:
     for use in uses:
         if isinstance(use.step, Query):
             query = use.step
-            for table in (query.collection, *query.joins):
-                key = (_server(query.database), query.database.namespace, table)
+            for number, (namespace, table) in enumerate(query.tables):
+                key = (_server(query.database), namespace, table)
                 roles = tables.setdefault(key, {"readers": set(), "writers": set()})
-                reads = query.action == "SELECT" or table != query.collection
+                reads = query.action == "SELECT" or number > 0
                 roles["readers" if reads else "writers"].add(use.service)
     return [
         {"server": server, "namespace": namespace, "table": table, "owner": system.table_owners.get(table)}

@@ -106,7 +106,8 @@ class World:
         waits, gives_up = np.zeros(at_us.size, np.int64), np.zeros(at_us.size, bool)
         for lock in self.locks:
             held = lock.incident
-            if held.database == query.database and held.collection in (query.collection, *query.joins):
+            same_server = held.database.address == query.database.address
+            if same_server and (held.database.namespace, held.collection) in query.tables:
                 wait = np.maximum(lock.end_us(at_us + waits) - (at_us + waits), 0)
                 patience_us = round(held.patience_s * 1e6)
                 gives_up |= wait > patience_us
