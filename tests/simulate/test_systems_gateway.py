@@ -1,8 +1,24 @@
 """The story of gateway is in the data: a hub that asks many at once and can do without most of them."""
 
+from datetime import datetime
+
 import numpy as np
 
-from stories import CLIENT, SERVER, Seen, Trace, alone, awaited_hops, chosen, database_servers, requests, root_of, story
+from stories import (
+    CLIENT,
+    SERVER,
+    Seen,
+    Trace,
+    alone,
+    attribute,
+    awaited_hops,
+    chosen,
+    database_servers,
+    requests,
+    root_of,
+    story,
+    within,
+)
 from stories import traces_of as read_traces
 
 
@@ -55,6 +71,21 @@ def test_a_page_is_shown_when_a_part_of_it_fails() -> None:
 
     assert len(shown) > 5
     assert not any(shown)
+
+
+def test_customers_buy_on_while_reviews_is_gone() -> None:
+    (gone,) = story("gateway").truth["incidents"][0]["times"]
+    pages = within(datetime.fromisoformat(gone["start"]), 40, product_pages())
+
+    asked = [
+        call for trace in pages for call in first_calls(trace) if attribute(call.span, "server.address") == "reviews"
+    ]
+
+    assert len(pages) > 10
+    assert len(asked) >= 0.9 * len(pages)
+    assert all(attribute(call.span, "error.type") == "connection_refused" for call in asked)
+    assert not any(chosen(trace, service="reviews") for trace in pages)
+    assert not any(root_of(trace).failed for trace in pages)
 
 
 def test_every_database_has_one_user() -> None:

@@ -1,10 +1,12 @@
 """A gateway that asks many services at once, one hop deep: a hub in every picture, and healthy."""
 
 from tracelith.simulate.flow import Answer, Cached, Call, Consumer, Entry, Operation, Parallel, Query, Step
+from tracelith.simulate.incidents import Moments, Outage
 from tracelith.simulate.latency import Latency
 from tracelith.simulate.releases import ReleaseHabit
 from tracelith.simulate.systems.parts import NETWORK, POLL, change, kafka, look_up, postgresql, send, work
 from tracelith.simulate.topology import Database, Service, System
+from tracelith.simulate.traffic_shape import Rush
 
 __all__ = ["GATEWAY"]
 
@@ -20,7 +22,8 @@ There is never more than one hop, and the page takes as long as its slowest part
 
 Gateway can do without most of them. It waits a few hundred milliseconds; if the reviews do not come, it shows the page
 without reviews. That happens: reviews and recommendations are not the most careful of teams, and a request in two
-hundred fails with them. Only the product and the basket themselves have to be there.
+hundred fails with them. One day reviews was gone altogether for forty minutes, and customers bought on without.
+Only the product and the basket themselves have to be there.
 
 Ten services, nine databases, and nobody's release is anybody else's business: each team deploys at its own pace, some
 daily, some twice a month. There is nothing here to warn about, although everything goes through one place.
@@ -40,6 +43,8 @@ _shipping = Service("shipping", "nodejs", 2, "2.2")
 
 _prices_cache = Database("redis", "prices-cache.internal", 6379, "0")
 _basket_changed = kafka("basket-changed")
+
+_GONE = 0.41270  # of the period; in one of twelve weeks, a Sunday afternoon
 
 
 def _lookup(service: Service, route: str, table: str, *more: Step) -> Operation:
@@ -180,5 +185,7 @@ GATEWAY = System(
         ReleaseHabit(("shipping",), per_week=0.7),
     ),
     network=NETWORK,
+    incidents=(Outage(("reviews",), Moments(at=(_GONE,)), minutes=40, refused=True),),
+    rushes=(Rush(_GONE, minutes=80, share=0.03),),
     planted={"tail": None, "codeploying_groups": [], "distributed_monolith": False},
 )
