@@ -1,5 +1,6 @@
 """The page of an evaluation: complete in itself, inert, honest about what was not measured, legible everywhere."""
 
+import json
 import re
 import shlex
 from html.parser import HTMLParser
@@ -10,9 +11,12 @@ import pytest
 
 from evaluations import BOUNDS, evaluation
 from golden import assert_golden
+from tracelith.evaluate.claims import Case
+from tracelith.evaluate.one_case import simulation_of
 from tracelith.evaluate.page import content_security_policy, render_page
 from tracelith.evaluate.page.plots import Point, Series, coverage_plot, interval_plot
 from tracelith.evaluate.page.sections import page_of
+from tracelith.model.errors import InputError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -134,6 +138,36 @@ def test_each_miss_comes_with_a_command_that_tracelith_understands() -> None:
     assert command[:5] == ["tracelith", "simulate", "login", "--seed", "7"]
     assert understood.exit_code == 0
     assert {option for option in command if option.startswith("--")} <= set(re.findall(r"--[a-z-]+", understood.output))
+
+
+def test_its_command_writes_the_very_run_that_was_evaluated(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tracelith.cli.commands import app
+
+    case = Case("random-codeployment", seed=3, weeks=3, traces=20, train_share=0.7)
+    miss = {name: getattr(case, name) for name in ("system", "seed", "weeks", "traces", "train_share")}
+    page = page_of(evaluation() | {"misses": [evaluation()["misses"][0] | miss]})
+    command = shlex.split(re.sub("<[^>]+>", "", page.commands[0]))
+
+    run = CliRunner().invoke(app, [*command[1:-1], str(tmp_path)])
+
+    assert run.exit_code == 0, run.output
+    evaluated = simulation_of(case)
+    written = (tmp_path / "deployments.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [line.split(",")[1:] for line in written] == [[one.service, one.version] for one in evaluated.deployments]
+    assert json.loads((tmp_path / "truth.json").read_text(encoding="utf-8")) == json.loads(json.dumps(evaluated.truth))
+
+
+def test_a_share_of_releases_cannot_be_asked_of_a_story(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tracelith.cli.commands import app
+
+    run = CliRunner().invoke(app, ["simulate", "login", "--train", ".5", "--out", str(tmp_path)])
+
+    assert isinstance(run.exception, InputError)
+    assert "--train is for random systems" in str(run.exception)
 
 
 def test_an_evaluation_without_misses_says_so() -> None:

@@ -170,6 +170,16 @@ def simulate(
     weeks: Annotated[int, typer.Option(min=1, help="Length of the period.")] = DEFAULT_WEEKS,
     traces: Annotated[int, typer.Option(min=1, help="Requests from outside.")] = DEFAULT_TRACES,
     until: Annotated[str | None, typer.Option(help="End of the period, ISO time (UTC); now by default.")] = None,
+    train: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Of the deployments of a random system, those that wait for a release train.",
+            show_default="as its plan says",
+        ),
+    ] = None,
     encoding: Annotated[
         Literal["json", "protobuf"], typer.Option(help="Lines of OTLP/JSON, or OTLP protobuf; both gzipped.")
     ] = "json",
@@ -225,7 +235,17 @@ def simulate(
         sidecars=tuple(sidecar or ()),
         silent=tuple(silent or ()),
     )
-    write_system(system, out, seed=seed, weeks=weeks, traces=traces, until=until, defects=defects, file_format=encoding)
+    write_system(
+        system,
+        out,
+        seed=seed,
+        weeks=weeks,
+        traces=traces,
+        until=until,
+        train_share=train,
+        defects=defects,
+        file_format=encoding,
+    )
 
 
 @app.command()

@@ -9,6 +9,9 @@ from tracelith.cli.options import parse_time_ns
 from tracelith.cli.workspace import bar
 from tracelith.model.errors import InputError
 from tracelith.simulate import Defects, FileFormat, HeadSampling, TailSampling, simulate, write
+from tracelith.simulate.random_systems import PLANS, draw_system
+from tracelith.simulate.systems import RANDOM_SYSTEMS
+from tracelith.simulate.topology import System
 
 __all__ = ["sampling_defects", "write_system"]
 
@@ -21,15 +24,33 @@ def write_system(
     weeks: int,
     traces: int,
     until: str | None,
+    train_share: float | None,
     defects: Defects,
     file_format: FileFormat,
 ) -> None:
-    """Writes the simulated system into the folder and says how much there is."""
+    """Writes the simulated system into the folder and says how much there is.
+
+    Raises:
+        InputError: a share of releases is asked of a system whose releases are part of its story.
+    """
     end = None if until is None else datetime.fromtimestamp(parse_time_ns(until, option="--until") / 1e9, UTC)
-    simulation = simulate(system, seed=seed, weeks=weeks, traces=traces, until=end, defects=defects)
+    simulation = simulate(
+        _drawn(system, seed, train_share), seed=seed, weeks=weeks, traces=traces, until=end, defects=defects
+    )
     with bar("simulating") as advance:
         spans = write(simulation, out, file_format=file_format, on_progress=advance)
     typer.echo(f"{spans:,} spans of {traces:,} requests and {len(simulation.deployments)} deployments in {out}")
+
+
+def _drawn(system: str, seed: int, train_share: float | None) -> str | System:
+    if train_share is None:
+        return system
+    if system not in RANDOM_SYSTEMS:
+        raise InputError(
+            f"--train is for random systems ({', '.join(RANDOM_SYSTEMS)}); "
+            f"how {system} is released is part of its story"
+        )
+    return draw_system(seed, PLANS[system.removeprefix("random-")].with_train(train_share))
 
 
 def sampling_defects(share: float | None, *, unknown: bool, keep_slow_ms: float | None) -> Defects:

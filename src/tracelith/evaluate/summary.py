@@ -9,8 +9,8 @@ Keys are promises: within a major version fields are added, never renamed or rem
     detectors   [{name, question, subject, kind, unit}]
     scores      [Score] of cases under ordinary conditions
     degradation [{condition, at, ...Score}] of the same systems under several values of one condition
-    misses      [{case, system, seed, weeks, traces, train_share, method, detector, subject, claimed, positive, estimate, low, high,
-                value}] what our own pipeline got wrong, at most MOST_MISSES of each detector
+    misses      [{case, system, seed, weeks, traces, train_share, method, detector, subject, claimed, positive,
+                estimate, low, high, value}] what our own pipeline got wrong, at most MOST_MISSES of each detector
     thresholds  [Outcome]; met: all of them are
 """
 
@@ -184,6 +184,18 @@ def _misses(judged: pl.DataFrame) -> pl.DataFrame:
         pl.col("varies") == "",
         wrong_claim | (outside | inexact).fill_null(value=False),
     )
-    columns = ["case", "system", "seed", "weeks", "traces", "train_share", "method", "detector", "subject", "claimed", "positive"]
+    columns = [
+        "case",
+        "system",
+        "seed",
+        "weeks",
+        "traces",
+        "train_share",
+        "method",
+        "detector",
+        "subject",
+        "claimed",
+        "positive",
+    ]
     chosen = wrong.group_by("detector", maintain_order=True).head(MOST_MISSES)
     return chosen.select(*columns, "estimate", "low", "high", "value")

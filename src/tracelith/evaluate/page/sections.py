@@ -256,7 +256,8 @@ def _misses(misses: Sequence[Mapping[str, Any]], detectors: Mapping[str, Mapping
 
 
 def _command(miss: Mapping[str, Any]) -> str:
+    train = "" if miss["train_share"] is None else f"--train {miss['train_share']:g} "
     return (
         f"tracelith simulate {miss['system']} --seed {miss['seed']} --weeks {miss['weeks']} --traces {miss['traces']} "
-        f"--until {UNTIL:%Y-%m-%d} --out system"
+        f"{train}--until {UNTIL:%Y-%m-%d} --out system"
     )
