@@ -16,7 +16,7 @@ A broker that split its system where it had a reason to.
 
 While the exchanges are open, prices pour in and everybody looks at them. **ticks** takes them from the exchange,
 **quotes** answers what something costs now, **candles** draws the chart. These three grow from two machines each before
-breakfast to ten and more in the afternoon, and shrink again in the evening; on a weekend almost nothing happens. They
+breakfast to eight and more in the afternoon, and shrink again in the evening; on a weekend almost nothing happens. They
 belong to one team, `market-data`, which knows about garbage collectors and network cards and deploys each of the three
 when it is ready. Ticks passes prices on over a topic and waits for nobody.
 
