@@ -21,6 +21,7 @@ from tracelith.simulate.flow import (
     Step,
     Task,
 )
+from tracelith.simulate.incidents import GroupStall, Outage
 from tracelith.simulate.random_systems import PLANS, draw_system
 from tracelith.simulate.topology import System
 
@@ -145,15 +146,16 @@ def test_entry_operations_have_names_of_their_own() -> None:
         assert len(names) == len(set(names))
 
 
-def test_services_call_each_other_in_one_direction_only() -> None:
+def test_services_call_each_other_in_one_direction_only_unless_a_cycle_was_planted() -> None:
     for system in systems():
         order = {service.name: place for place, service in enumerate(system.services)}
 
+        asked_back = {(b, a) for a, b in (cycle["services"] for cycle in system.planted.get("cycles", []))}
         calls = [
             (service, step.operation.service.name) for service, step in everything(system) if isinstance(step, Call)
         ]
 
-        assert all(order[caller] < order[callee] for caller, callee in calls)
+        assert {(caller, callee) for caller, callee in calls if order[caller] >= order[callee]} == asked_back
 
 
 def test_messages_are_taken_by_somebody_and_every_consumer_is_sent_some() -> None:
@@ -238,6 +240,96 @@ def test_most_codeployment_systems_have_something_planted() -> None:
     planted = sum(bool(drawn("codeployment", seed).planted["codeploying_groups"]) for seed in range(60))
 
     assert planted >= 55
+
+
+def test_planted_foreign_tables_are_used_by_the_named_service_and_no_others_are() -> None:
+    for seed in range(60):
+        system = drawn("data", seed)
+        planted = {(one["service"], one["table"]) for one in system.planted.get("foreign_tables", [])}
+
+        foreign = {
+            (service, table)
+            for service, step in everything(system)
+            if isinstance(step, Query)
+            for table in (step.collection, *step.joins)
+            if system.table_owners[table] != service
+        }
+
+        assert foreign == planted
+
+
+def test_every_planted_kind_occurs_and_most_systems_of_its_plan_have_it() -> None:
+    kinds = {
+        "data": {"foreign_tables"},
+        "failures": {"outages"},
+        "queues": {"sync_over_async", "group_stalls"},
+        "structure": {"pass_through", "cycles", "chatter"},
+    }
+
+    for plan, expected in kinds.items():
+        planted = [{kind for kind in expected if drawn(plan, seed).planted.get(kind)} for seed in range(40)]
+
+        assert set().union(*planted) == expected
+        assert sum(bool(found) for found in planted) >= 32
+
+
+def test_planted_outages_and_stalls_are_incidents_of_what_the_system_has() -> None:
+    for seed in range(40):
+        failing, queued = drawn("failures", seed), drawn("queues", seed)
+
+        outages = [sorted(one.services) for one in failing.incidents if isinstance(one, Outage)]
+        stalls = [one.group for one in queued.incidents if isinstance(one, GroupStall)]
+
+        assert outages == [one["services"] for one in failing.planted.get("outages", [])]
+        assert stalls == [one["group"] for one in queued.planted.get("group_stalls", [])]
+        assert set(stalls) <= {consumer.group for consumer in queued.consumers}
+
+
+def test_a_caller_passes_on_the_same_share_of_a_callees_failures_wherever_it_calls_it() -> None:
+    for seed in range(20):
+        tolerated: dict[tuple[str, str], set[float]] = {}
+        for service, step in everything(drawn("failures", seed)):
+            if isinstance(step, Call) and step.fallback:
+                tolerated.setdefault((service, step.operation.service.name), set()).add(step.tolerated)
+
+        often = [shares for shares in tolerated.values() if shares <= {0.0, 0.5, 0.9, 1.0}]
+
+        assert all(len(shares) == 1 for shares in often)
+
+
+def test_planted_replies_are_awaited_over_a_queue() -> None:
+    for seed in range(40):
+        system = drawn("queues", seed)
+
+        awaited = {
+            (service, step.topic.destination)
+            for service, step in everything(system)
+            if isinstance(step, Publish) and step.awaits_reply
+        }
+
+        planted = system.planted.get("sync_over_async", [])
+        assert awaited == {(one["caller"], one["destination"]) for one in planted}
+
+
+def test_planted_pass_through_services_make_one_call_and_touch_no_data() -> None:
+    for seed in range(40):
+        system = drawn("structure", seed)
+
+        for planted in system.planted.get("pass_through", []):
+            taken = [step for service, step in everything(system) if service == planted["service"]]
+            called = {step.operation.service.name for step in taken if isinstance(step, Call)}
+
+            assert called == {planted["callee"]}
+            assert not any(isinstance(step, Query | Publish) for step in taken)
+
+
+def test_planted_chatter_repeats_a_statement() -> None:
+    for seed in range(40):
+        system = drawn("structure", seed)
+
+        repeated = {service for service, step in everything(system) if isinstance(step, Repeat)}
+
+        assert repeated == {one["caller"] for one in system.planted.get("chatter", [])}
 
 
 @pytest.mark.parametrize("seed", range(AIMED_SEEDS))

@@ -43,6 +43,10 @@ SystemName = Literal[
     "random-depth",
     "random-tail",
     "random-codeployment",
+    "random-data",
+    "random-failures",
+    "random-queues",
+    "random-structure",
 ]
 ReportFormat = Literal["html", "markdown", "json"]
 

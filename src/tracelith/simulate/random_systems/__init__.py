@@ -4,11 +4,12 @@ plans                   what a system may look like, as data; one plan for each 
 dice, vocabulary        draws that are the same everywhere; the words of a business
 draft, weaving          operations that can still be changed; an ordinary system put together from them
 tails, aiming           hops that make the slowest requests slow, as strong as wanted
+symptoms                foreign tables, outages, replies over queues, layers, chatter, cycles
 releasing               rhythms of deployment, planted pairs and groups, trains
 drawing, story          the whole system; its README
 """
 
 from tracelith.simulate.random_systems.drawing import draw_system
-from tracelith.simulate.random_systems.plans import PLANS, Releasing, Shape, SystemPlan, Tails
+from tracelith.simulate.random_systems.plans import PLANS, Releasing, Shape, Symptoms, SystemPlan, Tails
 
-__all__ = ["PLANS", "Releasing", "Shape", "SystemPlan", "Tails", "draw_system"]
+__all__ = ["PLANS", "Releasing", "Shape", "Symptoms", "SystemPlan", "Tails", "draw_system"]

@@ -92,7 +92,8 @@ class OperationDraft:
     def mean_spans(self) -> float:
         """Spans that a request of it makes on average, consumers of its messages left out."""
         called = sum(call.mean * (1 + call.target.mean_spans) + (call.cache is not None) for call in self.calls)
-        return 1 + len(self.data) + len(self.sends) + called
+        rounds = sum((step.least + step.most) / 2 if isinstance(step, Repeat) else 1 for step in self.data)
+        return 1 + rounds + len(self.sends) + called
 
     def reached(self) -> set[str]:
         """Names of the services that its requests may visit, its own included."""
@@ -145,6 +146,11 @@ class ConsumerDraft:
     body: OperationDraft
     own_trace: bool
 
+    @property
+    def group(self) -> str:
+        """Name of the consumer group."""
+        return f"{self.service.name}-{self.topic.destination}"
+
 
 @dataclass(slots=True)
 class SystemDraft:
@@ -153,6 +159,7 @@ class SystemDraft:
     Attributes:
         tiers: services; calls go from one tier to later ones. own_data: database of each service that keeps data.
         waits: what holds requests up in each service. operations: what others may call.
+        layers: names of services that only hand calls on, and of those they hand them on to.
         named: how many operations each service has, whether others may call them or not.
     """
 
@@ -161,6 +168,7 @@ class SystemDraft:
     waits: dict[str, tuple[Step, ...]]
     operations: list[OperationDraft] = field(default_factory=list)
     named: Counter[str] = field(default_factory=Counter)
+    layers: set[str] = field(default_factory=set)
     entries: list[EntryDraft] = field(default_factory=list)
     jobs: list[Entry] = field(default_factory=list)
     consumers: list[ConsumerDraft] = field(default_factory=list)

@@ -7,6 +7,7 @@ from tracelith.simulate.random_systems.draft import SystemDraft
 from tracelith.simulate.random_systems.plans import SystemPlan
 from tracelith.simulate.random_systems.releasing import draw_habits, draw_releasing_extras, draw_trains
 from tracelith.simulate.random_systems.story import tell
+from tracelith.simulate.random_systems.symptoms import plant_symptoms
 from tracelith.simulate.random_systems.tails import plant_tails
 from tracelith.simulate.random_systems.weaving import draw_ordinary
 from tracelith.simulate.topology import System
@@ -26,6 +27,7 @@ def draw_system(seed: int, plan: SystemPlan) -> System:
     shape = dice.pick(plan.shapes)
     draft = draw_ordinary(dice, shape, fresh=plan.tails.planted if plan.tails else 0.0)
     tails = plant_tails(Dice.named(seed, f"{plan.name} tails"), draft, plan.tails, _NETWORK) if plan.tails else []
+    symptoms = plant_symptoms(Dice.named(seed, f"{plan.name} symptoms"), draft, plan.symptoms)
     names = [service.name for service in draft.services]
     dice = Dice.named(seed, f"{plan.name} releases")
     releasing = dice.pick(plan.releasing)
@@ -33,12 +35,11 @@ def draw_system(seed: int, plan: SystemPlan) -> System:
     trains = draw_trains(Dice.named(seed, f"{plan.name} trains"), names, releasing)
     canaries, rollbacks, monorepos = draw_releasing_extras(Dice.named(seed, f"{plan.name} extras"), names, releasing)
     deepest = max(entry.operation.hops for entry in draft.entries)
+    heading = f"random-{plan.name}, drawn from seed {seed}"
     return System(
         name=f"random-{plan.name}",
         title=plan.title,
-        readme=tell(
-            f"random-{plan.name}, drawn from seed {seed}", draft, tails=tails, together=together, trains=trains
-        ),
+        readme=tell(heading, draft, tails=tails, symptoms=symptoms, together=together, trains=trains),
         services=draft.services,
         entries=(*(entry.freeze() for entry in draft.entries), *draft.jobs),
         consumers=_consumers(draft),
@@ -48,11 +49,16 @@ def draw_system(seed: int, plan: SystemPlan) -> System:
         canaries=canaries,
         rollbacks=rollbacks,
         monorepos=monorepos,
+        incidents=tuple(incident for symptom in symptoms for incident in symptom.incidents),
         table_owners=dict(sorted(draft.table_owners.items())),
         planted={
             "plan": plan.name,
             "tails": [tail.planted() for tail in tails],
             "codeploying_groups": [sorted(habit.services) for habit in together],
+            **{
+                kind: [symptom.facts for symptom in symptoms if symptom.kind == kind]
+                for kind in sorted({symptom.kind for symptom in symptoms})
+            },
             "distributed_monolith": bool(together) and deepest > 2,
         },
     )
@@ -63,7 +69,7 @@ def _consumers(draft: SystemDraft) -> tuple[Consumer, ...]:
         Consumer(
             consumer.service,
             consumer.topic,
-            f"{consumer.service.name}-{consumer.topic.destination}",
+            consumer.group,
             consumer.delay,
             consumer.body.steps(),
             own_trace=consumer.own_trace,

@@ -8,19 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = [
-    "CODEPLOYMENT",
-    "COUPLED",
-    "DEPTH",
-    "HEALTHY",
-    "PLANS",
-    "TAIL",
-    "Cause",
-    "Releasing",
-    "Shape",
-    "SystemPlan",
-    "Tails",
-]
+__all__ = ["PLANS", "Cause", "Releasing", "Shape", "Symptoms", "SystemPlan", "Tails"]
 
 Whole = tuple[int, int]
 Share = tuple[float, float]
@@ -118,12 +106,33 @@ class Releasing:
 
 
 @dataclass(frozen=True, slots=True)
+class Symptoms:
+    """How many of each kind are planted.
+
+    Attributes:
+        foreign_tables: tables that a service reads, writes or joins although another one owns them.
+        outages: of services that others wait for; each caller passes on a share of its own of the failures.
+        replies: requests that wait for an answer over a queue. group_stalls: consumer groups that stand still.
+        pass_through: services that hand calls on and do nothing else. cycles: callees that ask their callers back.
+        chatter: operations that read row by row.
+    """
+
+    foreign_tables: Whole = (0, 0)
+    outages: Whole = (0, 0)
+    replies: Whole = (0, 0)
+    group_stalls: Whole = (0, 0)
+    pass_through: Whole = (0, 0)
+    cycles: Whole = (0, 0)
+    chatter: Whole = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class SystemPlan:
     """What a random system may look like.
 
     Attributes:
         name: identifier; systems are called random-NAME. title: one line.
-        shapes: one of them is drawn. releasing: likewise. tails: None plants none.
+        shapes: one of them is drawn. releasing: likewise. tails: None plants none. symptoms: what else is planted.
     """
 
     name: str
@@ -131,6 +140,7 @@ class SystemPlan:
     shapes: tuple[Shape, ...] = (Shape(),)
     releasing: tuple[Releasing, ...] = (Releasing(),)
     tails: Tails | None = None
+    symptoms: Symptoms = Symptoms()
 
     def with_train(self, share: float) -> "SystemPlan":
         """The same plan with this share of all deployments on a train."""
@@ -177,6 +187,36 @@ CODEPLOYMENT = SystemPlan(
     releasing=(Releasing(pairs=(1, 3), groups=(0, 2)),),
 )
 
+_PLAIN = Shape(services=(8, 40), entries=(3, 6), hops=(1, 3))
+
+DATA = SystemPlan(
+    "data",
+    "A random system in which services use tables that belong to others",
+    shapes=(_PLAIN,),
+    symptoms=Symptoms(foreign_tables=(1, 4)),
+)
+
+FAILURES = SystemPlan(
+    "failures",
+    "A random system in which services fail, and callers pass on what they cannot do without",
+    shapes=(_PLAIN,),
+    symptoms=Symptoms(outages=(1, 4)),
+)
+
+QUEUES = SystemPlan(
+    "queues",
+    "A random system in which requests wait behind queues",
+    shapes=(replace(_PLAIN, asynchronous=0.8),),
+    symptoms=Symptoms(replies=(1, 2), group_stalls=(0, 2)),
+)
+
+STRUCTURE = SystemPlan(
+    "structure",
+    "A random system with services that only hand on, callees that ask back, and row-by-row reading",
+    shapes=(_PLAIN,),
+    symptoms=Symptoms(pass_through=(0, 2), cycles=(0, 1), chatter=(0, 2)),
+)
+
 COUPLED = SystemPlan(
     "coupled",
     "A random system with deep chains, hops that make tails, and services deployed together",
@@ -186,9 +226,10 @@ COUPLED = SystemPlan(
         Releasing(pairs=(1, 3), groups=(0, 1), train_share=0.3),
     ),
     tails=Tails(),
+    symptoms=Symptoms(foreign_tables=(1, 3)),
 )
 
 PLANS: Mapping[str, SystemPlan] = MappingProxyType(
-    {plan.name: plan for plan in (HEALTHY, COUPLED, DEPTH, TAIL, CODEPLOYMENT)}
+    {plan.name: plan for plan in (HEALTHY, COUPLED, DEPTH, TAIL, CODEPLOYMENT, DATA, FAILURES, QUEUES, STRUCTURE)}
 )
 """Every plan by its name."""

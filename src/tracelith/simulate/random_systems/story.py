@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tracelith.simulate.random_systems.draft import SystemDraft
+from tracelith.simulate.random_systems.symptoms import PlantedSymptom
 from tracelith.simulate.random_systems.tails import PlantedTail
 from tracelith.simulate.releases import ReleaseHabit, Train
 
@@ -14,6 +15,7 @@ def tell(
     draft: SystemDraft,
     *,
     tails: Sequence[PlantedTail],
+    symptoms: Sequence[PlantedSymptom],
     together: Sequence[ReleaseHabit],
     trains: Sequence[Train],
 ) -> str:
@@ -24,6 +26,7 @@ def tell(
         " `truth.json` says the same for programs. Whatever is not named here is as ordinary as chance made it.",
         _depth_told(draft),
         _tails_told(tails),
+        *_symptoms_told(symptoms),
         _together_told(together),
         _trains_told(trains),
     ]
@@ -46,6 +49,10 @@ def _tails_told(tails: Sequence[PlantedTail]) -> str:
         share = f"about {tail.share:.0%} of what it takes longer"
         lines.append(f"- {tail.service} `{tail.operation}`: {tail.told} ({share}).")
     return "\n".join(lines)
+
+
+def _symptoms_told(symptoms: Sequence[PlantedSymptom]) -> list[str]:
+    return ["Moreover:\n\n" + "\n".join(f"- {symptom.told}." for symptom in symptoms)] if symptoms else []
 
 
 def _together_told(together: Sequence[ReleaseHabit]) -> str:

@@ -1,0 +1,235 @@
+"""Plants what couples services beside depth, tails and deployments: data, failures, queues, layers, chatter, cycles."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tracelith.simulate.flow import Publish, Query, Repeat
+from tracelith.simulate.incidents import GroupStall, Incident, Moments, Outage
+from tracelith.simulate.latency import Latency
+from tracelith.simulate.random_systems.dice import Dice
+from tracelith.simulate.random_systems.draft import CallDraft, ConsumerDraft, OperationDraft, SystemDraft
+from tracelith.simulate.random_systems.plans import Symptoms
+from tracelith.simulate.random_systems.vocabulary import plural
+from tracelith.simulate.random_systems.weaving import new_operation
+from tracelith.simulate.topology import Service, Topic
+
+__all__ = ["PlantedSymptom", "plant_symptoms"]
+
+_MOST_SPANS = 45.0  # of an entry operation, before something is added that makes many
+_TOLERANCE = (0.0, 0.0, 0.5, 0.9, 1.0)  # shares of a callee's failures that a caller answers as if nothing had happened
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedSymptom:
+    """Something planted.
+
+    Attributes:
+        kind: its key in System.planted. told: a sentence without its full stop. facts: JSON-ready.
+        incidents: what goes wrong because of it.
+    """
+
+    kind: str
+    told: str
+    facts: dict[str, Any]
+    incidents: tuple[Incident, ...] = ()
+
+
+def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[PlantedSymptom]:
+    """Plants each kind as often as the plan says, where it fits."""
+    kinds: tuple[tuple[tuple[int, int], Callable[[Dice, SystemDraft], PlantedSymptom | None]], ...] = (
+        (symptoms.pass_through, _pass_through),
+        (symptoms.cycles, _cycle),
+        (symptoms.chatter, _chatter),
+        (symptoms.foreign_tables, _foreign_table),
+        (symptoms.replies, _reply),
+        (symptoms.group_stalls, _group_stall),
+        (symptoms.outages, _outage),
+    )
+    if symptoms.outages[1]:
+        _draw_tolerance(dice, draft)
+    planted = [plant(dice, draft) for bounds, plant in kinds for _ in range(dice.whole(bounds))]
+    return [symptom for symptom in planted if symptom is not None]
+
+
+def _operations(draft: SystemDraft) -> list[OperationDraft]:
+    """Every operation that requests from outside always or often reach, each once."""
+    found: dict[int, OperationDraft] = {}
+
+    def visit(operation: OperationDraft) -> None:
+        if id(operation) not in found:
+            found[id(operation)] = operation
+            for call in operation.calls:
+                if call.mean > 0.2:
+                    visit(call.target)
+
+    for entry in draft.entries:
+        if entry.share > 2:
+            visit(entry.operation)
+    return list(found.values())
+
+
+def _calls(draft: SystemDraft) -> Iterator[tuple[OperationDraft, CallDraft]]:
+    for operation in _operations(draft):
+        for call in operation.calls:
+            yield operation, call
+
+
+def _foreign_table(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A table that a service uses although another one owns it."""
+    operations = [one for one in _operations(draft) if one.service.name in draft.own_data]
+    owners = sorted({one.service.name for one in operations if any(isinstance(step, Query) for step in one.data)})
+    if len(owners) < 2:
+        return None
+    owner = dice.pick(owners)
+    where = dice.pick([one for one in operations if one.service.name != owner])
+    name, database = where.service.name, draft.own_data[owner]
+    table = next(
+        step.collection
+        for one in operations
+        if one.service.name == owner
+        for step in one.data
+        if isinstance(step, Query)
+    )
+    way = dice.pick(("reads", "writes", "joins"))
+    if way == "joins":
+        own = f"{plural(name)}_of_{plural(owner)}"
+        draft.table_owners[own] = name
+        where.data.append(Query(database, "SELECT", own, dice.latency(1.8), joins=(table,)))
+    else:
+        action = "SELECT" if way == "reads" else "UPDATE"
+        where.data.append(Query(database, action, table, dice.latency(1.6)))
+    facts = {"table": table, "owner": owner, "service": name, "way": way, "namespace": database.namespace}
+    return PlantedSymptom("foreign_tables", f"{name} {way} the table {table}, which belongs to {owner}", facts)
+
+
+def _draw_tolerance(dice: Dice, draft: SystemDraft) -> None:
+    """How much of each callee's failures its callers pass on, the same in all of a caller's operations."""
+    tolerated: dict[tuple[str, str], float] = {}
+    for caller, call in _calls(draft):
+        pair = caller.service.name, call.target.service.name
+        call.tolerated = tolerated.setdefault(pair, dice.pick(_TOLERANCE))
+        call.attempts = 2 if dice.chance(0.15) else 1
+        call.fallback = (dice.work(0.3),) if call.tolerated else ()
+
+
+def _outage(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A service that others wait for fails now and then; sometimes with a stranger, for a reason they share."""
+    callees = sorted({call.target.service.name for _, call in _calls(draft)})
+    if not callees:
+        return None
+    failing = dice.some(callees, 2 if dice.chance(0.25) else 1)
+    minutes, share, per_week = dice.whole((60, 240)), dice.between((0.4, 1.0)), dice.between((0.7, 2.0))
+    # The first one at a fixed time, so that no run goes without.
+    moments = Moments(at=(dice.between((0.2, 0.8)),), per_week=per_week)
+    outage = Outage(tuple(failing), moments, float(minutes), share)
+    told = (
+        f"{' and '.join(failing)} fail {share:.0%} of their requests for {minutes} minutes, {per_week:g} times a week"
+    )
+    return PlantedSymptom("outages", told, {"services": sorted(failing), "share": share}, (outage,))
+
+
+def _reply(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A request that waits for an answer over a queue."""
+    operations = [one for one in _operations(draft) if one.calls or not one.sends]
+    asking = dice.pick(operations)
+    others = [service for service in draft.services if service != asking.service]
+    if not others:
+        return None
+    answering = dice.pick(others)
+    destination = f"{asking.service.name}-asks-{answering.name}-{len(draft.consumers) + 1}"
+    topic, reply = (Topic("kafka", "broker.internal", 9092, f"{destination}{end}") for end in ("", "-replies"))
+    asking.sends.append(Publish(topic, dice.latency(1.2), reply=reply, awaits_reply=True))
+    body = OperationDraft(answering, "", "", before=[dice.work(4)])
+    draft.consumers.append(
+        ConsumerDraft(answering, topic, Latency(dice.between((4, 30)), 120.0), body, own_trace=False)
+    )
+    told = f"{asking.service.name} asks {answering.name} over the queue {destination} and waits for the answer"
+    facts = {"caller": asking.service.name, "callee": answering.name, "destination": destination}
+    return PlantedSymptom("sync_over_async", told, facts)
+
+
+def _group_stall(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A consumer group that stands still while it rebalances."""
+    waiting = [consumer for consumer in draft.consumers if "-asks-" not in consumer.topic.destination]
+    if not waiting:
+        return None
+    consumer = dice.pick(waiting)
+    minutes, handler_s = dice.between((6, 30)), dice.pick((0.0, 70.0))
+    moments = Moments(at=(dice.between((0.2, 0.8)),), per_week=0.7)
+    stall = GroupStall(consumer.topic, consumer.group, moments, minutes, handler_s)
+    told = f"the consumer group {consumer.group} takes nothing from its queue for {minutes:g} minutes now and then"
+    facts = {"group": consumer.group, "destination": consumer.topic.destination, "service": consumer.service.name}
+    return PlantedSymptom("group_stalls", told, facts, (stall,))
+
+
+def _pass_through(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A service through which all calls to another one go, operation for operation, and that adds nothing."""
+    callees = [call.target.service for _, call in _calls(draft) if call.target.service.name not in draft.layers]
+    if not callees:
+        return None
+    behind = dice.pick(callees)
+    between = _insert_before(draft, behind, f"{behind.name}-service")
+    draft.layers |= {between.name, behind.name}
+    wrapped: dict[int, OperationDraft] = {}
+    for operation in [*draft.operations, *_operations(draft)]:
+        for call in operation.calls:
+            if call.target.service == behind and operation.service != between:
+                target = call.target
+                if id(target) not in wrapped:
+                    wrapped[id(target)] = OperationDraft(
+                        between,
+                        target.method,
+                        target.route,
+                        before=[dice.work(0.3)],
+                        calls=[CallDraft(target)],
+                        after=[dice.work(0.15)],
+                    )
+                call.target = wrapped[id(target)]
+    told = f"{between.name} hands every call on to {behind.name} and does nothing else"
+    return PlantedSymptom("pass_through", told, {"service": between.name, "callee": behind.name})
+
+
+def _insert_before(draft: SystemDraft, behind: Service, name: str) -> Service:
+    """A new service that is called before this one and after all who call this one."""
+    taken = {service.name for service in draft.services}
+    while name in taken:
+        name += "-proxy"
+    service = replace(behind, name=name, port=behind.port + 1_000, instances=2)
+    tier = draft.tier_of(behind) - 1
+    draft.tiers = (*draft.tiers[:tier], (*draft.tiers[tier], service), *draft.tiers[tier + 1 :])
+    draft.waits[name] = ()
+    return service
+
+
+def _chatter(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """Many statements or calls in a row where one would do."""
+    spans = {id(one): entry.operation.mean_spans for entry in draft.entries for one in entry.spine()}
+    talking = [one for one in _operations(draft) if spans.get(id(one), _MOST_SPANS) < _MOST_SPANS - 15]
+    reading = [one for one in talking if one.data and isinstance(one.data[0], Query)]
+    if not reading:
+        return None
+    where = dice.pick(reading)
+    least, most = dice.whole((6, 10)), dice.whole((14, 24))
+    first = where.data[0]
+    if not isinstance(first, Query):
+        return None
+    where.data[0] = Repeat(least, most, (first,))
+    facts = {"caller": where.service.name, "callee": f"{first.database.system} {first.database.namespace}"}
+    told = f"{where.service.name} reads {first.collection} row by row, {least} to {most} statements in a request"
+    return PlantedSymptom("chatter", told, facts | {"table": first.collection, "least": least, "most": most})
+
+
+def _cycle(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A callee that asks its caller back before it answers."""
+    pairs = [
+        (one, call.target)
+        for one, call in _calls(draft)
+        if call.share == 1 and call.cache is None and not draft.layers & {one.service.name, call.target.service.name}
+    ]
+    if not pairs:
+        return None
+    caller, callee = dice.pick(pairs)
+    callee.calls.append(CallDraft(new_operation(dice, draft, caller.service, listed=False)))
+    told = f"{callee.service.name} asks {caller.service.name} back before it answers it"
+    return PlantedSymptom("cycles", told, {"services": [caller.service.name, callee.service.name]})
