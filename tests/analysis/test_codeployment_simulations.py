@@ -127,19 +127,47 @@ def test_7_4_a_planted_cluster_is_found_whole(size: int):
     assert [search.groups for search in searches] == [(tuple(range(size)),)] * 3
 
 
-def test_7_4_irregular_release_days_read_as_a_group_and_not_as_pairs():
-    def irregular(random: np.random.Generator) -> list:
-        days = random.choice(WEEKS, 10, replace=False) * WEEK_HOURS + random.integers(0, 5, 10) * 24 + 12
-        moved = []
-        for times in independent(random):
-            aboard = random.random(len(times)) < 0.7
-            moved.append(np.where(aboard, random.choice(days, len(times)) + 0.4 * random.random(len(times)), times))
-        return moved
+def irregular(random: np.random.Generator, services: list, share: float, departures: int = 13) -> list:
+    """Those services with that share of their deployments on a train that leaves now and then at any time of work."""
+    leaves = random.choice(WEEKS, departures, replace=False) * WEEK_HOURS + random.integers(0, 5, departures) * 24
+    leaves = leaves + 9 + 8 * random.random(departures)
+    moved = []
+    for times in services:
+        aboard = np.flatnonzero(random.random(len(times)) < share)[:departures]
+        departs = random.choice(leaves, len(aboard), replace=False) + 0.4 * random.random(len(aboard))
+        moved.append(np.concatenate((np.delete(times, aboard), departs)))
+    return moved
 
-    searches = [search_pairs(log) for log in _logs(79, irregular, runs=2)]
 
-    assert all(set(search.labels) <= {"group", "none", "calendar"} for search in searches)
-    assert all(len(search.groups) == 1 and len(search.groups[0]) >= 14 for search in searches)
+@pytest.mark.parametrize("share", [0.3, 0.5, 1.0])
+def test_7_4_departures_at_irregular_times_couple_no_pair(share: float):
+    logs = _logs(79, lambda random: irregular(random, independent(random), share), runs=10)
+
+    searches = [search_pairs(log) for log in logs]
+
+    assert sum(int((search.tests.p_calendar <= 0.1).sum()) for search in searches) > 50  # the calendar alone accuses
+    assert sum(bool(search.coupled.any()) for search in searches) <= 1  # one system in ten is the nominal rate
+    assert sum(int(search.coupled.sum()) for search in searches) <= 1
+
+
+def test_a_pair_is_found_beside_departures_at_irregular_times():
+    logs = _logs(81, lambda random: cluster(random, irregular(random, independent(random), 0.5), 2, follow=0.9), runs=6)
+
+    searches = [search_pairs(log) for log in logs]
+
+    assert sum(bool(search.confirmed[0]) for search in searches) >= 5
+    assert sum(int(search.coupled[1:].sum()) for search in searches) == 0
+
+
+def test_the_excess_of_a_pair_beside_a_train_holds_the_share_that_was_planted():
+    def planted(random: np.random.Generator) -> list:
+        return cluster(random, train(random, independent(random, services=12), 0.3), 2, follow=0.6)
+
+    tests = [search_pairs(log).tests for log in _logs(82, planted, runs=40)]
+
+    held = sum(bool(test.excess_low[0] <= 0.6 <= test.excess_high[0]) for test in tests)
+    assert held >= 35
+    assert abs(np.mean([test.excess[0] for test in tests]) - 0.6) < 0.1
 
 
 def test_a_single_false_pair_does_not_join_two_groups():

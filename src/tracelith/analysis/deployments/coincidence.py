@@ -119,7 +119,8 @@ class PairTests:
         coincidences, trials: int64[p], deployments of one service near one of the other, and all of its deployments.
         rate: float64[p], coincidences / trials. base_rate: float64[p], calendar base.
         activity_rate: float64[p], activity base, NaN with fewer than MINIMUM_OTHERS deployments by others.
-        excess: float64[p], (rate − base) / (1 − base), at most 1. excess_low: the same from rate's Wilson lower bound.
+        excess: float64[p], (rate − base) / (1 − base), at most 1. excess_low, excess_high: the same from rate's Wilson
+            bounds.
         p_calendar, p_activity: float64[p], p_activity is NaN where activity_rate is.
         reachable: bool[p], some outcome could have been significant at ALPHA (Tarone).
     """
@@ -134,6 +135,7 @@ class PairTests:
     activity_rate: Float64
     excess: Float64
     excess_low: Float64
+    excess_high: Float64
     p_calendar: Float64
     p_activity: Float64
     reachable: NDArray[np.bool_]
@@ -225,6 +227,7 @@ def pair_tests(
         activity_rate=np.where(shown, forward.activity_rate, backward.activity_rate),
         excess=np.where(shown, forward.excess, backward.excess),
         excess_low=np.where(shown, forward.excess_low, backward.excess_low),
+        excess_high=np.where(shown, forward.excess_high, backward.excess_high),
         p_calendar=np.maximum(forward.p_calendar, backward.p_calendar),
         p_activity=np.maximum(forward.p_activity, backward.p_activity),
         reachable=forward.reachable & backward.reachable,
@@ -248,7 +251,7 @@ def _one_direction(
     near_others = near_given - counts[given] - hits
     c_activity = np.where(others >= MINIMUM_OTHERS, (near_others + 0.5) / (others + 1), np.nan)
     rate = hits / trials
-    low, _ = wilson(hits, trials)
+    low, high = wilson(hits, trials)
     return PairTests(
         given,
         service,
@@ -260,6 +263,7 @@ def _one_direction(
         c_activity,
         (rate - c_calendar) / (1 - c_calendar),
         (low - c_calendar) / (1 - c_calendar),
+        (high - c_calendar) / (1 - c_calendar),
         stats.binom.sf(hits - 1, trials, c_calendar),
         stats.binom.sf(hits - 1, trials, c_activity),
         minimum_coincidences(trials, c_calendar, ALPHA) <= trials,

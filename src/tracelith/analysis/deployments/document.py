@@ -155,7 +155,7 @@ def _pair(
     def probability(values: NDArray[np.float64]) -> float | None:
         return float(f"{values[place]:.3g}") if tested and np.isfinite(values[place]) else None
 
-    bounds, sessions = _rate_bounds(result, place), incidence.shape[1]
+    sessions = incidence.shape[1]
     with_a, with_b, with_both = int(incidence[a].sum()), int(incidence[b].sum()), int(incidence[a] @ incidence[b])
     return {
         "a": log.services[a],
@@ -168,10 +168,10 @@ def _pair(
         "activity_rate": shown(tests.activity_rate),
         "excess": shown(tests.excess),
         "excess_low": shown(tests.excess_low),
-        "excess_high": bounds[2],
-        "rate_ci": None if bounds[0] is None or bounds[1] is None else [bounds[0], bounds[1]],
+        "excess_high": shown(tests.excess_high),
+        "rate_ci": _rate_interval(result, place),
         "rate_of": log.services[b if tests.of_b[place] else a],
-        "p_value": probability(tests.p_calendar),
+        "p_value": probability(np.fmax(tests.p_calendar, tests.p_activity)),
         "q_value": probability(search.q_value),
         "label": cast(Any, label),
         "lag_minutes": cast(Any, extras.order.lag_minutes.document()) if extras else None,
@@ -186,14 +186,11 @@ def _pair(
     }
 
 
-def _rate_bounds(result: Codeployment, place: int) -> tuple[float | None, float | None, float | None]:
-    """The interval of the rate, and the excess at its upper end."""
+def _rate_interval(result: Codeployment, place: int) -> list[float] | None:
     tests = result.search.tests
     if not result.search.tested[place]:
-        return None, None, None
-    low, high = (float(bound) for bound in wilson(tests.coincidences[place], tests.trials[place]))
-    base = float(tests.base_rate[place])
-    return _rounded(low), _rounded(high), _rounded((high - base) / (1 - base))
+        return None
+    return [round(float(bound), 4) for bound in wilson(tests.coincidences[place], tests.trials[place])]
 
 
 def _reason(result: Codeployment, place: int, extras: _Extras | None) -> str:

@@ -9,7 +9,6 @@ from tracelith.analysis.deployments.document import Codeployment, hour_of_week, 
 from tracelith.analysis.deployments.lead_lag import matched
 from tracelith.analysis.deployments.pair_search import MINIMUM_PER_SERVICE
 from tracelith.analysis.shares import percent
-from tracelith.analysis.statistics.intervals import wilson
 from tracelith.model.findings import Finding, Severity, State
 
 __all__ = ["codeployment_findings"]
@@ -93,7 +92,6 @@ def _group(result: Codeployment, members: tuple[int, ...]) -> Finding:
     typical = int(inside[np.argsort(tests.excess_low[inside], kind="stable")[len(inside) // 2]])
     names = tuple(result.log.services[member] for member in members)
     severe = len(members) >= CRITICAL_GROUP and float(np.median(tests.excess_low[inside])) >= CRITICAL_EXCESS
-    apart = "" if search.q_activity[inside].min(initial=np.inf) <= 0.1 else " They may only share release days."
     return Finding(
         rule="codeployment-group",
         severity=Severity.CRITICAL if severe else Severity.WARNING,
@@ -104,7 +102,7 @@ def _group(result: Codeployment, members: tuple[int, ...]) -> Finding:
         metric=_metric(result, typical),
         evidence={**_evidence(result, typical), "pairs": len(inside), "coincidences": _joint(result, members)},
         advice="Ship them as one deployable module, or find the contract, schema or library that forces them together "
-        f"and make its changes backwards compatible.{apart}{_same_version_caveat(result, typical)}",
+        f"and make its changes backwards compatible.{_same_version_caveat(result, typical)}",
     )
 
 
@@ -128,12 +126,10 @@ def _pair(result: Codeployment, members: tuple[int, ...]) -> Finding:
 
 def _metric(result: Codeployment, place: int) -> dict[str, Any]:
     tests = result.search.tests
-    _, high = wilson(tests.coincidences[place], tests.trials[place])
-    base = float(tests.base_rate[place])
     return {
         "name": "co-deployment excess",
         "value": _round(float(tests.excess[place])),
-        "ci": [_round(float(tests.excess_low[place])), _round((float(high) - base) / (1 - base))],
+        "ci": [_round(float(tests.excess_low[place])), _round(float(tests.excess_high[place]))],
         "unit": "share",
         "n": int(tests.trials[place]),
         "reading": READING,
@@ -143,7 +139,7 @@ def _metric(result: Codeployment, place: int) -> dict[str, Any]:
 def _evidence(result: Codeployment, place: int) -> dict[str, Any]:
     search = result.search
     return {
-        "p_value": float(f"{search.tests.p_calendar[place]:.3g}"),
+        "p_value": float(f"{np.fmax(search.tests.p_calendar[place], search.tests.p_activity[place]):.3g}"),
         "q_value": float(f"{search.q_value[place]:.3g}"),
         "base_rate": _round(float(search.tests.base_rate[place])),
         "label": search.labels[place],
