@@ -189,8 +189,9 @@ _BINARY_PLACES = {
     "end": b"\xfc" * 8,
     "linked_trace": b"\xfd" * 16,
     "linked_span": b"\xfe" * 8,
+    "number": NUMBER.encode(),
+    "partition": b"\n\x01" + PARTITION.encode(),  # a text of one byte: alone, the mark is also the length of a field
 }
-_TEXT_PLACES = {"number": NUMBER.encode(), "partition": PARTITION.encode()}
 _JSON_PLACES = {
     "trace": b"T" * 32,
     "span": b"S" * 16,
@@ -199,6 +200,8 @@ _JSON_PLACES = {
     "end": b"E" * 19,
     "linked_trace": b"L" * 32,
     "linked_span": b"M" * 16,
+    "number": NUMBER.encode(),
+    "partition": b'"' + PARTITION.encode(),
 }
 
 
@@ -226,10 +229,11 @@ def _prototype(shape: SpanShape) -> Span:
 
 def _template(text: bytes, places: dict[str, bytes]) -> Template:
     found: dict[str, tuple[int, ...]] = {}
-    for name, mark in (places | _TEXT_PLACES).items():
+    for name, mark in places.items():
         offsets, at = [], text.find(mark)
+        into = len(mark) - len(PARTITION) if name == "partition" else 0
         while at >= 0:
-            offsets.append(at)
+            offsets.append(at + into)
             at = text.find(mark, at + len(mark))
         if offsets:
             found[name] = tuple(offsets)
