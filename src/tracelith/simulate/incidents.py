@@ -4,7 +4,7 @@ An incident is not drawn per request: all requests that meet it agree on when it
 failure correlated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -31,7 +31,8 @@ class Moments:
     """When incidents of a kind begin.
 
     Attributes:
-        at: fixed, as shares of the period. per_week: and so many more a week, at random.
+        at: fixed, as shares of the period. per_week: and so many more a week, at random; one that would begin during
+            another, or while what waited for that is worked off, does not happen.
     """
 
     at: tuple[float, ...] = ()
@@ -113,7 +114,7 @@ class Occurrences(Generic[Kind]):
     """When an incident happens in a run.
 
     Attributes:
-        starts_us: ascending. length_us: of each; where two overlap, it is one until the later end.
+        starts_us: ascending, and so far apart that the backlog of one is worked off before the next. length_us: of each.
     """
 
     incident: Kind
@@ -157,10 +158,20 @@ def draw_occurrences(
         wanted = incident.moments.per_week * (end_us - start_us) / _WEEK_US
         count = int(wanted + rng.random())  # a fraction is the chance of one more
         further = rng.integers(start_us, max(end_us - length_us, start_us + 1), count)
-        starts = np.sort(np.concatenate([np.array(fixed, np.int64), further]))
+        starts = _apart([*fixed, *further.tolist()], length_us)
         if starts.size:
             drawn.append(Occurrences(incident, starts, length_us))
     return tuple(drawn)
+
+
+def _apart(starts_us: Iterable[int], length_us: int) -> Micros:
+    """Without those that would begin before the one before is over and its backlog worked off."""
+    least_us = length_us * _DRAIN // (_DRAIN - 1)
+    kept: list[int] = []
+    for start_us in sorted(starts_us):
+        if not kept or start_us - kept[-1] > least_us:
+            kept.append(start_us)
+    return np.array(kept, np.int64)
 
 
 def _length_us(incident: Incident) -> int:
