@@ -114,7 +114,7 @@ class Occurrences(Generic[Kind]):
     """When an incident happens in a run.
 
     Attributes:
-        starts_us: ascending, and so far apart that the backlog of one is worked off before the next. length_us: of each.
+        starts_us: ascending, so far apart that the backlog of one is worked off before the next. length_us: of each.
     """
 
     incident: Kind
