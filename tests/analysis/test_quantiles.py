@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.statistics.quantiles import (
     WeightedValues,
     block_weights,
+    in_time,
     minimum_observations,
     order_statistic_ranks,
     quantile,
-    widened,
 )
 from tracelith.model.findings import State
 
@@ -72,7 +71,7 @@ def test_requests_that_are_slow_together_widen_the_interval() -> None:
     in_one_block, _ = block_weights(sample, values, np.ones(1000), np.arange(1000) // 50)
 
     alone = quantile(sample, 0.94, "requests")
-    together = widened(alone, sample, 0.94, in_one_block, generator("together"))
+    together = in_time(alone, sample, 0.94, in_one_block)
 
     assert together.value == alone.value == 1.0
     assert together.high == 9.0

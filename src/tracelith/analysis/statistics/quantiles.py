@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from tracelith.analysis.statistics.bootstrap import block_draws, percentiles
 from tracelith.analysis.statistics.intervals import wilson
+from tracelith.analysis.statistics.stretches import apart, degrees_of_freedom, summed
 from tracelith.analysis.statistics.weights import effective_size
 from tracelith.model.findings import Estimate, State
 
-__all__ = ["WeightedValues", "block_weights", "minimum_observations", "order_statistic_ranks", "quantile", "widened"]
+__all__ = ["WeightedValues", "block_weights", "in_time", "minimum_observations", "order_statistic_ranks", "quantile"]
 
 Float64 = NDArray[np.float64]
 
@@ -113,22 +113,46 @@ def block_weights(
     return table, blocks
 
 
-def widened(
-    estimate: Estimate, sample: WeightedValues, q: float, by_block: Float64, random: np.random.Generator
-) -> Estimate:
-    """The estimate with its interval at least as wide as a bootstrap over time blocks says (metrics.md §0.4).
+def in_time(estimate: Estimate, sample: WeightedValues, q: float, by_block: Float64) -> Estimate:
+    """The estimate with its interval as wide as the spread between time blocks says (metrics.md §0.3, §0.4).
+
+    Requests of the same minute are not independent. For every value v the share of requests up to v has a variance that
+    the blocks show, merged into independent stretches where neighbours agree; it makes the observations worth fewer
+    independent ones, never more. The interval holds all v whose share up to v may be q: Woodruff's inversion, with
+    Student's quantile in Wilson's interval where few stretches decide.
 
     Args:
         estimate: from quantile(); returned as it is when it has no value or there is only one block.
         sample: what was observed. q: the quantile.
-        by_block: float64[blocks, k], from block_weights.
-        random: seeded by the subject.
+        by_block: float64[blocks, k], from block_weights, in order of time.
+
+    Source: Woodruff 1952; Francisco and Fuller 1991 for inverting tests of every value.
     """
-    blocks = len(by_block)
-    if estimate.value is None or estimate.low is None or estimate.high is None or blocks < 2:
+    if estimate.value is None or len(by_block) < 2:
         return estimate
-    weights = block_draws(random, blocks) @ by_block
-    share = np.cumsum(weights, axis=1)
-    position = (share < (q - 1e-12) * share[:, -1:]).sum(axis=1)
-    low, high = percentiles(sample.values[np.minimum(position, len(sample.values) - 1)], blocks)
-    return replace(estimate, low=min(estimate.low, float(low)), high=max(estimate.high, float(high)))
+    share, size, z = _shares_in_time(sample, q, by_block)
+    low, high = wilson(share * size, size, z)
+    first = int(np.searchsorted(high, q - 1e-12, side="left"))
+    last = int(np.searchsorted(low, q + 1e-12, side="left"))
+    return replace(
+        estimate,
+        low=float(sample.values[min(first, len(share) - 1)]),
+        high=float(sample.values[min(last, len(share) - 1)]),
+    )
+
+
+def _shares_in_time(sample: WeightedValues, q: float, by_block: Float64) -> tuple[Float64, Float64, Float64]:
+    """Share of requests up to each value, the independent observations behind it, and Student's quantile for it."""
+    upto = np.cumsum(by_block, axis=1)
+    whole = upto[:, -1:]
+    share = upto.sum(axis=0) / whole.sum()
+    moved = (upto - share * whole) / whole.sum()
+    at = min(int(np.searchsorted(share, q - 1e-12)), len(share) - 1)
+    factor, _ = apart(moved[:, at : at + 1])
+    stretches = summed(moved, factor)
+    count = len(stretches)
+    variance = (stretches**2).sum(axis=0) * count / max(count - 1, 1)
+    spread = share * (1 - share)
+    worth = np.divide(spread, variance, out=np.full_like(share, sample.n_eff), where=variance > 0)
+    z = stats.t.ppf(0.975, np.clip(degrees_of_freedom(stretches), 1.0, 1e6))
+    return share, np.minimum(worth, sample.n_eff), z

@@ -11,26 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.analysis.statistics.bootstrap import ENOUGH_BLOCKS, REPLICATES, block_draws, count_draws, percentiles
-
-__all__ = [
-    "MIDDLE",
-    "Attribution",
-    "HopTimes",
-    "Intervals",
-    "attribute",
-    "intervals",
-    "slower_visits",
-    "variance_shares",
-]
+__all__ = ["MIDDLE", "Attribution", "HopTimes", "attribute", "cohort", "slower_visits", "variance_shares"]
 
 Float64 = NDArray[np.float64]
 
 MIDDLE = (0.4, 0.6)
 """Ordinary requests: the middle fifth of the latencies."""
-
-_VALUES_AT_ONCE = 4_000_000
-"""Bounds the memory of a block bootstrap: 32 MB of floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +28,7 @@ class HopTimes:
         times: float64[k, h], weighted time per bucket and hop.
         squares: float64[k, h], weighted sum of squared times, for the spread inside a bucket.
         visits: float64[k, h], weighted number of spans with time on the hop.
-        block_counts: float64[b, k] and block_times: float64[b, k, h], the same per time block.
+        block_counts: float64[b, k] and block_times: float64[b, k, h], the same per time block, in order of time.
         n_eff: effective number of requests.
     """
 
@@ -77,17 +63,6 @@ class Attribution:
         whole = self.excess.sum(axis=-1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(whole > 0, self.excess / whole, np.nan)
-
-
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """95 % intervals of share and excess per hop, and what was drawn anew to get them ("blocks" or "traces")."""
-
-    share_low: Float64
-    share_high: Float64
-    excess_low: Float64
-    excess_high: Float64
-    method: str
 
 
 def cohort(counts: Float64, low: float, high: float) -> Float64:
@@ -149,68 +124,3 @@ def variance_shares(counts: Float64, times: Float64) -> Float64:
     covariance = (latency[:, None] * times).sum(axis=0) / total - mean * mean.sum()
     whole = covariance.sum()
     return covariance / whole if whole > 0 else np.full(len(mean), np.nan)
-
-
-def intervals(hops: HopTimes, q: float, random: np.random.Generator) -> Intervals:
-    """Bootstrap intervals: whole time blocks are drawn; below ENOUGH_BLOCKS of them traces too, and the wider holds."""
-    blocks = len(hops.block_counts)
-    by_block = _percentile(_block_replicates(hops, q, random), "blocks", blocks) if blocks >= 2 else None
-    if by_block is not None and blocks >= ENOUGH_BLOCKS:
-        return by_block
-    by_trace = _percentile(_trace_replicates(hops, q, random), "traces", hops.n_eff)
-    if by_block is None:
-        return by_trace
-    wider = "blocks" if _width(by_block) > _width(by_trace) else "traces"
-    return Intervals(
-        np.fmin(by_block.share_low, by_trace.share_low),
-        np.fmax(by_block.share_high, by_trace.share_high),
-        np.fmin(by_block.excess_low, by_trace.excess_low),
-        np.fmax(by_block.excess_high, by_trace.excess_high),
-        wider,
-    )
-
-
-def _width(bounds: Intervals) -> float:
-    return float(np.nansum(bounds.share_high - bounds.share_low))
-
-
-def _percentile(replicates: Attribution, method: str, drawn: float) -> Intervals:
-    return Intervals(*percentiles(replicates.shares, drawn), *percentiles(replicates.excess, drawn), method)
-
-
-def _block_replicates(hops: HopTimes, q: float, random: np.random.Generator) -> Attribution:
-    draws = block_draws(random, len(hops.block_counts))
-    size, hop_count = hops.times.shape
-    flat = hops.block_times.reshape(len(hops.block_counts), size * hop_count)
-    step = max(1, _VALUES_AT_ONCE // max(1, size * hop_count))
-    parts = [
-        attribute(taken @ hops.block_counts, (taken @ flat).reshape(-1, size, hop_count), q)
-        for taken in (draws[start : start + step] for start in range(0, REPLICATES, step))
-    ]
-    return Attribution(np.concatenate([one.tail for one in parts]), np.concatenate([one.middle for one in parts]))
-
-
-def _trace_replicates(hops: HopTimes, q: float, random: np.random.Generator) -> Attribution:
-    """Replicates from bucket moments: how many traces fall in each bucket, and the spread of hop times inside it.
-
-    Inside a bucket the latency is nearly fixed, so only the split between hops varies; its mean over a cohort is normal
-    by the central limit theorem.
-    """
-    weight = np.maximum(hops.counts, np.finfo(np.float64).tiny)[:, None]
-    mean = hops.times / weight
-    counts = count_draws(random, hops.counts, hops.n_eff)
-    # A trace weighs this much on average; fewer effective traces spread wider.
-    per_trace = hops.counts.sum() / max(hops.n_eff, 1.0)
-    variance = np.maximum(hops.squares / weight - mean**2, 0.0) * per_trace
-    tail = _noisy_mean(counts, (q, 1.0), mean, variance, random)
-    return Attribution(tail, _noisy_mean(counts, MIDDLE, mean, variance, random))
-
-
-def _noisy_mean(
-    counts: Float64, bounds: tuple[float, float], mean: Float64, variance: Float64, random: np.random.Generator
-) -> Float64:
-    weight = cohort(counts, *bounds) * counts
-    total = np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    centre: Float64 = weight @ mean / total
-    spread: Float64 = np.sqrt(weight @ variance) / total
-    return centre + spread * random.standard_normal(spread.shape)

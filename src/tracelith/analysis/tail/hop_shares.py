@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.statistics.bootstrap import generator
-from tracelith.analysis.tail.attribution import (
-    Attribution,
-    Intervals,
-    attribute,
-    intervals,
-    slower_visits,
-    variance_shares,
-)
+from tracelith.analysis.tail.attribution import Attribution, attribute, slower_visits, variance_shares
 from tracelith.analysis.tail.edges import Cells, Counted, Exceedance, Propagation, exceedance, propagation
 from tracelith.analysis.tail.facts import (
     CALLER_REQUESTS,
@@ -35,6 +28,7 @@ from tracelith.analysis.tail.hop_tables import (
     entry_facts,
     hop_table,
 )
+from tracelith.analysis.tail.share_intervals import Intervals, intervals
 from tracelith.model.findings import State
 from tracelith.model.schema import is_folded
 
@@ -54,6 +48,10 @@ away is where a gateway's only service, or a page's backend, naturally does its 
 
 MANY_DESTINATIONS = "destinations beyond the limit of their caller are counted together here"
 MANY_OPERATIONS = "operations beyond the limit of their service are counted together here"
+
+TOO_LONG_SLOW = (
+    "slow requests come in stretches of time too long for this period to hold enough of them; analyse a longer period"
+)
 
 MATERIAL_FACTOR, MATERIAL_EXCESS_NS = 2.0, 5e6
 """A tail is worth speaking of when slow requests take twice as long as ordinary ones, and 5 ms longer."""
@@ -82,9 +80,8 @@ def _rows(key: EntryKey, facts: EntryFacts, table: HopTable) -> list[HopShare]:
     if q is None or table.hops.is_empty():
         return [_without_data(key, table)]
     split = attribute(table.times.counts, table.times.times, q)
-    bounds = intervals(table.times, q, generator("tail", *map(str, key)))
-    excess = split.excess[: len(table.hops)]
-    shown = np.argsort(-excess, kind="stable")[:MOST_ROWS]
+    shown = np.argsort(-split.excess[: len(table.hops)], kind="stable")[:MOST_ROWS]
+    bounds = intervals(table.times, q, generator("tail", *map(str, key)), shown)
     whole = _whole(key, table, split, q, bounds)
     columns = _columns(table, split, bounds, q)
     return [_row(facts, table, int(position), columns, whole) for position in shown]
@@ -96,6 +93,11 @@ def _whole(key: EntryKey, table: HopTable, split: Attribution, q: float, bounds:
     network = (table.hops["hop_kind"] == "network").to_numpy()
     shares = split.shares[: len(table.hops)]
     slower = bool(np.isfinite(shares).all())
+    state, reason = State.OK, ""
+    if not slower:
+        state, reason = State.NOT_IDENTIFIABLE, "slow requests are not slower than ordinary ones"
+    elif not bounds.settled:
+        state, reason = State.INSUFFICIENT_DATA, TOO_LONG_SLOW
     return {
         "service": key[0],
         "operation": key[1],
@@ -106,10 +108,10 @@ def _whole(key: EntryKey, table: HopTable, split: Attribution, q: float, bounds:
         "tail_mean_ms": slow / 1e6,
         "middle_mean_ms": ordinary / 1e6,
         "material": slow >= MATERIAL_FACTOR * ordinary and slow - ordinary >= MATERIAL_EXCESS_NS,
-        "network_share": float(shares[network].sum()) if slower else None,
+        "network_share": float(shares[network].sum()) if state is State.OK else None,
         "ci_method": bounds.method,
-        "status": str(State.OK if slower else State.NOT_IDENTIFIABLE),
-        "reason": "" if slower else "slow requests are not slower than ordinary ones",
+        "status": str(state),
+        "reason": reason,
     }
 
 
