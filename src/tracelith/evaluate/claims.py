@@ -12,6 +12,7 @@ import polars as pl
 
 __all__ = [
     "DEPLOYMENTS",
+    "SEPARATOR",
     "SPANS",
     "Case",
     "Claim",
@@ -45,6 +46,10 @@ SPANS = pl.Schema(
 
 DEPLOYMENTS = pl.Schema({"service": pl.String, "at_ns": pl.Int64})
 """Deployments told from outside, sorted by time."""
+
+
+SEPARATOR = " ⟂ "
+"""Between an entry operation and one of its places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ def hop_subject(service: str, operation: str, hop: str) -> str:
         hop: a service; ``caller → callee`` for the network between two services; ``caller → peer`` for the wait of a
             service for a datastore, topic or external host, the peer named as in SPANS.
     """
-    return f"{service} {operation} ⟂ {hop}"
+    return f"{service} {operation}{SEPARATOR}{hop}"
 
 
 def edge_subject(caller: str, callee: str) -> str:

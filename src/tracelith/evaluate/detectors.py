@@ -18,6 +18,8 @@ class Detector:
         relative: errors are told as shares of the true value.
         chosen: a method chooses of which subjects it speaks (one of several quantiles, one of two directions); the
             others are not held against it.
+        naming: one of several places of a subject is to be named (written before ``⟂``); a method that names none of
+            them has abstained.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Detector:
     invented: bool = False
     relative: bool = False
     chosen: bool = False
+    naming: bool = False
 
 
 DETECTORS = (
@@ -49,6 +52,7 @@ DETECTORS = (
         "Which place makes the slowest requests slow?",
         "entry operation ⟂ place",
         "claim",
+        naming=True,
     ),
     Detector(
         "tail-share",

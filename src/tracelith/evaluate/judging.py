@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tracelith.evaluate.claims import Case, Claim, Method, Truth
+from tracelith.evaluate.claims import SEPARATOR, Case, Claim, Method, Truth
 from tracelith.evaluate.detectors import DETECTORS
 
 __all__ = ["CASE_COLUMNS", "JUDGED", "judge"]
@@ -99,7 +99,7 @@ def _accusations(rows: pl.DataFrame, *, healthy: bool) -> pl.DataFrame:
         rows.filter(pl.col("detector").is_in(_of_kind("claim")))
         .with_columns(
             positive=pl.when(~pl.col("known") & unknown_is_false).then(pl.lit(value=False)).otherwise("positive"),
-            claimed=pl.when("told").then("claimed").otherwise(pl.lit(value=False)),
+            claimed=pl.when("told").then("claimed").when(_silent()).then(None).otherwise(pl.lit(value=False)),
             subjects=pl.lit(1, pl.Int64),
         )
         .filter(pl.col("positive").is_not_null())
@@ -110,6 +110,13 @@ def _accusations(rows: pl.DataFrame, *, healthy: bool) -> pl.DataFrame:
     return pl.concat([judged.filter(~acquitted), together.with_columns(subject=pl.lit(""))], how="diagonal").select(
         judged.columns
     )
+
+
+def _silent() -> pl.Expr:
+    """Whether nothing at all was said of a subject of which one of several places is to be named."""
+    naming = pl.col("detector").is_in([one.name for one in DETECTORS if one.naming])
+    subject = pl.col("subject").str.split(SEPARATOR).list.first()
+    return naming & ~pl.col("told").any().over("detector", subject)
 
 
 def _estimates(rows: pl.DataFrame) -> pl.DataFrame:

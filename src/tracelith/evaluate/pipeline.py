@@ -11,6 +11,7 @@ import polars as pl
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
 from tracelith.evaluate.claims import DEPLOYMENTS, SPANS, Evidence
+from tracelith.evaluate.naming import service_names
 from tracelith.forest.peers import name_peers
 from tracelith.forest.tables import operation_table
 from tracelith.ingest.commit import SpanWriter
@@ -37,6 +38,7 @@ def observe(simulation: Simulation, *, with_spans: bool = True) -> Evidence:
     Raises:
         AnalysisFailed: one of our own analyses did; its claims would be missing without anybody noticing.
     """
+    names = service_names(simulation.system)
     with Store.open(None) as store:
         engine = Engine(store, registered_analyses(), now=lambda: simulation.end)
         _receive(store, simulation)
@@ -47,7 +49,9 @@ def observe(simulation: Simulation, *, with_spans: bool = True) -> Evidence:
     return Evidence(
         spans=spans,
         deployments=pl.DataFrame(
-            [(row.service, row.at_us * 1_000) for row in simulation.deployments], schema=DEPLOYMENTS, orient="row"
+            [(names[row.service], row.at_us * 1_000) for row in simulation.deployments],
+            schema=DEPLOYMENTS,
+            orient="row",
         ),
         start_ns=_ns(simulation.start),
         end_ns=_ns(simulation.end),

@@ -70,8 +70,8 @@ def cases_of(name: SetName, *, seed: int, only: Sequence[str] = ()) -> tuple[tup
 
 def _quick(seed: int) -> list[Case]:
     return [
-        *_stories(seed, weeks=6, traces=3_000),
-        *_runtime("random-tail", range(seed, seed + 5), traces=9_000),
+        *_stories(seed, traces=4_000),
+        *_runtime("random-tail", range(seed, seed + 4), traces=12_000),
         *_runtime("random-depth", range(seed, seed + 3), traces=3_000),
         *_releases(range(seed, seed + 2)),
         *_healthy(range(seed, seed + 4), traces=2_000),
@@ -82,7 +82,7 @@ def _full(seed: int) -> list[Case]:
     first = seed * 1_000_000  # of one seed all systems are others than of another
     few = range(first + 10_000, first + 10_020)
     return [
-        *(case for number in range(3) for case in _stories(first + number, weeks=12, traces=12_000)),
+        *(case for number in range(3) for case in _stories(first + number, traces=20_000)),
         *_runtime("random-tail", range(first, first + 80), traces=12_000),
         *_runtime("random-depth", range(first, first + 60), traces=6_000),
         *_runtime("random-coupled", range(first, first + 20), traces=16_000),
@@ -95,14 +95,14 @@ def _full(seed: int) -> list[Case]:
     ]
 
 
-def _stories(seed: int, *, weeks: int, traces: int) -> list[Case]:
-    """Every named system."""
+def _stories(seed: int, *, traces: int) -> list[Case]:
+    """Every named system, for half a year."""
     detectors = (*CALLS, *DEPTHS, *TAILS, *LATENCIES, *DEPLOYMENTS, *DATA)
     return [
         Case(
             name,
             seed,
-            weeks,
+            26,
             traces,
             healthy=name in HEALTHY_STORIES,
             detectors=(*detectors, "alarm") if name in HEALTHY_STORIES else detectors,

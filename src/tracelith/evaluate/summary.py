@@ -132,7 +132,7 @@ def summarise(
         judged,
         tuple(scores),
         tuple(_degradation(judged)),
-        tuple(check(scores, thresholds)),
+        tuple(check(judged, thresholds)),
     )
 
 

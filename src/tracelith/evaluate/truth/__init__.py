@@ -21,11 +21,29 @@ def truths_of(case: Case, simulation: Simulation) -> list[Truth]:
         *(deployment_truths(simulation) if wanted & _OF_DEPLOYMENTS else ()),
         *(request_truths(case, simulation) if wanted & _OF_REQUESTS else ()),
     ]
-    if any(truth.detector == "lockstep" and truth.positive is not False for truth in found):
-        # Released together by habit, however well it runs: to say so is no false alarm.
-        found.append(Truth("alarm", "system-lockstep"))
+    found += [Truth("alarm", rule) for rule in _justified(found)]
     return [truth for truth in found if truth.detector in wanted]
 
+
+def _justified(truths: list[Truth]) -> list[str]:
+    """Rules under which a system that runs well may be accused all the same: to say what is so is no false alarm."""
+    so = {truth.detector for truth in truths if truth.positive is not False}
+    return [rule for detector, rules in _TOLD_BY.items() if detector in so for rule in rules]
+
+
+_TOLD_BY = {
+    "lockstep": ("system-lockstep",),
+    "codeployment-pair": (
+        "codeployment-pair",
+        "codeployment-group",
+        "code-maat",
+        "jaccard",
+        "hypergeometric",
+        "event-coincidence",
+    ),
+    "shared-datastore": ("shared-datastore",),
+}
+"""Rules of ours and of the baselines by the detector whose truth they speak of."""
 
 _OF_DEPLOYMENTS = frozenset(
     (

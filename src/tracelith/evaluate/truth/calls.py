@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tracelith.evaluate.claims import Truth, edge_subject
+from tracelith.evaluate.naming import service_names
 from tracelith.simulate import Simulation
 
 __all__ = ["call_truths"]
@@ -11,28 +12,34 @@ __all__ = ["call_truths"]
 
 def call_truths(simulation: Simulation) -> list[Truth]:
     """Edges between services, whether they are awaited, and datastores whose tables several services use."""
+    names = service_names(simulation.system)
     modes: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for call in simulation.truth["calls"]:
-        modes[call["caller"], call["callee"]].add(call["mode"])
-    services = set(simulation.truth["services"])
-    inside = {edge: found for edge, found in modes.items() if services.issuperset(edge)}
-    truths = [truth for edge, found in sorted(inside.items()) for truth in _edge(edge, found)]
+        if call["caller"] != call["callee"] and call["callee"] in names:  # others are outside the system
+            modes[names[call["caller"]], names[call["callee"]]].add(call["mode"])
+    truths = [truth for edge, found in sorted(modes.items()) for truth in _edge(edge, found)]
     return [*truths, *_datastores(simulation)]
 
 
 def _edge(edge: tuple[str, str], modes: set[str]) -> Iterator[Truth]:
-    subject = edge_subject(*edge)
+    """Answers to messages are messages too; where a service both calls and sends, nobody judges how it waits."""
+    subject, waits = edge_subject(*edge), modes == {"sync"}
     yield Truth("edge", subject, positive=True)
-    if len(modes) == 1:
-        yield Truth("sync-edge", subject, positive=modes == {"sync"})
-        yield Truth("awaited-share", subject, value=float(modes == {"sync"}))
+    if waits or "sync" not in modes:
+        yield Truth("sync-edge", subject, positive=waits)
+        yield Truth("awaited-share", subject, value=float(waits))
 
 
 def _datastores(simulation: Simulation) -> Iterator[Truth]:
     """A datastore is shared if a table of it is used by several services; to share a server alone is no coupling."""
-    users: defaultdict[str, list[set[str]]] = defaultdict(list)
-    for table in simulation.truth["tables"]:
-        name = f"{table.get('system', 'postgresql')} {table['namespace']}"
-        users[name].append({*table["readers"], *table["writers"]})
-    for name, tables in sorted(users.items()):
-        yield Truth("shared-datastore", name, positive=any(len(services) > 1 for services in tables))
+    shared = {
+        (table["server"], table["namespace"])
+        for table in simulation.truth["tables"]
+        if len({*table["readers"], *table["writers"]}) > 1
+    }
+    found: dict[str, bool] = {}
+    for store in simulation.truth["datastores"]:
+        name = f"{store['system']} {store['namespace']}"
+        found[name] = found.get(name, False) or (store["server"], store["namespace"]) in shared
+    for name, is_shared in sorted(found.items()):
+        yield Truth("shared-datastore", name, positive=is_shared)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelith.evaluate.claims import Truth, pair_subject
+from tracelith.evaluate.naming import service_names
 from tracelith.simulate import Simulation, simulate
 from tracelith.simulate.topology import System
 
@@ -41,8 +42,8 @@ def directed_subject(service: str, given: str) -> str:
 
 def deployment_truths(simulation: Simulation) -> list[Truth]:
     """Pairs, their rates and excesses, and the lockstep of the whole system."""
-    counts = simulation.truth["deployments"]["count"]
-    services = sorted(name for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
+    names, counts = service_names(simulation.system), simulation.truth["deployments"]["count"]
+    services = sorted(names[name] for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
     runs = _reference(simulation)
     truths: list[Truth] = list(_pairs(simulation, services))
     for a, b in _measured_pairs(simulation, services):
@@ -51,7 +52,7 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
 
 
 def _pairs(simulation: Simulation, services: list[str]) -> Iterator[Truth]:
-    bound = {tuple(pair["services"]): _company(pair) for pair in simulation.truth["deployments"]["bound"]}
+    bound = _bound(simulation)
     for pair in combinations(services, 2):
         company = bound.get(pair, 0.0)
         positive = True if company >= BOUND else False if company <= APART else None
@@ -61,20 +62,26 @@ def _pairs(simulation: Simulation, services: list[str]) -> Iterator[Truth]:
 def _measured_pairs(simulation: Simulation, services: list[str]) -> list[tuple[str, str]]:
     """All pairs that are bound, and others at random: the thousands of a large system would tell nothing new."""
     pairs = list(combinations(services, 2))
-    bound = {tuple(pair["services"]) for pair in simulation.truth["deployments"]["bound"]}
+    bound = _bound(simulation)
     others = [pair for pair in pairs if pair not in bound]
     drawn = np.random.default_rng(simulation.seed).permutation(len(others))[:OTHER_PAIRS]
     return sorted({*(pair for pair in pairs if pair in bound), *(others[place] for place in drawn)})
 
 
-def _company(pair: dict[str, float]) -> float:
-    return max(pair["share_of_a"], pair["share_of_b"])
+def _bound(simulation: Simulation) -> dict[tuple[str, str], float]:
+    """Pairs that habits or a monorepo bind, with the share of deployments that one of them takes the other along."""
+    names = service_names(simulation.system)
+    found = {}
+    for pair in simulation.truth["deployments"]["bound"]:
+        a, b = sorted(names[name] for name in pair["services"])
+        found[a, b] = max(pair["share_of_a"], pair["share_of_b"])
+    return found
 
 
 def _reference(simulation: Simulation) -> Times:
     """Deployment times of each service in further runs of the same system and period."""
     weeks = round((simulation.end - simulation.start) / timedelta(weeks=1))
-    times: Times = {service.name: [] for service in simulation.system.services}
+    times: Times = {name: [] for name in service_names(simulation.system).values()}
     for number in range(REFERENCE_RUNS):
         run = _run(simulation.system, simulation.seed + 1_000_003 * (number + 1), weeks, simulation.end)
         for name, moments in run.items():
@@ -83,9 +90,10 @@ def _reference(simulation: Simulation) -> Times:
 
 
 def _run(system: System, seed: int, weeks: int, end: datetime) -> dict[str, NDArray[np.int64]]:
-    moments: dict[str, list[int]] = {service.name: [] for service in system.services}
+    names = service_names(system)
+    moments: dict[str, list[int]] = {name: [] for name in names.values()}
     for row in simulate(system, seed=seed, weeks=weeks, traces=1, until=end).deployments:
-        moments[row.service].append(row.at_us)
+        moments[names[row.service]].append(row.at_us)
     return {name: np.array(found, np.int64) for name, found in moments.items()}
 
 

@@ -4,7 +4,7 @@ The numbers are those of the whole population as far as so many requests show it
 length, whose random numbers have nothing in common with those of the run that is observed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelith.evaluate.claims import Case, Truth, entry_subject, hop_subject
+from tracelith.evaluate.naming import service_names
 from tracelith.simulate import Simulation
 from tracelith.simulate.accounting import EntryAccount, Place, account
 
@@ -32,6 +33,8 @@ QUANTILES = (0.99, 0.95, 0.90)
 MIDDLE = (0.40, 0.60)
 DOMINANT, AHEAD = 0.4, 0.1
 """A place dominates a tail if it has so much of the extra time, and so much more than the next one."""
+ENOUGH_REQUESTS = 3_000
+"""From so many requests on there are thirty among the slowest percent, and the dominant place should be named."""
 SLOWER, LONGER_MS = 1.3, 1.0
 """Slow requests are slow if they take so many times as long as ordinary ones, and so much longer; else nobody asks."""
 HTTPS = ":443"
@@ -43,11 +46,11 @@ VISIBLE = 0.05
 class EntryPopulation:
     """All requests of one entry operation in the reference."""
 
-    def __init__(self, entry: EntryAccount) -> None:
-        self.service, self.operation = entry.service, entry.operation
+    def __init__(self, entry: EntryAccount, names: Mapping[str, str]) -> None:
+        self.service, self.operation = names[entry.service], entry.operation
         self.hops: Int64 = entry.critical_hops
         self.latency_ms: Float64 = entry.latency_us / 1e3
-        self.places = entry.places
+        self.places = tuple(_label(place, names) for place in entry.places)
         self.spent_ms: Float64 = entry.spent_us / 1e3
 
 
@@ -60,9 +63,9 @@ def request_truths(case: Case, simulation: Simulation) -> list[Truth]:
     total = sum(entry.latency_ms.size for entry in entries)
     found: list[Truth] = []
     for entry in entries:
-        observed = entry.latency_ms.size / total * case.traces * case.sampling
+        traffic = entry.latency_ms.size / total * case.traces
         if entry.latency_ms.size >= FEWEST_REQUESTS:
-            found += [*_depths(entry, observed), *_latencies(entry), *_tails(entry)]
+            found += [*_depths(entry, traffic * case.sampling), *_latencies(entry), *_tails(entry, traffic)]
     return found
 
 
@@ -85,7 +88,8 @@ def _reference(key: _Key) -> tuple[EntryPopulation, ...]:
     done = account(
         key.system, seed=key.seed + REFERENCE_SEED, requests=REFERENCE_REQUESTS, weeks=key.weeks, until=key.until
     )
-    return tuple(EntryPopulation(entry) for entry in done.entries)
+    names = service_names(key.system)
+    return tuple(EntryPopulation(entry, names) for entry in done.entries)
 
 
 def _depths(entry: EntryPopulation, observed: float) -> Iterator[Truth]:
@@ -114,7 +118,7 @@ def _latencies(entry: EntryPopulation) -> Iterator[Truth]:
         yield Truth(f"latency-{name}", subject, value=float(np.quantile(entry.latency_ms, q, method="inverted_cdf")))
 
 
-def _tails(entry: EntryPopulation) -> Iterator[Truth]:
+def _tails(entry: EntryPopulation, traffic: float) -> Iterator[Truth]:
     """Shares and extra time at every quantile; the dominant place at the highest."""
     for q in QUANTILES:
         slow, ordinary = tail_shares(entry.latency_ms, entry.spent_ms, q)
@@ -124,11 +128,11 @@ def _tails(entry: EntryPopulation) -> Iterator[Truth]:
         shares = excess / excess.sum()
         for place, share, extra in zip(entry.places, shares.tolist(), excess.tolist(), strict=True):
             if abs(share) >= VISIBLE:
-                subject = f"{hop_subject(entry.service, entry.operation, _label(place))} @ {q:g}"
+                subject = f"{hop_subject(entry.service, entry.operation, place)} @ {q:g}"
                 yield Truth("tail-share", subject, value=share)
                 yield Truth("tail-excess", subject, value=extra)
         if q == QUANTILES[0]:
-            yield from _dominant(entry, shares)
+            yield from _dominant(entry, shares, traffic)
 
 
 def tail_shares(latency_ms: Float64, spent_ms: Float64, q: float) -> tuple[Float64, Float64]:
@@ -143,19 +147,23 @@ def _is_tail(slow: Float64, ordinary: Float64) -> bool:
     return bool(slow.sum() >= SLOWER * ordinary.sum() and slow.sum() - ordinary.sum() >= LONGER_MS)
 
 
-def _dominant(entry: EntryPopulation, shares: Float64) -> Iterator[Truth]:
-    """The place that should be named, if one surely should; all others should not."""
+def _dominant(entry: EntryPopulation, shares: Float64, traffic: float) -> Iterator[Truth]:
+    """The place that should be named, if one surely should and there is traffic to know it by; the others should not.
+
+    Args:
+        traffic: requests in the observed run, sampled or not.
+    """
     order = np.argsort(-shares)
     first, second = shares[order[0]], shares[order[1]] if shares.size > 1 else 0.0
-    clear = first >= DOMINANT and first - second >= AHEAD
+    clear = first >= DOMINANT and first - second >= AHEAD and traffic >= ENOUGH_REQUESTS
     for place, share in zip(entry.places, shares.tolist(), strict=True):
         named = share == first if clear else None
-        yield Truth("tail-hop", hop_subject(entry.service, entry.operation, _label(place)), named, share)
+        yield Truth("tail-hop", hop_subject(entry.service, entry.operation, place), named, share)
 
 
-def _label(place: Place) -> str:
+def _label(place: Place, names: Mapping[str, str]) -> str:
     """The place as evidence and document name it."""
     if place.kind == "service":
-        return place.callee
-    port = HTTPS if place.kind == "external" else ""
-    return f"{place.caller} → {place.callee}{port}"
+        return names[place.callee]
+    callee = names[place.callee] if place.kind == "network" else place.callee
+    return f"{names[place.caller]} → {callee}{HTTPS if place.kind == 'external' else ''}"
