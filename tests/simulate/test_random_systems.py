@@ -84,6 +84,10 @@ def _hops(steps: tuple[Step, ...]) -> int:
     return max(below, default=0)
 
 
+def visited(operation: Operation | Job) -> set[str]:
+    return {operation.service.name, *(service for service, _ in walk(operation.service.name, operation.steps))}
+
+
 @cache
 def accounted(plan: str, seed: int) -> Account:
     return account(drawn(plan, seed), seed=seed + 500, requests=16_000, weeks=4)
@@ -264,6 +268,7 @@ def test_every_planted_kind_occurs_and_most_systems_of_its_plan_have_it() -> Non
         "failures": {"outages"},
         "queues": {"sync_over_async", "group_stalls"},
         "structure": {"pass_through", "cycles", "chatter"},
+        "scaling": {"own_axes"},
     }
 
     for plan, expected in kinds.items():
@@ -330,6 +335,21 @@ def test_planted_chatter_repeats_a_statement() -> None:
         repeated = {service for service, step in everything(system) if isinstance(step, Repeat)}
 
         assert repeated == {one["caller"] for one in system.planted.get("chatter", [])}
+
+
+def test_services_with_an_axis_of_their_own_serve_only_requests_that_follow_it() -> None:
+    for seed in range(20):
+        system = drawn("scaling", seed)
+
+        for planted in system.planted["own_axes"]:
+            island = set(planted["services"])
+            axes = {entry.cycle for entry in system.entries if island & visited(entry.operation)}
+
+            assert {
+                service.scaling and service.scaling.axis for service in system.services if service.name in island
+            } == axes
+            assert {axis.peak_hour for axis in axes} == {planted["peak_hour"]}
+            assert all(service.scaling is not None for service in system.services)
 
 
 @pytest.mark.parametrize("seed", range(AIMED_SEEDS))

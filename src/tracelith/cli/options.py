@@ -47,6 +47,7 @@ SystemName = Literal[
     "random-failures",
     "random-queues",
     "random-structure",
+    "random-scaling",
 ]
 ReportFormat = Literal["html", "markdown", "json"]
 

@@ -4,7 +4,7 @@ plans                   what a system may look like, as data; one plan for each 
 dice, vocabulary        draws that are the same everywhere; the words of a business
 draft, weaving          operations that can still be changed; an ordinary system put together from them
 tails, aiming           hops that make the slowest requests slow, as strong as wanted
-symptoms                foreign tables, outages, replies over queues, layers, chatter, cycles
+symptoms                foreign tables, outages, replies over queues, layers, cycles, chatter, scaling
 releasing               rhythms of deployment, planted pairs and groups, trains
 drawing, story          the whole system; its README
 """

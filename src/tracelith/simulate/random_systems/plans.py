@@ -34,6 +34,7 @@ class Shape:
         pauses: share of services whose instances pause for some milliseconds every few seconds.
         queueing: every operation queues a little for its workers. steady: share of operations that compute long, but
             always about equally long.
+        scaled: share of services that run fewer instances at night, as the traffic of offices asks for.
         idle: share of services without traffic. small_entries: whether services that no entry operation reaches get
             a little traffic of their own; otherwise others call them now and then.
     """
@@ -54,6 +55,7 @@ class Shape:
     pauses: float = 0.3
     queueing: bool = True
     steady: float = 0.15
+    scaled: float = 0.3
     idle: float = 0.05
     small_entries: bool = True
 
@@ -114,7 +116,7 @@ class Symptoms:
         outages: of services that others wait for; each caller passes on a share of its own of the failures.
         replies: requests that wait for an answer over a queue. group_stalls: consumer groups that stand still.
         pass_through: services that hand calls on and do nothing else. cycles: callees that ask their callers back.
-        chatter: operations that read row by row.
+        chatter: operations that read row by row. own_axes: chains of services that are busy when the others are not.
     """
 
     foreign_tables: Whole = (0, 0)
@@ -124,6 +126,7 @@ class Symptoms:
     pass_through: Whole = (0, 0)
     cycles: Whole = (0, 0)
     chatter: Whole = (0, 0)
+    own_axes: Whole = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,13 @@ CODEPLOYMENT = SystemPlan(
     releasing=(Releasing(pairs=(1, 3), groups=(0, 2)),),
 )
 
+SCALING = SystemPlan(
+    "scaling",
+    "A random system in which some services are busy when the others are not",
+    shapes=(Shape(services=(8, 40), entries=(3, 6), hops=(0, 2), scaled=1.0),),
+    symptoms=Symptoms(own_axes=(1, 2)),
+)
+
 _PLAIN = Shape(services=(8, 40), entries=(3, 6), hops=(1, 3))
 
 DATA = SystemPlan(
@@ -230,6 +240,9 @@ COUPLED = SystemPlan(
 )
 
 PLANS: Mapping[str, SystemPlan] = MappingProxyType(
-    {plan.name: plan for plan in (HEALTHY, COUPLED, DEPTH, TAIL, CODEPLOYMENT, DATA, FAILURES, QUEUES, STRUCTURE)}
+    {
+        plan.name: plan
+        for plan in (HEALTHY, COUPLED, DEPTH, TAIL, CODEPLOYMENT, DATA, FAILURES, QUEUES, STRUCTURE, SCALING)
+    }
 )
 """Every plan by its name."""

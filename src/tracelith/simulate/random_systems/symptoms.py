@@ -1,4 +1,4 @@
-"""Plants what couples services beside depth, tails and deployments: data, failures, queues, layers, chatter, cycles."""
+"""Plants what is neither depth, tail nor deployment: data, failures, queues, layers, cycles, chatter, scaling."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,15 +8,23 @@ from tracelith.simulate.flow import Publish, Query, Repeat
 from tracelith.simulate.incidents import GroupStall, Incident, Moments, Outage
 from tracelith.simulate.latency import Latency
 from tracelith.simulate.random_systems.dice import Dice
-from tracelith.simulate.random_systems.draft import CallDraft, ConsumerDraft, OperationDraft, SystemDraft
+from tracelith.simulate.random_systems.draft import (
+    CallDraft,
+    ConsumerDraft,
+    EntryDraft,
+    OperationDraft,
+    SystemDraft,
+)
 from tracelith.simulate.random_systems.plans import Symptoms
 from tracelith.simulate.random_systems.vocabulary import plural
 from tracelith.simulate.random_systems.weaving import new_operation
-from tracelith.simulate.topology import Service, Topic
+from tracelith.simulate.topology import Database, Scaling, Service, Topic
+from tracelith.simulate.traffic_shape import Cycle
 
 __all__ = ["PlantedSymptom", "plant_symptoms"]
 
 _MOST_SPANS = 45.0  # of an entry operation, before something is added that makes many
+_ISLANDS = (("feed", "ticks"), ("intake", "readings"), ("renderer", "frames"))
 _TOLERANCE = (0.0, 0.0, 0.5, 0.9, 1.0)  # shares of a callee's failures that a caller answers as if nothing had happened
 
 
@@ -45,6 +53,7 @@ def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[P
         (symptoms.replies, _reply),
         (symptoms.group_stalls, _group_stall),
         (symptoms.outages, _outage),
+        (symptoms.own_axes, _own_axis),
     )
     if symptoms.outages[1]:
         _draw_tolerance(dice, draft)
@@ -233,3 +242,26 @@ def _cycle(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     callee.calls.append(CallDraft(new_operation(dice, draft, caller.service, listed=False)))
     told = f"{callee.service.name} asks {caller.service.name} back before it answers it"
     return PlantedSymptom("cycles", told, {"services": [caller.service.name, callee.service.name]})
+
+
+def _own_axis(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """Two services with requests, hours and instances of their own, which the others have nothing to do with."""
+    taken = {service.name for service in draft.services}
+    free = [names for names in _ISLANDS if taken.isdisjoint(names)]
+    if not free or len(draft.tiers) == 1:
+        return None
+    axis = Cycle(peak_hour=dice.pick((1.0, 3.0, 5.0, 22.0)), swing=0.9, weekend=dice.between((0.1, 1.6)))
+    front, behind = (
+        Service(name, "go", dice.whole((4, 8)), "1.4", 9_500 + place, scaling=Scaling(axis, least=1))
+        for place, name in enumerate(dice.pick(free))
+    )
+    for service in (front, behind):
+        draft.waits[service.name] = ()
+        database = Database("postgresql", f"{service.name}-db.internal", 5432, f"{service.name}.public")
+        draft.own_data[service.name] = database
+    draft.tiers = ((*draft.tiers[0], front), *draft.tiers[1:-1], (*draft.tiers[-1], behind))
+    entry = new_operation(dice, draft, front, listed=False)
+    entry.calls.append(CallDraft(new_operation(dice, draft, behind, listed=False)))
+    draft.entries.append(EntryDraft(entry, dice.around(15, 1.4), cycle=axis))
+    told = f"{front.name} and {behind.name} are busy around {axis.peak_hour:g}:00 UTC, when the others are not"
+    return PlantedSymptom("own_axes", told, {"services": [front.name, behind.name], "peak_hour": axis.peak_hour})

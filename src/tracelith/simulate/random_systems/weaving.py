@@ -6,7 +6,8 @@ from tracelith.simulate.random_systems.dice import Dice, rounded
 from tracelith.simulate.random_systems.draft import CallDraft, ConsumerDraft, EntryDraft, OperationDraft, SystemDraft
 from tracelith.simulate.random_systems.plans import Shape
 from tracelith.simulate.random_systems.vocabulary import VERBS, front_names, plural, service_names
-from tracelith.simulate.topology import Database, Service, Topic
+from tracelith.simulate.topology import Database, Scaling, Service, Topic
+from tracelith.simulate.traffic_shape import OFFICE_HOURS
 
 __all__ = ["draw_operation", "draw_ordinary", "new_operation"]
 
@@ -190,7 +191,7 @@ def _draw_services(dice: Dice, shape: Shape) -> SystemDraft:
     fronts = max(1, min(count // 10, 6, count - depth))
     names = [*front_names(dice, fronts), *service_names(dice, count - fronts)]
     languages = dice.some(_LANGUAGES, dice.whole((3, len(_LANGUAGES))))
-    services = [_service(dice, name, dice.pick(languages), 8_000 + place) for place, name in enumerate(names)]
+    services = [_service(dice, shape, name, dice.pick(languages), 8_000 + place) for place, name in enumerate(names)]
     tiers = [services[:fronts]]
     rest = services[fronts:]
     if depth == 0:
@@ -205,9 +206,11 @@ def _draw_services(dice: Dice, shape: Shape) -> SystemDraft:
     return SystemDraft(tuple(tuple(tier) for tier in tiers), _draw_data(dice, shape, keepers), waits)
 
 
-def _service(dice: Dice, name: str, language: str, port: int) -> Service:
+def _service(dice: Dice, shape: Shape, name: str, language: str, port: int) -> Service:
     release = f"{dice.whole((0, 9))}.{dice.whole((0, 30))}"
-    return Service(name, language, dice.pick((1, 2, 2, 3, 3, 4)), release, port)
+    instances = dice.pick((1, 2, 2, 3, 3, 4))
+    scaling = Scaling(OFFICE_HOURS, least=1) if dice.chance(shape.scaled) else None
+    return Service(name, language, instances + 2 if scaling else instances, release, port, scaling=scaling)
 
 
 def _draw_data(dice: Dice, shape: Shape, keepers: list[Service]) -> dict[str, Database]:
