@@ -59,7 +59,7 @@ class Batcher:
         bounds = rows.offsets[np.r_[starts, end]].tolist()
         data = rows.data.data
         resources: list[tuple[bytes, list[tuple[bytes, memoryview]]]] = []
-        last = -1
+        last: int | None = None
         for place, key in enumerate(keys[starts].tolist()):
             resource, scope = divmod(key, len(scopes))
             if resource != last:
