@@ -169,6 +169,62 @@ def test_simulate_writes_the_same_files_for_the_same_seed(tmp_path: Path) -> Non
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
+def test_simulated_defects_are_met_again_by_the_analysis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "damaged"
+    wanted = ["--sampling", ".5", "--lost", ".05", "--duplicated", ".1", "--skew-ms", "50", "--kindless", "billing"]
+    more = ["--silent", "profile", "--sidecar", "user", "--encoding", "protobuf"]
+
+    written = run(["simulate", "login", "--out", str(out), "--traces", "600", "--weeks", "1", *wanted, *more])
+    capsys.readouterr()
+    analysed = run(["analyze", str(out), "--format", "json"])
+
+    quality = json.loads(capsys.readouterr().out)["quality"]
+    assert (written, analysed) == (0, 0)
+    assert json.loads((out / "truth.json").read_text())["defects"]["head"] == {
+        "probability": 0.5,
+        "threshold_written": True,
+    }
+    assert 200 < quality["traces"] < 400
+    assert quality["unknown_sampling_traces"] == 0
+    for defect in ("orphan_spans", "duplicate_spans", "skewed_spans", "kindless_spans"):
+        assert quality[defect] > 10, defect
+    assert "profile" not in {row["service"] for row in quality["service_list"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--sampling", "0"], "above 0"),
+        (["--sampling-unknown"], "--sampling"),
+        (["--keep-slow", "200"], "--sampling"),
+        (["--silent", "nobody"], "nobody"),
+        (["--lost", "2"], "--lost"),
+        (["--encoding", "xml"], "protobuf"),
+    ],
+)
+def test_defects_that_cannot_be_are_exit_code_2_and_say_what_was_expected(
+    options: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["simulate", "login", "--out", str(tmp_path / "out"), "--traces", "100", *options])
+
+    assert code == 2
+    assert named in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_keeping_slow_traces_keeps_a_share_of_the_others_and_says_nothing_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, common = str(tmp_path / "tail"), ["--traces", "500", "--weeks", "1"]
+
+    assert run(["simulate", "login", "--out", out, *common, "--sampling", ".1", "--keep-slow", "500"]) == 0
+    assert run(["analyze", out, "--format", "json"]) == 0
+
+    quality = json.loads(capsys.readouterr().out.split("\n", 1)[1])["quality"]
+    assert 30 < quality["traces"] < 200
+    assert quality["unknown_sampling_traces"] == quality["traces"]
+
+
 def test_a_place_that_cannot_be_written_to_is_exit_code_2_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

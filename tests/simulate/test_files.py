@@ -6,9 +6,11 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from tracelith.simulate import simulate, write
+from tracelith.ingest.readers.files import read_file
+from tracelith.simulate import Defects, HeadSampling, simulate, write
 from tracelith.simulate.samples import SAMPLE_TRACES, write_samples
 
 UNTIL = datetime(2026, 3, 2, tzinfo=UTC)
@@ -63,6 +65,58 @@ def test_deployments_and_truth_lie_beside_the_traces(tmp_path: Path) -> None:
     assert [int(moment.timestamp() * 1e6) for moment in moments] == [d.at_us for d in simulation.deployments]
     assert json.loads((tmp_path / "truth.json").read_text()) == simulation.truth
     assert (tmp_path / "README.md").read_text().startswith("# login\n")
+
+
+def test_protobuf_files_are_read_as_the_same_spans_as_json_files(tmp_path: Path) -> None:
+    simulation = simulate("healthy", seed=2, traces=5_000, until=UNTIL, defects=Defects(head=HeadSampling(0.5)))
+    texts, binaries = tmp_path / "json", tmp_path / "protobuf"
+
+    written = write(simulation, texts), write(simulation, binaries, file_format="protobuf", spans_per_file=1_000)
+
+    assert written[0] == written[1]
+    assert len(list(binaries.glob("traces-*.otlp.pb.gz"))) > 1
+    read = [spans_of(folder) for folder in (texts, binaries)]
+    assert read[0].height == written[0]
+    assert read[0].equals(read[1])
+
+
+def spans_of(folder: Path) -> pl.DataFrame:
+    """All spans in the folder as our own reader finds them."""
+    batches = [batch for path in sorted(folder.glob("traces-*")) for batch in read_file(path)]
+    assert not any(batch.problems for batch in batches)
+    columns = ("span_id", "trace_hi", "trace_lo", "parent_id", "start_ns", "end_ns", "name", "kind", "trace_state")
+    return pl.concat([batch.raw.spans.select(columns) for batch in batches]).sort("span_id")
+
+
+def test_a_run_in_another_format_leaves_none_of_the_first_behind(tmp_path: Path) -> None:
+    simulation = simulate("healthy", seed=2, traces=100, until=UNTIL)
+    write(simulation, tmp_path)
+
+    write(simulation, tmp_path, file_format="protobuf")
+
+    assert [path.name for path in tmp_path.glob("traces-*")] == ["traces-0001.otlp.pb.gz"]
+
+
+def test_a_higher_level_makes_smaller_files_of_the_same_content(tmp_path: Path) -> None:
+    simulation = simulate("healthy", seed=2, traces=1_000, until=UNTIL)
+
+    for level in (1, 9):
+        write(simulation, tmp_path / str(level), level=level)
+
+    sizes = [sum(path.stat().st_size for path in (tmp_path / name).glob("traces-*")) for name in ("1", "9")]
+    assert sizes[1] < 0.9 * sizes[0]
+    assert lines_of(tmp_path / "1") == lines_of(tmp_path / "9")
+
+
+def test_a_run_of_which_nothing_arrives_has_no_trace_files_and_ends_its_progress(tmp_path: Path) -> None:
+    simulation = simulate("healthy", seed=2, traces=100, until=UNTIL, defects=Defects(lost_spans=1))
+    seen: list[tuple[int, int]] = []
+
+    spans = write(simulation, tmp_path, on_progress=lambda *step: seen.append(step))
+
+    assert spans == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "deployments.csv", "truth.json"]
+    assert seen[-1] == (100, 100)
 
 
 def test_progress_ends_with_all_requests(tmp_path: Path) -> None:
