@@ -67,7 +67,7 @@ _listing = Operation(
     _catalogue,
     "GET",
     "/products",
-    (work(1.3, 6), Query(postgresql("catalogue-db", "catalogue.public"), "SELECT", "products", Latency(6, 24))),
+    (work(1.3, 6), Query(postgresql("catalogue-db", "catalogue.public"), "SELECT", "products", Latency(2.4, 11))),
 )
 _price = Operation(
     _prices,

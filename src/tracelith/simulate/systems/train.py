@@ -141,5 +141,15 @@ TRAIN = System(
     habits=tuple(ReleaseHabit((service.name,), per_week=1.2) for service in _everybody),
     trains=(Train(tuple(service.name for service in _everybody), share=0.93, weekday=2, hour=14.0, within_min=25),),
     network=NETWORK,
-    planted={"tail": None, "codeploying_groups": [], "distributed_monolith": False},
+    planted={
+        "tail": {
+            "service": "orders",
+            "operation": "POST /orders",
+            "hop": "payments",
+            "kind": "service",
+            "cause": "charging a card takes longest, and nobody else waits for it",
+        },
+        "codeploying_groups": [],
+        "distributed_monolith": False,
+    },
 )
