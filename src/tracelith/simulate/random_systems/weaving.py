@@ -137,7 +137,7 @@ def _draw_waits(dice: Dice, shape: Shape, service: Service) -> tuple[Step, ...]:
 
 def _steady(dice: Dice) -> Work:
     median = dice.around(14, 1.6)
-    return Work(Latency(median, rounded(median * dice.between((1.3, 1.6)))))
+    return Work(Latency(median, rounded(median * dice.between((1.15, 1.35)))))
 
 
 def _statement(dice: Dice, draft: SystemDraft, service: Service) -> Query:
