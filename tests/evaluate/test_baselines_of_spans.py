@@ -142,19 +142,17 @@ def test_a_place_with_less_than_a_hundred_durations_is_not_named():
     assert quantile_ratio.METHOD.judge(evidence) == []
 
 
-def test_8_a_datastore_with_two_callers_is_told_whatever_they_do_there():
+def test_8_a_database_with_two_callers_is_told_though_each_has_a_schema_of_its_own():
     evidence = evidence_of(
-        "shop SERVER go 0..9ms\n  shop CLIENT SELECT a 1..2ms db=postgresql object=a\n"
-        "  mail SERVER go 3..8ms\n    mail CLIENT SELECT a 4..5ms db=postgresql object=a\n"
-        "    mail CLIENT SELECT b 6..7ms db=postgresql object=b\n    mail PRODUCER out 7..8ms mq=kafka object=out\n"
+        "shop SERVER go 0..9ms\n  shop CLIENT SELECT a 1..2ms db=postgresql object=one.shop\n"
+        "  mail SERVER go 3..8ms\n    mail CLIENT SELECT a 4..5ms db=postgresql object=one.mail\n"
+        "    mail CLIENT SELECT b 6..7ms db=postgresql object=two\n    mail PRODUCER out 7..8ms mq=kafka object=out\n"
     )
 
     claims = claims_of(shared_datastore.METHOD, evidence, "shared-datastore")
 
-    assert {subject: claim.claimed for subject, claim in claims.items()} == {
-        "postgresql a": True,
-        "postgresql b": False,
-    }
+    told = {subject: claim.claimed for subject, claim in claims.items()}
+    assert told == {"postgresql one.mail": True, "postgresql one.shop": True, "postgresql two": False}
     assert claims_of(shared_datastore.METHOD, evidence, "alarm")["shared-datastore"].claimed is True
 
 

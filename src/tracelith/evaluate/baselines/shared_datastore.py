@@ -1,12 +1,15 @@
 """The rule for shared persistence: a datastore that more than one service calls.
 
-Definition: every datastore node with more than one distinct caller has the smell, whatever the callers do there.
+Definition: every datastore node with more than one distinct caller has the smell, whatever the callers do there. A node
+is a database as it is deployed, with all schemas and tables in it: of the name ``postgresql shop.orders`` what stands
+before the dot.
 
 Thresholds: more than one caller, the authors' own.
 
-What it gets wrong: callers of one server need not share data: schemas and tables of their own on one server are a
-matter of cost. Caches and search replicas that many read, and a migration that passes once a quarter, count like two
-services that write the same table. And one database behind several names (a proxy, a reader's address) is missed.
+What it gets wrong: callers of one database need not share data: a schema of its own for each service is a matter of
+cost, and a border that can be kept. Caches and search replicas that many read, and a migration that passes once a
+quarter, count like two services that write the same table. And one database behind several names (a proxy, a reader's
+address) is missed.
 
 Source: J. Soldani et al., microFreshener (sniffer for shared persistence), after D. Neri, J. Soldani, O. Zimmermann,
 A. Brogi, Design principles, architectural smells and refactorings for microservices (2020); D. Taibi, V. Lenarduzzi,
@@ -23,13 +26,11 @@ __all__ = ["METHOD", "datastore_callers"]
 
 
 def datastore_callers(spans: pl.DataFrame) -> pl.DataFrame:
-    """Columns datastore (its name in the evidence) and callers (distinct services); sorted."""
-    return (
-        spans.filter(pl.col("peer_kind") == "datastore")
-        .group_by(datastore="peer")
-        .agg(pl.col("service").n_unique().cast(pl.Int64).alias("callers"))
-        .sort("datastore")
-    )
+    """Columns datastore (its name in the evidence) and callers (distinct services of the whole database); sorted."""
+    calls = spans.filter(pl.col("peer_kind") == "datastore").select("service", datastore="peer")
+    node = pl.col("datastore").str.split(".").list.first()
+    counted = calls.unique().with_columns(callers=pl.col("service").n_unique().over(node).cast(pl.Int64))
+    return counted.select("datastore", "callers").unique().sort("datastore")
 
 
 def _judge(evidence: Evidence) -> list[Claim]:
@@ -44,7 +45,7 @@ METHOD = Method(
     name="shared-datastore",
     title="Datastore with more than one caller",
     explanation=(
-        "It asks who calls and not who shares: services with tables of their own on one server, and many readers of "
+        "It asks who calls and not who shares: services with schemas of their own in one database, and many readers of "
         "one cache, count like two writers of one table."
     ),
     detectors=("shared-datastore", "alarm"),
