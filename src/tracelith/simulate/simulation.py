@@ -82,6 +82,8 @@ class Simulation:
             yield batch.payload
 
     def _arriving(self, made: SpanTable) -> Delivery:
+        if self.defects == NO_DEFECTS:
+            return Delivery(made, made.end_us)
         seed = self.seed << _DEFECT_BITS
         return deliver(record(made, self.defects, self._world.fleet, seed), self.defects, seed)
 
