@@ -222,12 +222,17 @@ def test_a_line_breaks_where_nothing_was_measured() -> None:
 
 
 def test_coverage_stands_out_only_where_its_whole_interval_lies_outside_of_what_is_asked() -> None:
-    rows = [("narrow", Point(0.5, 0.4, 0.6)), ("few", Point(0.9, 0.7, 0.97)), ("good", Point(0.95, 0.93, 0.97))]
+    rows = [
+        ("narrow", Point(0.5, 0.4, 0.6)),
+        ("wide", Point(1.0, 0.99, 1.0)),
+        ("few", Point(0.9, 0.7, 0.97)),
+        ("good", Point(0.95, 0.93, 0.97)),
+    ]
 
     drawn = str(coverage_plot(rows, 0.95, (0.92, 0.98)))
 
-    assert drawn.count("dot ours outside") == 1
-    assert drawn.count("dot ours") == 3
+    assert drawn.count('"dot ours narrow"') == drawn.count('"dot ours wide"') == 1
+    assert drawn.count("dot ours") == 4
 
 
 @pytest.mark.browser

@@ -91,7 +91,7 @@ def interval_plot(
 def coverage_plot(rows: Sequence[tuple[str, Point]], nominal: float, asked: tuple[float, float]) -> Markup:
     """Dots with whiskers, one row each: how often intervals cover the truth, beside how often they should.
 
-    A row stands out where its whole interval lies outside of what is asked for. Whiskers that reach further down than
+    A row stands out where its whole interval lies beside what is asked for, most where it lies below. Whiskers that reach further down than
     the axis end there.
 
     Args:
@@ -116,7 +116,7 @@ def coverage_plot(rows: Sequence[tuple[str, Point]], nominal: float, asked: tupl
         _text(drawing, "start", (0, y + 4), label)
         if point.value is None or point.low is None or point.high is None:
             continue
-        kind = "ours outside" if point.low > asked[1] or point.high < asked[0] else "ours"
+        kind = "ours narrow" if point.high < asked[0] else "ours wide" if point.low > asked[1] else "ours"
         _line(drawing, f"whisker {kind}", (place(point.low), y), (place(point.high), y))
         _dot(drawing, kind, place(point.value), y)
     return _markup(drawing)
