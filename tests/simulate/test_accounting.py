@@ -40,7 +40,7 @@ from tracelith.simulate.flow import (
 )
 from tracelith.simulate.incidents import Moments, Outage, Slowdown, TableLock
 from tracelith.simulate.latency import Episodes, Latency, Queueing
-from tracelith.simulate.topology import Database, System, Topic
+from tracelith.simulate.topology import Database, Service, System, Topic
 from tracelith.simulate.traffic_shape import Rush
 
 ANSWERS = Topic("kafka", "broker.internal", 9092, "answers")
@@ -167,6 +167,18 @@ def test_a_callee_is_charged_until_its_caller_gives_up() -> None:
     assert (spent_ms(entry, FRONT) == 5).all()
     assert (spent_ms(entry, BETWEEN) + spent_ms(entry, at_ledger) == 50).all()
     assert not entry.failed.any()
+
+
+def test_what_begins_after_the_caller_has_given_up_is_no_hop() -> None:
+    deep = Call(operation(Service("deep", "go", 1, "1.0"), constant(1)))
+    services = (front, back, deep.operation.service)
+    given_up = Call(operation(back, constant(100), deep), timeout_ms=50)
+    awaited = Call(operation(back, constant(20), deep), timeout_ms=50)
+
+    late, in_time = (accounted(small_system(step, services=services)) for step in (given_up, awaited))
+
+    assert (late.hops == 1).all()
+    assert (in_time.hops == 2).all()
 
 
 def test_attempts_and_the_pauses_between_them_count() -> None:

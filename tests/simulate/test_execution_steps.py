@@ -7,10 +7,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from small_systems import LEDGERS, QUICK, back, children, constant, front, operation, run_of, small_system, traces_in
+from small_systems import LEDGERS, QUICK, children, constant, front, operation, run_of, small_system, traces_in
 from stories import Seen, attribute, chosen, root_of
 from tracelith.simulate import Simulation
-from tracelith.simulate.flow import Answer, Cached, Call, Entry, Query, Repeat, Stall, Step, Task, Wait
+from tracelith.simulate.flow import Answer, Cached, Call, Entry, Parallel, Query, Repeat, Stall, Step, Task, Wait
 from tracelith.simulate.latency import Episodes, Queueing
 from tracelith.simulate.topology import Database, Scaling, Service
 from tracelith.simulate.traffic_shape import Cycle, Rush
@@ -49,11 +49,17 @@ def test_a_loop_runs_its_number_of_times_one_after_another() -> None:
 
 
 def test_a_loop_ends_with_its_first_failure() -> None:
-    traces = pages(Repeat(4, 4, (LOOK, Answer(0.5, 409))), traces=400)
+    traces = pages(Repeat(4, 4, (LOOK, Answer(0.5, 409))))
 
-    for trace in traces:
-        status = attribute(root_of(trace).span, "http.response.status_code")
-        assert status == 409 or len(chosen(trace, name="SELECT prices")) == 4
+    outcomes = Counter(
+        (attribute(root_of(trace).span, "http.response.status_code"), len(chosen(trace, name="SELECT prices")))
+        for trace in traces
+    )
+
+    expected = {(409, 1): 0.5, (409, 2): 0.25, (409, 3): 0.125, (409, 4): 0.0625, (200, 4): 0.0625}
+    assert set(outcomes) == set(expected)
+    for outcome, share in expected.items():
+        assert abs(outcomes[outcome] / len(traces) - share) < 4 * (share * (1 - share) / len(traces)) ** 0.5
 
 
 @pytest.mark.parametrize("action", ["SELECT", "INSERT", "UPDATE", "DELETE"])
@@ -75,20 +81,23 @@ def _only(traces: list[list[Seen]]) -> tuple[list[Seen], Seen]:
     return trace, root_of(trace)
 
 
-def test_the_instances_of_two_services_stall_each_at_their_own_time() -> None:
-    stall = Stall(Episodes(every_s=60, shortest_s=5, longest_s=20, tail_index=1.2))
-    asked = Call(operation(back, stall))
+@pytest.mark.parametrize(
+    "step",
+    [Stall(Episodes(60, 5, 20, 1.2)), Wait(Queueing("workers", 0.9, 400))],
+    ids=["stalls", "queues"],
+)
+def test_two_services_are_slow_each_at_its_own_time(step: Step) -> None:
+    one, two = (Service(name, "go", 1, "1.0") for name in ("one", "two"))
+    asked = Parallel(tuple((Call(operation(service, step)),) for service in (one, two)))
 
-    traces = pages(stall, asked, traces=4_000)
+    traces = traces_in(run_of(small_system(asked, services=(front, one, two)), traces=4_000))
 
-    slow = [
-        (root_of(trace).milliseconds - chosen(trace, service="back")[0].milliseconds > 1_000,
-         chosen(trace, service="back")[0].milliseconds > 1_000)
-        for trace in traces
-    ]  # fmt: skip
-    own, called = np.array(slow).T
-    assert 0.05 < own.mean() < 0.5
-    assert abs((own & called).mean() - own.mean() * called.mean()) < 0.03
+    waits = [
+        [seen.milliseconds for trace in traces for seen in chosen(trace, service=service.name)]
+        for service in (one, two)
+    ]
+    assert (np.array(waits) > 1_000).mean() > 0.05
+    assert abs(np.corrcoef(waits)[0, 1]) < 0.5  # stalls of the same rhythm keep their distance
 
 
 def test_whoever_queues_for_the_same_worker_gets_it_in_order() -> None:
