@@ -46,7 +46,8 @@ class Outage:
     Attributes:
         services: names. minutes: how long. share: of their requests that fail, each service on its own.
         refused: the process is gone: callers meet a refused connection, and the service writes no span. Otherwise it
-            answers 500. What it would take from a queue waits until the outage is over.
+            answers 500. What it would take from a queue waits until the outage is over. Requests that it began to
+            handle before go on.
     """
 
     services: tuple[str, ...]

@@ -66,7 +66,7 @@ class Walk:
         opened = replace(
             above.below(self.recorder.new_ids(at_us.size)),
             service=service,
-            hops=above.hops + (above.service is not None and above.service is not service),
+            hops=above.hops + (above.service is not None and above.service.name != service.name),
             instance=instance,
             resource=self.world.fleet.running(service, instance, at_us),
         )
