@@ -69,21 +69,22 @@ def cases_of(name: SetName, *, seed: int, only: Sequence[str] = ()) -> tuple[tup
 
 
 def _quick(seed: int) -> list[Case]:
+    first = seed * 1_000  # of one seed all systems are others than of another
     return [
         *_stories(seed, traces=4_000),
-        *_runtime("random-tail", range(seed, seed + 4), traces=12_000),
-        *_runtime("random-depth", range(seed, seed + 3), traces=3_000),
-        *_releases(range(seed, seed + 2)),
-        *_healthy(range(seed, seed + 4), traces=2_000),
+        *_runtime("random-tail", range(first, first + 5), traces=12_000),
+        *_runtime("random-depth", range(first, first + 3), traces=3_000),
+        *_releases(range(first, first + 4)),
+        *_healthy(range(first, first + 4), traces=2_000),
     ]
 
 
 def _full(seed: int) -> list[Case]:
-    first = seed * 1_000_000  # of one seed all systems are others than of another
+    first = seed * 1_000_000
     few = range(first + 10_000, first + 10_020)
     return [
         *(case for number in range(3) for case in _stories(first + number, traces=20_000)),
-        *_runtime("random-tail", range(first, first + 80), traces=12_000),
+        *_runtime("random-tail", range(first, first + 80), traces=16_000),
         *_runtime("random-depth", range(first, first + 60), traces=6_000),
         *_runtime("random-coupled", range(first, first + 20), traces=16_000),
         *_releases(range(first, first + 40)),

@@ -1,11 +1,12 @@
 """Which services are bound together, and how often deployments coincide: from habits and many years of releases.
 
-The true rate of a coincidence is that of REFERENCE_RUNS further runs of the same system. What the calendar explains is
-found by comparing a service of one run with another service of the *other* runs: weekdays, working hours and the
-departures of regular trains are the same in all of them, and nothing else is.
+The true rate of a coincidence is that of REFERENCE_RUNS further runs of the same system. What would coincide anyway is
+that of the same runs with every bond cut: each service is deployed as often as before, waits for the same departures of
+the same trains, and takes nobody along.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import combinations
 
@@ -44,10 +45,11 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
     """Pairs, their rates and excesses, and the lockstep of the whole system."""
     names, counts = service_names(simulation.system), simulation.truth["deployments"]["count"]
     services = sorted(names[name] for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
-    runs = _reference(simulation)
+    runs = _reference(simulation, simulation.system)
+    unbound = _reference(simulation, _unbound(simulation.system))
     truths: list[Truth] = list(_pairs(simulation, services))
     for a, b in _measured_pairs(simulation, services):
-        truths += [*_rate(runs, a, b), *_rate(runs, b, a)]
+        truths += [*_rate(runs, unbound, a, b), *_rate(runs, unbound, b, a)]
     return [*truths, *_lockstep(simulation, runs)]
 
 
@@ -78,12 +80,23 @@ def _bound(simulation: Simulation) -> dict[tuple[str, str], float]:
     return found
 
 
-def _reference(simulation: Simulation) -> Times:
-    """Deployment times of each service in further runs of the same system and period."""
+def _unbound(system: System) -> System:
+    """The system with the same deployments of each service, none of which takes another one along."""
+    habits = [
+        replace(habit, services=(name,), per_week=habit.per_week * (habit.follows if place else 1.0))
+        for habit in system.habits
+        for place, name in enumerate(habit.services)
+    ]
+    apart = tuple(monorepo for monorepo in system.monorepos if not monorepo.all_at_once)
+    return replace(system, habits=tuple(habits), monorepos=apart)
+
+
+def _reference(simulation: Simulation, system: System) -> Times:
+    """Deployment times of each service in further runs of the system over the same period."""
     weeks = round((simulation.end - simulation.start) / timedelta(weeks=1))
     times: Times = {name: [] for name in service_names(simulation.system).values()}
     for number in range(REFERENCE_RUNS):
-        run = _run(simulation.system, simulation.seed + 1_000_003 * (number + 1), weeks, simulation.end)
+        run = _run(system, simulation.seed + 1_000_003 * (number + 1), weeks, simulation.end)
         for name, moments in run.items():
             times[name].append(moments)
     return times
@@ -105,19 +118,20 @@ def _near(times: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.boo
     return found
 
 
-def _rate(runs: Times, service: str, given: str) -> Iterator[Truth]:
-    together = calendar = trials = 0
-    for number, own in enumerate(runs[service]):
-        trials += own.size
-        together += int(_near(own, runs[given][number]).sum())
-        calendar += int(_near(own, runs[given][number - 1]).sum())
-    if not trials:
-        return
-    rate, base = together / trials, calendar / trials
+def _rate(runs: Times, unbound: Times, service: str, given: str) -> Iterator[Truth]:
+    rate, base = (_coincidence(times[service], times[given]) for times in (runs, unbound))
     subject = directed_subject(service, given)
-    yield Truth("codeployment-rate", subject, value=rate)
-    if base < 1:
-        yield Truth("codeployment-excess", subject, value=(rate - base) / (1 - base))
+    if rate is not None:
+        yield Truth("codeployment-rate", subject, value=rate)
+        if base is not None and base < 1:
+            yield Truth("codeployment-excess", subject, value=(rate - base) / (1 - base))
+
+
+def _coincidence(of: list[NDArray[np.int64]], given: list[NDArray[np.int64]]) -> float | None:
+    """Share of deployments with one of the given service nearby, over all runs."""
+    trials = sum(own.size for own in of)
+    hits = sum(int(_near(own, others).sum()) for own, others in zip(of, given, strict=True))
+    return hits / trials if trials else None
 
 
 def _lockstep(simulation: Simulation, runs: Times) -> Iterator[Truth]:

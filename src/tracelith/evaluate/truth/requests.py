@@ -35,7 +35,7 @@ DOMINANT, AHEAD = 0.4, 0.1
 """A place dominates a tail if it has so much of the extra time, and so much more than the next one."""
 ENOUGH_REQUESTS = 3_000
 """From so many requests on there are thirty among the slowest percent, and the dominant place should be named."""
-SLOWER, LONGER_MS = 1.3, 1.0
+SLOWER, LONGER_MS = 1.2, 1.0
 """Slow requests are slow if they take so many times as long as ordinary ones, and so much longer; else nobody asks."""
 HTTPS = ":443"
 """Port of everybody outside the simulated systems."""
