@@ -9,7 +9,7 @@ from tracelith.evaluate.one_case import CaseResult
 from tracelith.evaluate.summary import summarise
 from tracelith.evaluate.thresholds import Threshold
 
-__all__ = ["BOUNDS", "evaluation"]
+__all__ = ["BOUNDS", "evaluation", "results"]
 
 QUESTIONS = ("codeployment-pair", "codeployment-rate", "depth-max", "alarm")
 LOGIN = Case("login", 7, 26, 3_000, detectors=QUESTIONS[:3])
@@ -27,12 +27,16 @@ BOUNDS = (
 
 def evaluation(*, name: str = "auth", bounds: tuple[Threshold, ...] = BOUNDS, cases: int = 5) -> dict[str, Any]:
     """What summary.Summary says of it; ``name`` is a service that every subject is about."""
-    results = [_result(case, name) for case in CASES[:cases]]
-    summary = summarise(results, set_name="by hand", seed=7, methods=(_OURS, _OTHER), thresholds=bounds)
+    summary = summarise(results(name, cases), set_name="by hand", seed=7, methods=(_OURS, _OTHER), thresholds=bounds)
     document = summary.document()
     for detector in document["detectors"]:  # their wording may change, the page's stays
         detector["question"] = f"What about {detector['name']}?"
     return document
+
+
+def results(name: str = "auth", cases: int = 5) -> list[CaseResult]:
+    """The finished cases of it."""
+    return [_result(case, name) for case in CASES[:cases]]
 
 
 def _silent(_evidence: object) -> list[Claim]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evaluations import BOUNDS, evaluation
+from evaluations import BOUNDS, evaluation, results
 from golden import assert_golden
 from tracelith.evaluate.claims import Case
 from tracelith.evaluate.one_case import simulation_of
@@ -157,6 +157,17 @@ def test_its_command_writes_the_very_run_that_was_evaluated(tmp_path: Path) -> N
     written = (tmp_path / "deployments.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [line.split(",")[1:] for line in written] == [[one.service, one.version] for one in evaluated.deployments]
     assert json.loads((tmp_path / "truth.json").read_text(encoding="utf-8")) == json.loads(json.dumps(evaluated.truth))
+
+
+def test_the_command_writes_the_page_beside_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tracelith.cli import evaluating
+
+    monkeypatch.setattr(evaluating, "run_cases", lambda *_args, **_options: results())
+    file = tmp_path / "evaluation.html"
+
+    evaluating.evaluate("quick", seed=1, only=[], jobs=1, out=None, page=file, output="json")
+
+    assert "5 runs of simulated systems with planted truth" in Shown(file.read_text(encoding="utf-8")).lines
 
 
 def test_a_share_of_releases_cannot_be_asked_of_a_story(tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ def interval_plot(
 def coverage_plot(rows: Sequence[tuple[str, Point]], nominal: float, asked: tuple[float, float]) -> Markup:
     """Dots with whiskers, one row each: how often intervals cover the truth, beside how often they should.
 
-    A row stands out where its whole interval lies beside what is asked for, most where it lies below. Whiskers that reach further down than
-    the axis end there.
+    A row stands out where its whole interval lies beside what is asked for, most where it lies below. Whiskers that
+    reach further down than the axis end there.
 
     Args:
         rows: label and coverage, measured.
