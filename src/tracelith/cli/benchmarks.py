@@ -15,7 +15,7 @@ from tracelith.bench.load import LoadFigures, LoadPlan
 from tracelith.bench.storage import bench_storage
 from tracelith.cli.benchmark_tables import analyze_rows, ingest_rows, load_rows, print_figures, storage_columns
 from tracelith.cli.options import Format
-from tracelith.cli.workspace import bar
+from tracelith.cli.progress import bar
 from tracelith.model.errors import InputError
 
 __all__ = ["measure_analyses", "measure_ingest", "measure_storage"]

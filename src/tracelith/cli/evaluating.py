@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tracelith.cli.options import Format
-from tracelith.cli.workspace import bar
+from tracelith.cli.progress import bar
 from tracelith.evaluate.detectors import DETECTORS
 from tracelith.evaluate.one_case import ALL_METHODS
 from tracelith.evaluate.page import render_page

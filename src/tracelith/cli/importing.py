@@ -6,8 +6,9 @@ from pathlib import Path
 import polars as pl
 import typer
 
+from tracelith.cli.progress import bar
 from tracelith.cli.server_client import RunningServer, find_server
-from tracelith.cli.workspace import bar, open_workspace, show_import, show_problems
+from tracelith.cli.workspace import open_workspace, show_import, show_problems
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.ingest.encode import encode_request
 from tracelith.ingest.importing import ImportSummary, import_paths

@@ -16,8 +16,8 @@ import grpc
 import typer
 
 from tracelith.app import Application
+from tracelith.cli.progress import bar
 from tracelith.cli.server_client import RunningServer
-from tracelith.cli.workspace import bar
 from tracelith.config import Settings, load_settings
 from tracelith.ingest.otlp_grpc import EXPORT
 from tracelith.model.document import AnalysisDocument

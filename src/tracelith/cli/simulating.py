@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from tracelith.cli.options import parse_time_ns
-from tracelith.cli.workspace import bar
+from tracelith.cli.progress import bar
 from tracelith.model.errors import InputError
 from tracelith.simulate import Defects, FileFormat, HeadSampling, TailSampling, simulate, write
 from tracelith.simulate.random_systems import PLANS, draw_system

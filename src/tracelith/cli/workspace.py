@@ -6,11 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
+from tracelith.cli.progress import bar
 from tracelith.ingest.commit import SpanWriter
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.ingest.describe import describe
@@ -20,7 +18,7 @@ from tracelith.model.errors import InputError, UnreadableFile
 from tracelith.model.schema import RawSpans
 from tracelith.store import Store
 
-__all__ = ["Workspace", "bar", "open_workspace", "show_import", "show_problems"]
+__all__ = ["Workspace", "open_workspace", "show_import", "show_problems"]
 
 SHOWN_PROBLEMS = 10
 
@@ -82,32 +80,6 @@ def open_workspace(db: Path | None) -> Iterator[Workspace]:
     """
     with Store.open(db) as store:
         yield Workspace(store, Engine(store, registered_analyses()))
-
-
-@contextmanager
-def bar(title: str) -> Iterator["Advance"]:
-    """A progress bar on standard error, silent where that is no terminal; call it with done and total."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Advance(progress, progress.add_task(title, total=None))
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """Moves one bar."""
-
-    progress: Progress
-    task: int
-
-    def __call__(self, done: int, total: int) -> None:
-        """Shows done of total."""
-        self.progress.update(self.task, completed=done, total=total)  # type: ignore[arg-type]  # TaskID is a NewType of int
 
 
 def show_import(summary: ImportSummary, *, named: Sequence[Path]) -> None:
