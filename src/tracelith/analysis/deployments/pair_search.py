@@ -11,9 +11,6 @@ what a weekly train hides is found more often. Judging also survives three chang
 * a young service: two services that both began half way never meet when compared with the time before, so a pair is
   judged in the weeks in which both existed;
 * the last week: a finding must also hold without it, or it comes and goes.
-
-A pair is tried by the deployments of the service with fewer of them: the other's many say little. Its excess is told of
-the service where it is smaller.
 """
 
 from collections.abc import Sequence
