@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from tracelith.analysis.statistics.stretches import student
 from tracelith.model.schema import WINDOW_NS
 
 __all__ = [
@@ -41,9 +42,6 @@ ENOUGH_BLOCKS = 20
 
 MOST_BLOCKS = 184
 """The days of half a year. More blocks add work; fewer hide whether neighbours are slow together."""
-
-_MANY = 1e6
-"""Degrees of freedom at which Student's distribution is the normal one."""
 
 _DAY_NS = 86_400_000_000_000
 _HOUR_NS = _DAY_NS // 24
@@ -126,17 +124,14 @@ def bounds(
             quantile is. For statistics whose events are of very different size, means of times above all.
     """
     unseen = random.exponential(size=len(replicates))
+    # The share of normal replicates beyond Student's quantile.
+    beyond = np.full(len(below), 0.025) if degrees is None else stats.norm.cdf(-student(degrees))
     low, high = np.full(len(below), np.nan), np.full(len(below), np.nan)
     for column in np.flatnonzero(~np.isnan(replicates).all(axis=0)):
-        outside = 2.5 if degrees is None else 100 * _student(float(degrees[column]))
+        outside = 100 * float(beyond[column])
         low[column] = np.nanpercentile(replicates[:, column] + unseen * below[column], outside)
         high[column] = np.nanpercentile(replicates[:, column] + unseen * above[column], 100 - outside)
     return low, high
-
-
-def _student(degrees: float) -> float:
-    """Share of normal replicates beyond Student's quantile."""
-    return float(stats.norm.cdf(stats.t.ppf(0.025, min(max(degrees, 1.0), _MANY))))
 
 
 def _outside(drawn: float) -> float:

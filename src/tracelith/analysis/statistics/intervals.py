@@ -4,13 +4,16 @@ Wilson's interval is the default; where no observation or every observation is a
 closed side, and Jeffreys' takes over. Wald's interval is never used: it collapses to a point at 0 and 1.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from tracelith.analysis.statistics.stretches import worth
 from tracelith.model.findings import Estimate, State
 
-__all__ = ["Z", "clopper_pearson", "jeffreys", "proportion", "proportion_interval", "wilson"]
+__all__ = ["Z", "clopper_pearson", "jeffreys", "proportion", "proportion_in_time", "proportion_interval", "wilson"]
 
 Float64 = NDArray[np.float64]
 
@@ -86,3 +89,29 @@ def proportion(
         return Estimate(None, n=count, n_eff=float(trials), state=State.INSUFFICIENT_DATA, reason=reason)
     low, high = proportion_interval(successes, trials)
     return Estimate(successes / trials, float(low), float(high), count, float(trials))
+
+
+def proportion_in_time(
+    part: Float64, whole: Float64, size: float, *, n: int, minimum: int = 1, reason: str = "no observations"
+) -> Estimate:
+    """A proportion with its 95 % interval, where observations of the same stretch of time are alike.
+
+    Args:
+        part, whole: float64[b], weight of the successes and of the trials per time block, in order.
+        size: effective number of trials if all were independent. n: number of trials.
+        minimum, reason: as in proportion.
+    """
+    total = float(whole.sum())
+    share = float(part.sum()) / total if total > 0 else 0.0
+    estimate = proportion(share * size, size, n=n, minimum=minimum, reason=reason)
+    if estimate.value is None or len(whole) < 2:
+        return estimate
+    if share <= 0 or share >= 1:
+        # Nothing differs between blocks, so each may have decided once for all of its trials.
+        fewer = min(size, total**2 / float((whole**2).sum()))
+        low, high = proportion_interval(share * fewer, fewer)
+    else:
+        moved = (part - share * whole) / total
+        fewer_each, z = worth(moved[:, None], np.array([share]), size)
+        fewer, (low, high) = float(fewer_each[0]), wilson(share * fewer_each[0], fewer_each[0], z[0])
+    return replace(estimate, low=float(low), high=float(high), n_eff=fewer)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from tracelith.analysis.statistics.intervals import wilson
-from tracelith.analysis.statistics.stretches import apart, degrees_of_freedom, summed
+from tracelith.analysis.statistics.stretches import worth
 from tracelith.analysis.statistics.weights import effective_size
 from tracelith.model.findings import Estimate, State
 
@@ -148,11 +148,4 @@ def _shares_in_time(sample: WeightedValues, q: float, by_block: Float64) -> tupl
     share = upto.sum(axis=0) / whole.sum()
     moved = (upto - share * whole) / whole.sum()
     at = min(int(np.searchsorted(share, q - 1e-12)), len(share) - 1)
-    factor, _ = apart(moved[:, at : at + 1])
-    stretches = summed(moved, factor)
-    count = len(stretches)
-    variance = (stretches**2).sum(axis=0) * count / max(count - 1, 1)
-    spread = share * (1 - share)
-    worth = np.divide(spread, variance, out=np.full_like(share, sample.n_eff), where=variance > 0)
-    z = stats.t.ppf(0.975, np.clip(degrees_of_freedom(stretches), 1.0, 1e6))
-    return share, np.minimum(worth, sample.n_eff), z
+    return share, *worth(moved, share, sample.n_eff, at)

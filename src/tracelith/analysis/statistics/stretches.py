@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-__all__ = ["FEWEST_STRETCHES", "apart", "degrees_of_freedom", "summed", "unseen"]
+__all__ = ["FEWEST_STRETCHES", "apart", "degrees_of_freedom", "student", "summed", "unseen", "worth"]
 
 Float64 = NDArray[np.float64]
 
@@ -21,6 +22,9 @@ FEWEST_STRETCHES = 10
 _TOLERATED = 1.0
 """Correlation of neighbours, in its standard errors, that still counts as none. Merging in vain costs little width,
 missing a correlation costs coverage; at 1.6 queues that stay full for hours were held .02 less often."""
+
+_MANY = 1e6
+"""Degrees of freedom at which Student's distribution is the normal one."""
 
 _UNSEEN_DEGREES = 20.0
 """Below so many degrees of freedom a stretch that the period happened not to hold is reckoned with in full; with more
@@ -79,3 +83,26 @@ def unseen(influence: Float64, degrees: Float64) -> tuple[Float64, Float64]:
     """
     scale = np.minimum(1.0, _UNSEEN_DEGREES / degrees)
     return np.minimum(influence.min(axis=0), 0) * scale, np.maximum(influence.max(axis=0), 0) * scale
+
+
+def student(degrees: Float64) -> Float64:
+    """Student's quantile of a 95 % interval, of the shape of degrees."""
+    quantile: Float64 = stats.t.ppf(0.975, np.clip(degrees, 1.0, _MANY))
+    return quantile
+
+
+def worth(moved: Float64, share: Float64, most: float, judged: int = 0) -> tuple[Float64, Float64]:
+    """How many independent observations shares are worth, and Student's quantile for their intervals, float64[s] each.
+
+    Args:
+        moved: float64[b, s], how much each block moves each share; each column adds up to 0.
+        share: float64[s].
+        most: number of observations; correlation never makes them worth more.
+        judged: the column that says how long independent stretches are.
+    """
+    factor, _ = apart(moved[:, judged : judged + 1])
+    stretches = summed(moved, factor)
+    count = len(stretches)
+    variance = (stretches**2).sum(axis=0) * count / max(count - 1, 1)
+    size = np.divide(share * (1 - share), variance, out=np.full_like(share, most), where=variance > 0)
+    return np.minimum(size, most), student(degrees_of_freedom(stretches))

@@ -11,7 +11,7 @@ from tracelith.analysis.base import Evidence
 from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.tail.attribution import Attribution, attribute, slower_visits, variance_shares
-from tracelith.analysis.tail.edges import Cells, Counted, Exceedance, Propagation, exceedance, propagation
+from tracelith.analysis.tail.edges import Cells, Exceedance, Propagation, exceedance, propagation
 from tracelith.analysis.tail.facts import (
     CALLER_REQUESTS,
     EDGE_CALLS,
@@ -178,29 +178,21 @@ def _edge(facts: EntryFacts, hop: dict[str, Any], q: float, table: HopTable) -> 
     if edge is None:
         return _edge_document(None, None)
     chosen = {"caller": edge[0], "callee": edge[1]}
-    calls = facts.of(EDGE_CALLS).filter(**chosen)
+    blocks = facts.blocks
+    calls = counted(facts.of(EDGE_CALLS).filter(**chosen), "calls", blocks)
     design = table.times.n_eff / table.traces
     amplified = exceedance(
-        counted(calls, "calls"),
-        counted(facts.of(EDGE_REQUESTS).filter(**chosen), "requests"),
-        counted(facts.of(CALLER_REQUESTS).filter(caller=edge[0]), "requests", None),
+        calls,
+        counted(facts.of(EDGE_REQUESTS).filter(**chosen), "requests", blocks),
+        counted(facts.of(CALLER_REQUESTS).filter(caller=edge[0]), "requests", blocks, None),
         q,
         design,
     )
-    propagated = propagation(
-        coarse_latencies(facts),
-        counted(calls, "calls"),
-        _cells(facts.of(EDGE_TAILS).filter(**chosen)),
-        q,
-        design,
-    )
+    cells = facts.of(EDGE_TAILS).filter(**chosen)
+    slowest = counted(cells, "traces", blocks, "call_bucket")
+    late = cells["latency_bucket"].to_numpy().astype(np.int64)
+    propagated = propagation(coarse_latencies(facts), calls, Cells(late, slowest), q, design)
     return _edge_document(amplified, propagated)
-
-
-def _cells(rows: pl.DataFrame) -> Cells:
-    call_bucket = rows["call_bucket"].to_numpy().astype(np.int64)
-    slowest = Counted(call_bucket, rows["traces"].to_numpy(), rows["weight"].to_numpy())
-    return Cells(rows["latency_bucket"].to_numpy().astype(np.int64), slowest)
 
 
 def _edge_into(calls: pl.DataFrame, hop: dict[str, Any]) -> tuple[str, str] | None:

@@ -41,13 +41,18 @@ MOST_HOPS = 200
 
 @dataclass(frozen=True, slots=True)
 class EntryFacts:
-    """Facts of one entry operation, one frame per table name; latencies and hop times per time block."""
+    """Facts of one entry operation per time block, one frame per table name."""
 
     frames: Mapping[str, pl.DataFrame]
 
     def of(self, table: FactTable) -> pl.DataFrame:
         """Rows of one table; none if nothing was observed."""
         return self.frames.get(table.name, pl.DataFrame(schema=table.schema))
+
+    @property
+    def blocks(self) -> Int64:
+        """Starts of the time blocks that hold requests, in order."""
+        return np.unique(self.of(ENTRY_LATENCY)["window_ns"].to_numpy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,8 @@ def entry_facts(evidence: Evidence) -> dict[EntryKey, EntryFacts]:
     """Facts per entry operation, in the order of their names."""
     length = block_length_ns(evidence.start_ns, evidence.end_ns)
     found: dict[EntryKey, dict[str, pl.DataFrame]] = {}
-    for table in (ENTRY_LATENCY, HOP_TIMES):
+    for table in (ENTRY_LATENCY, HOP_TIMES, CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS):
         _split(found, table, _speaking(table, evidence.facts.by_window(table, length), evidence))
-    for table in (CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS):
-        _split(found, table, _speaking(table, evidence.facts.merged(table), evidence))
     _split(found, TAIL_EXEMPLARS, newest(evidence.facts, TAIL_EXEMPLARS))
     return {key: EntryFacts(found[key]) for key in sorted(found) if ENTRY_LATENCY.name in found[key]}
 
@@ -91,20 +94,21 @@ def _split(found: dict[EntryKey, dict[str, pl.DataFrame]], table: FactTable, row
         found.setdefault((str(service), str(operation), bool(restarted)), {})[table.name] = part
 
 
-def counted(rows: pl.DataFrame, count: str, bucket: str | None = "bucket", factor: int = 1) -> Counted:
+def counted(rows: pl.DataFrame, count: str, blocks: Int64, bucket: str | None = "bucket", factor: int = 1) -> Counted:
     """A histogram from fact rows, ``factor`` buckets merged into one; without a bucket column all rows share one."""
     buckets = np.zeros(len(rows), dtype=np.int32) if bucket is None else coarse(rows[bucket].to_numpy(), factor)
-    distinct, place = np.unique(buckets, return_inverse=True)
-    counts = np.zeros(len(distinct), dtype=np.int64)
-    weights = np.zeros(len(distinct))
-    np.add.at(counts, place, rows[count].to_numpy())
-    np.add.at(weights, place, rows["weight"].to_numpy())
-    return Counted(distinct.astype(np.int64), counts, weights)
+    return Counted(
+        buckets.astype(np.int64),
+        rows[count].to_numpy(),
+        rows["weight"].to_numpy(),
+        np.searchsorted(blocks, rows["window_ns"].to_numpy()),
+        len(blocks),
+    )
 
 
 def coarse_latencies(facts: EntryFacts) -> Counted:
     """Traces by latency in the buckets of the two-dimensional histogram."""
-    return counted(facts.of(ENTRY_LATENCY), "traces", factor=CALL_FACTOR)
+    return counted(facts.of(ENTRY_LATENCY), "traces", facts.blocks, factor=CALL_FACTOR)
 
 
 def hop_table(facts: EntryFacts) -> HopTable:
@@ -112,7 +116,7 @@ def hop_table(facts: EntryFacts) -> HopTable:
     latencies, spent = facts.of(ENTRY_LATENCY), facts.of(HOP_TIMES)
     latency_bucket = coarse(latencies["bucket"].to_numpy(), LATENCY_FACTOR)
     buckets = np.unique(latency_bucket)
-    blocks = np.unique(latencies["window_ns"].to_numpy())
+    blocks = facts.blocks
     hops, column, width = _columns(spent)
     block_counts = np.zeros((len(blocks), len(buckets)))
     rows = (np.searchsorted(blocks, latencies["window_ns"].to_numpy()), np.searchsorted(buckets, latency_bucket))
