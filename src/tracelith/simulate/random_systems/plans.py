@@ -178,7 +178,15 @@ TAIL = SystemPlan(
     "tail",
     "A random system in which single hops make the slowest requests slow",
     shapes=(
-        Shape(services=(6, 60), entries=(2, 4), hops=(1, 5), branching=0.0, asynchronous=0.3, small_entries=False),
+        Shape(
+            services=(6, 60),
+            entries=(2, 4),
+            hops=(2, 5),
+            branching=0.0,
+            steady=0.0,
+            asynchronous=0.3,
+            small_entries=False,
+        ),
     ),
     tails=Tails(),
 )

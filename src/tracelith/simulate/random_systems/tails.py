@@ -184,10 +184,10 @@ def _slow_peer(_ground: _Ground, where: OperationDraft) -> _Placed:
     address = f"api.{name}-bureau.example"
 
     def step(ratio: float) -> Step:
-        return External(address, "POST", "/v1/requests", Latency(40.0, rounded(40.0 * ratio)))
+        return External(address, "POST", "/v1/requests", Latency(12.0, rounded(12.0 * ratio)))
 
     told = f"{name}: {address}, which belongs to somebody else, sometimes answers late"
-    return _Placed(where.data, step, (1.05, 60.0), (name, address), address, "external", told)
+    return _Placed(where.data, step, (1.05, 120.0), (name, address), address, "external", told)
 
 
 def _fan_out(ground: _Ground, where: OperationDraft) -> _Placed | None:
