@@ -424,7 +424,7 @@ def test_the_truth_lists_the_defects() -> None:
     assert run(Defects(head=HeadSampling(0.1), lost_spans=0.2, silent=("back",))).truth["defects"] == {
         "head": {"probability": 0.1, "threshold_written": True},
         "lost_spans": 0.2,
-        "silent": ("back",),
+        "silent": ["back"],
     }
 
 

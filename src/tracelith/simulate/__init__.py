@@ -5,7 +5,7 @@ systems/                    the named systems: one description each
 traffic, release_calendar   when requests arrive; when services are released
 rollouts, deployment_truth  what becomes of a release, which version runs where; what is true of it
 execution, instrumentation  requests to spans, many at a time; what SDKs write about them
-defects, recording, delivery what instrumentation, samplers and exporters do to the spans
+recording, delivery         what meshes, samplers, clocks and exporters do to the spans (defects: as data)
 encoding, batching          spans to OTLP bytes
 simulation, truth, files    one reproducible run; what is true of it; the run as files
 """

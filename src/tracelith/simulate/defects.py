@@ -81,7 +81,11 @@ def check_defects(defects: Defects, services: Collection[str]) -> None:
 def describe_defects(defects: Defects) -> dict[str, Any]:
     """JSON-ready: the defects that there are, by name."""
     none = asdict(NO_DEFECTS)
-    return {name: value for name, value in asdict(defects).items() if value != none[name]}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(defects).items()
+        if value != none[name]
+    }
 
 
 def _problems(defects: Defects, services: Collection[str]) -> Iterator[str]:
