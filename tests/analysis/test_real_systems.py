@@ -36,11 +36,22 @@ def test_the_login_sample_shows_its_planted_depth_and_tail() -> None:
     assert rules["remote-tail-hop"]["subjects"] == ["gateway POST /login", "permissions"]
 
 
-def test_the_healthy_sample_gets_no_warning() -> None:
-    document = concluded(SAMPLES / "healthy" / "traces-0001.otlp.jsonl.gz")
+def test_the_payment_sample_shows_its_depth_and_the_mail_that_slow_purchases_wait_for() -> None:
+    document = concluded(SAMPLES / "payment" / "traces-0001.otlp.jsonl.gz")
+
+    checkout = next(entry for entry in document["entry_operations"] if entry["operation"] == "POST /checkout")
+    slowest = next(row for row in document["tail"] if row["operation"] == "POST /checkout")
+    assert checkout["depth"]["p95"]["value"] == 5
+    assert slowest["hop"] == "email → smtp.mail-provider.example:443"
+    assert slowest["share"] > 0.7
+
+
+@pytest.mark.parametrize(("system", "most_hops"), [("healthy", 0), ("trading", 1), ("gateway", 1)])
+def test_the_sample_of_a_healthy_system_gets_no_warning(system: str, most_hops: int) -> None:
+    document = concluded(SAMPLES / system / "traces-0001.otlp.jsonl.gz")
 
     assert [finding for finding in document["findings"] if finding["severity"] != "info"] == []
-    assert all(entry["depth"]["p95"]["value"] in (0, None) for entry in document["entry_operations"])
+    assert max(entry["depth"]["p95"]["value"] or 0 for entry in document["entry_operations"]) == most_hops
 
 
 def test_20_simpson_a_shallow_shop_whose_one_operation_mixes_requests_is_not_accused(shared_data: Path) -> None:
