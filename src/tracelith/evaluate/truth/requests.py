@@ -155,9 +155,9 @@ def _dominant(entry: EntryPopulation, shares: Float64, traffic: float) -> Iterat
     """
     order = np.argsort(-shares)
     first, second = shares[order[0]], shares[order[1]] if shares.size > 1 else 0.0
-    clear = first >= DOMINANT and first - second >= AHEAD and traffic >= ENOUGH_REQUESTS
+    clear = bool(first >= DOMINANT and first - second >= AHEAD and traffic >= ENOUGH_REQUESTS)
     for place, share in zip(entry.places, shares.tolist(), strict=True):
-        named = share == first if clear else None
+        named = share == float(first) if clear else None
         yield Truth("tail-hop", hop_subject(entry.service, entry.operation, place), named, share)
 
 
