@@ -80,7 +80,7 @@ def test_independent_services_are_accused_of_nothing(seed: int):
     assert {pair["label"] for pair in document["pairs"]} <= {"none", "calendar"}
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.7, "warning"), (1.0, "critical")])
+@pytest.mark.parametrize(("share", "expected"), [(0.5, "warning"), (0.7, "critical"), (1.0, "critical")])
 def test_a_release_train_is_lockstep_and_never_a_pair(share: float, expected: str):
     conclusion = concluded(told_of(organisation(11, services=16, share=share)))
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deployment_logs import WEEK_HOURS, cluster, independent, log_of, train
+from deployment_logs import HOUR_NS, WEEK_HOURS, cluster, independent, log_of, train
 from tracelith.analysis.deployments.cochange import find_sessions
 from tracelith.analysis.deployments.coincidence import DELTA_NS, DeploymentLog, pair_tests
 from tracelith.analysis.deployments.curveball import curveball_p_values, trade
-from tracelith.analysis.deployments.lockstep import lockstep, release_train
+from tracelith.analysis.deployments.lockstep import lockstep, release_train, working_hours
 from tracelith.analysis.deployments.pair_search import search_pairs
 
 WEEKS = 26
@@ -210,6 +210,30 @@ def test_7_2_lockstep_follows_the_share_of_the_release_train(share: float, solo:
     assert np.mean([result.solo_rate.value for result in results]) == pytest.approx(solo, abs=0.06)
     assert np.mean([result.index for result in results]) == pytest.approx(index, abs=0.2)
     assert all(result.excess.low <= result.excess.value <= result.excess.high for result in results)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_7_3_intervals_of_solo_rate_and_excess_hold_the_truth_and_are_not_wider_than_need_be(share: float):
+    logs = _logs(83, _train_of(share), runs=100)
+
+    found = [lockstep(log, find_sessions(log, DELTA_NS)) for log in logs]
+
+    for estimates in ([one.solo_rate for one in found], [one.excess for one in found]):
+        values = np.array([estimate.value for estimate in estimates])
+        ends = np.array([(estimate.low, estimate.high) for estimate in estimates])
+        held = np.mean((ends[:, 0] <= values.mean()) & (values.mean() <= ends[:, 1]))
+        assert held >= 0.9
+        assert np.mean(ends[:, 1] - ends[:, 0]) < max(0.2, 6 * values.std())
+
+
+def test_7_3_working_hours_that_saw_no_deployment_yet_are_counted():
+    few = _logs(84, lambda random: independent(random, services=6, each=15), runs=40)
+    many = _logs(84, lambda random: independent(random, services=40, each=30), runs=1)
+
+    seen = np.mean([len(np.unique(log.at_ns // HOUR_NS % WEEK_HOURS)) for log in few])
+    assert seen < 40
+    assert np.mean([working_hours(log) / WEEKS for log in few]) == pytest.approx(45, abs=2)
+    assert working_hours(many[0]) / WEEKS == 45
 
 
 def test_7_3_the_train_is_described_by_its_hour_and_batches():

@@ -20,6 +20,8 @@ HALF_CHI_SQUARE = 1.920729
 """Half the .95 quantile of chi-square with one degree of freedom: how far a likelihood interval reaches down."""
 BISECTIONS = 40
 LEAST_CHANCE = 1e-9
+LEAST_P_VALUE = 1e-10
+"""Smaller ones are lost in the rounding of sums of chances."""
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -69,7 +71,7 @@ def _tail(chance: Float64, hit: Bool) -> Float64:
         product *= 1 + chance[:, trial, None] * turns[score[:, trial]]
     density = np.fft.irfft(product, n=length, axis=1)
     above = np.cumsum(density[:, ::-1], axis=1)[:, ::-1]
-    tail: Float64 = np.clip(above[np.arange(len(chance)), observed], 0.0, 1.0)
+    tail: Float64 = np.clip(above[np.arange(len(chance)), observed], LEAST_P_VALUE, 1.0)
     return np.where(observed == 0, 1.0, tail)
 
 
