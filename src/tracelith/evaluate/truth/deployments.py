@@ -45,11 +45,14 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
     """Pairs, their rates and excesses, and the lockstep of the whole system."""
     names, counts = service_names(simulation.system), simulation.truth["deployments"]["count"]
     services = sorted(names[name] for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
+    bound = _bound(simulation)
     runs = _reference(simulation, simulation.system)
     unbound = _reference(simulation, _unbound(simulation.system))
     truths: list[Truth] = list(_pairs(simulation, services))
     for a, b in _measured_pairs(simulation, services):
-        truths += [*_rate(runs, unbound, a, b), *_rate(runs, unbound, b, a)]
+        # Where nothing is cut, the runs without bonds are the same runs: what they differ by is chance.
+        cut = unbound if (a, b) in bound else None
+        truths += [*_rate(runs, cut, a, b), *_rate(runs, cut, b, a)]
     return [*truths, *_lockstep(simulation, runs)]
 
 
@@ -118,13 +121,15 @@ def _near(times: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.boo
     return found
 
 
-def _rate(runs: Times, unbound: Times, service: str, given: str) -> Iterator[Truth]:
-    rate, base = (_coincidence(times[service], times[given]) for times in (runs, unbound))
+def _rate(runs: Times, unbound: Times | None, service: str, given: str) -> Iterator[Truth]:
+    rate = _coincidence(runs[service], runs[given])
+    if rate is None:
+        return
+    base = rate if unbound is None else _coincidence(unbound[service], unbound[given])
     subject = directed_subject(service, given)
-    if rate is not None:
-        yield Truth("codeployment-rate", subject, value=rate)
-        if base is not None and base < 1:
-            yield Truth("codeployment-excess", subject, value=(rate - base) / (1 - base))
+    yield Truth("codeployment-rate", subject, value=rate)
+    if base is not None and base < 1:
+        yield Truth("codeployment-excess", subject, value=(rate - base) / (1 - base))
 
 
 def _coincidence(of: list[NDArray[np.int64]], given: list[NDArray[np.int64]]) -> float | None:
