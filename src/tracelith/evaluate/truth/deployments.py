@@ -7,7 +7,7 @@ the same trains, and takes nobody along.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 import numpy as np
@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from tracelith.evaluate.claims import Truth, pair_subject
 from tracelith.evaluate.naming import service_names
-from tracelith.simulate import Simulation, simulate
+from tracelith.simulate import Simulation
+from tracelith.simulate.rollouts import draw_rollouts
 from tracelith.simulate.topology import System
 
 __all__ = ["deployment_truths", "directed_subject"]
 
 REFERENCE_RUNS = 24
+REFERENCE = 7_919
+"""Names the random streams of reference runs."""
 OTHER_PAIRS = 60
 """Pairs that nothing binds whose rates are compared too."""
 WINDOW_US = 30 * 60 * 1_000_000
@@ -47,7 +50,7 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
     services = sorted(names[name] for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
     bound = _bound(simulation)
     runs = _reference(simulation, simulation.system)
-    unbound = _reference(simulation, _unbound(simulation.system))
+    unbound = _reference(simulation, _unbound(simulation.system)) if bound else {}
     truths: list[Truth] = list(_pairs(simulation, services))
     for a, b in _measured_pairs(simulation, services):
         # Where nothing is cut, the runs without bonds are the same runs: what they differ by is chance.
@@ -96,21 +99,18 @@ def _unbound(system: System) -> System:
 
 def _reference(simulation: Simulation, system: System) -> Times:
     """Deployment times of each service in further runs of the system over the same period."""
-    weeks = round((simulation.end - simulation.start) / timedelta(weeks=1))
-    times: Times = {name: [] for name in service_names(simulation.system).values()}
+    names = service_names(system)
+    times: Times = {name: [] for name in names.values()}
+    start_us, end_us = _micros(simulation.start), _micros(simulation.end)
     for number in range(REFERENCE_RUNS):
-        run = _run(system, simulation.seed + 1_000_003 * (number + 1), weeks, simulation.end)
-        for name, moments in run.items():
-            times[name].append(moments)
+        run = draw_rollouts(system, np.random.default_rng([simulation.seed, REFERENCE, number]), start_us, end_us)
+        for service, generations in run.items():
+            times[names[service]].append(np.sort([row.at_us for row in generations.deployments]).astype(np.int64))
     return times
 
 
-def _run(system: System, seed: int, weeks: int, end: datetime) -> dict[str, NDArray[np.int64]]:
-    names = service_names(system)
-    moments: dict[str, list[int]] = {name: [] for name in names.values()}
-    for row in simulate(system, seed=seed, weeks=weeks, traces=1, until=end).deployments:
-        moments[names[row.service]].append(row.at_us)
-    return {name: np.array(found, np.int64) for name, found in moments.items()}
+def _micros(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _near(times: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
