@@ -78,6 +78,17 @@ def test_requests_that_are_slow_together_widen_the_interval() -> None:
     assert together.low <= alone.low
 
 
+def test_requests_that_are_slow_one_by_one_keep_nearly_the_interval_of_independent_ones() -> None:
+    values = np.random.default_rng(4).exponential(size=8000)
+    sample = WeightedValues.of(values, np.ones(8000))
+    by_block, _ = block_weights(sample, values, np.ones(8000), np.arange(8000) % 160)
+
+    alone = quantile(sample, 0.95, "requests")
+    in_blocks = in_time(alone, sample, 0.95, by_block)
+
+    assert in_blocks.high - in_blocks.low == pytest.approx(alone.high - alone.low, rel=0.2)
+
+
 @given(st.lists(st.integers(0, 12), min_size=20, max_size=200), st.randoms(use_true_random=False))
 def test_the_order_of_observations_changes_nothing(values: list[int], random: object) -> None:
     shuffled = list(values)

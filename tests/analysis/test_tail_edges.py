@@ -69,6 +69,61 @@ def test_6_3_requests_that_skip_the_call_are_spared_its_tail() -> None:
     assert result.estimate.value == pytest.approx(0.25)
 
 
+def in_blocks(durations: np.ndarray, block: np.ndarray, blocks: int) -> Counted:
+    each = np.ones(durations.size, dtype=np.int64)
+    return Counted(bucket_of(durations).astype(np.int64), each, each.astype(np.float64), block, blocks)
+
+
+def test_an_exceedance_that_every_block_agrees_on_has_no_idle_interval() -> None:
+    calls = np.random.default_rng(2).lognormal(15, 1, 5000)
+    block = np.arange(5000) // 50
+
+    blocked = in_blocks(calls, block, 100)
+    result = exceedance(blocked, blocked, in_blocks(np.ones(5000), block, 100), 0.99, 1.0)
+
+    assert (result.estimate.low, result.estimate.value, result.estimate.high) == (
+        pytest.approx(1.0),
+        pytest.approx(1.0),
+        pytest.approx(1.0),
+    )
+
+
+def test_an_exceedance_that_blocks_differ_on_says_so() -> None:
+    random = np.random.default_rng(8)
+    block = np.arange(20_000) // 200
+    # In half of the blocks the two calls of a request are slow together, in the others each on its own.
+    together = (block % 2 == 0)[:, None]
+    legs = random.lognormal(15, 1, (20_000, 2))
+    legs = np.where(together, legs[:, :1], legs)
+
+    calls, slowest = in_blocks(legs.ravel(), np.repeat(block, 2), 100), in_blocks(legs.max(axis=1), block, 100)
+    result = exceedance(calls, slowest, in_blocks(np.ones(20_000), block, 100), 0.99, 1.0)
+
+    assert result.estimate.value == pytest.approx(1.5, abs=0.15)
+    assert result.estimate.low is not None
+    assert result.estimate.high is not None
+    assert result.estimate.low < 1.5 < result.estimate.high
+    assert result.estimate.high - result.estimate.low > 0.1
+
+
+def test_slow_calls_that_come_together_explain_the_tail_less_surely() -> None:
+    latency, call = np.full(10_000, 1e6), np.full(10_000, 1e5)
+    latency[:100], call[:60], call[5000:5040] = 1e9, 1e8, 1e8
+
+    def told(block: np.ndarray) -> tuple[float, float]:
+        slowest = in_blocks(call, block, 100)
+        cells = Cells(bucket_of(latency).astype(np.int64), slowest)
+        explained = propagation(in_blocks(latency, block, 100), slowest, cells, 0.99, 1.0).explained
+        return explained.low or 0.0, explained.high or 0.0
+
+    apart = told(np.random.default_rng(1).permutation(10_000) % 100)
+    together = told(np.minimum(np.arange(10_000) // 30, 99))
+
+    # One by one nearly Wilson's interval (.502 to .691), though the tail is then the same in every block.
+    assert apart[1] - apart[0] == pytest.approx(0.19, abs=0.05)
+    assert together[1] - together[0] > 2 * (apart[1] - apart[0])
+
+
 def test_19_exceedance_needs_a_thousand_requests() -> None:
     calls = np.random.default_rng(2).lognormal(15, 1, 999)
 
