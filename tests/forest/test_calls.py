@@ -283,6 +283,47 @@ def test_a_sidecar_that_heads_a_trace_counts_as_the_service_behind_it() -> None:
     assert chains(view)[0][4] == ("shop", "price")
 
 
+def test_a_sidecar_at_the_entrance_counts_as_its_service_even_if_that_is_a_gateway() -> None:
+    view = view_of("""
+        gateway.default   SERVER in     0..95ms scope=envoy
+          gateway.default   CLIENT out    1..94ms scope=envoy
+            gateway   SERVER checkout    3..90ms
+              gateway   CLIENT price       10..50ms
+                price.default   SERVER in     11..49ms scope=envoy
+                  price.default   CLIENT out    12..48ms scope=envoy
+                    price   SERVER answer       22..38ms
+    """)
+
+    assert edges(view) == [("gateway", "price", "sync")]
+    assert chains(view)[0][4] == ("gateway", "price")
+    assert view.chains.entry_operations == ("checkout",)
+
+
+def test_the_sidecar_of_a_silent_service_stands_for_it() -> None:
+    view = view_of("""
+        shop   SERVER checkout    0..90ms
+          shop   CLIENT price       10..50ms
+            price.default   SERVER in     11..49ms scope=envoy
+              price.default   CLIENT out    12..48ms scope=envoy
+                tax   SERVER answer       22..38ms
+    """)
+
+    assert edges(view) == [("price.default", "tax", "sync"), ("shop", "price.default", "sync")]
+    assert chains(view)[0][4] == ("shop", "price.default", "tax")
+
+
+def test_a_mesh_whose_services_are_all_silent_shows_them_as_its_proxies() -> None:
+    view = view_of("""
+        shop.default   SERVER in     0..95ms scope=envoy
+          shop.default   CLIENT out    1..94ms scope=envoy
+            price.default   SERVER in     11..49ms scope=envoy
+              price.default   CLIENT out    12..48ms scope=envoy
+    """)
+
+    assert edges(view) == [("shop.default", "price.default", "sync")]
+    assert chains(view)[0][4] == ("shop.default", "price.default")
+
+
 def test_a_thin_service_on_the_same_host_is_a_hop_all_the_same() -> None:
     view = view_of("""
         shop   SERVER checkout    0..100ms host=node

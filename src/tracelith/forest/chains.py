@@ -118,13 +118,15 @@ def _spell(number: int, steps: list[tuple[Int64, Int64]], services: tuple[str, .
 
 
 def _entries(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> tuple[tuple[str, ...], tuple[str, ...], Int32]:
-    """Distinct entry operations, sorted by service and name, and the one of each chain."""
+    """Distinct entry operations, sorted by service and name, and the one of each chain; a sidecar names none."""
+    behind = graph.placement.behind[tree.head]
+    head = np.where(graph.placement.proxy[tree.head] & (behind >= 0), behind, tree.head)
     routed = (pl.col("http_method") != "") & (pl.col("http_route") != "")
     route = pl.concat_str("http_method", "http_route", separator=" ")
     names = forest.operations.select(pl.when(routed).then(route).otherwise("name"))["http_method"].to_list()
     distinct = sorted(set(names))
     number = {name: at for at, name in enumerate(distinct)}
-    name = np.array([number[name] for name in names], np.int64)[forest.operation[tree.head]]
+    name = np.array([number[name] for name in names], np.int64)[forest.operation[head]]
     service = graph.placement.service[tree.head].astype(np.int64)
     codes, entry = np.unique(service * max(len(distinct), 1) + name, return_inverse=True)
     services = tuple(forest.services[code // len(distinct)] for code in codes)

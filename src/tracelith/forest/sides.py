@@ -73,7 +73,7 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
 
 def _client_spans(forest: TraceForest, placement: Placement, peers: Peers, caller: Int32) -> Bool:
     kind, operation = forest.kind, forest.operation
-    calling: Bool = ((kind == Kind.CLIENT) | (kind == Kind.PRODUCER)) & ~placement.proxy
+    calling: Bool = ((kind == Kind.CLIENT) | (kind == Kind.PRODUCER)) & ~placement.proxy & ~placement.inward
     children = np.bincount(forest.parent[forest.parent >= 0], minlength=kind.size)
     inner = ~placement.entry & ~placement.proxy
     kindless = (kind == Kind.UNSPECIFIED) & inner
