@@ -3,27 +3,28 @@
 Question: Which services deploy together, and does any service ever deploy alone?
 
 Method: Deployments come from people and pipelines, else from the first span of a version never seen on a running
-service. The last 26 whole weeks count. Two deployments coincide within 30 minutes. A pair's coincidence rate is
-compared with what its own weekly and fortnightly rhythm gives when one side is moved by whole weeks, and with what the
-deployments of all other services give: binomial tests in both directions, Benjamini–Hochberg at 10 % over all pairs
-that could be significant. Lockstep compares how often services deploy alone with independent deployments in the same
-working hours.
+service. The last 26 whole weeks count. Two deployments coincide within 30 minutes. Each deployment has two chances to
+meet one of the other service: by its weekly and fortnightly rhythm, from all other weeks, and by the activity of all
+other services near that very moment. A pair is coupled if its coincidences, the unlikely ones weighing more, exceed
+both: exact tests, Benjamini–Hochberg at 10 % over all pairs that could be significant. Lockstep compares how often
+services deploy alone with independent deployments in the same working hours.
 
-Reading: An excess of 0 is what the calendar explains, 1 is always together; the lower end of its 95 % interval counts.
-"pair" means coupled beyond the whole organisation's rhythm, "group" that many services move together or share release
-days. High lockstep without coupled pairs is a release train: a habit of the organisation that hides whether services
-could deploy alone.
+Reading: An excess of 0 is what the calendar and everybody's activity explain, 1 is always together; the lower end of
+its 95 % interval counts. "pair" means coupled beyond the whole organisation's rhythm, "group" that it shows once the
+others of the group are left out of that rhythm, "calendar" that one of the two rhythms explains it. High lockstep
+without coupled pairs is a release train: a habit of the organisation that hides whether services could deploy alone.
 
 Needs: Five deployments of each service in six weeks for a pair; 30 deployments of four services in six weeks for
 lockstep. From traces alone also a service.version that changes with each release, and enough requests to see a new
 version within 30 minutes.
 
 False positives: Commits or dependency bots imported as deployments: bots touch services on one schedule without
-coupling them. Release days at irregular times look like a group. One version for the whole repository is recognised and
-not used. Neither is a deployment whose moment is unknown by more than 30 minutes. Configuration changes are invisible.
+coupling them. A train that leaves at irregular times and carries no more than half of the services looks like a group
+of them. One version for the whole repository is recognised and not used. Neither is a deployment whose moment is
+unknown by more than 30 minutes. Configuration changes are invisible.
 
-Source: Own estimator (two base rates) on event coincidence analysis (Donges et al. 2016); curveball (Strona et al.
-2014); Tarone 1990; Benjamini & Hochberg 1995.
+Source: Own estimator (two chances for each deployment) on event coincidence analysis (Donges et al. 2016); curveball
+(Strona et al. 2014); Tarone 1990; Benjamini & Hochberg 1995.
 """
 
 import numpy as np

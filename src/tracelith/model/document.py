@@ -190,9 +190,9 @@ class PairDocument(TypedDict):
     deployments_b: int
     coincidences: int
     rate: float | None
-    base_rate: float | None  # calendar base c_cal
-    activity_rate: float | None  # activity base c_act, null with fewer than 50 deployments by others
-    excess: float | None
+    base_rate: float | None  # mean chance by the calendar
+    activity_rate: float | None  # mean chance by the activity of others, null with too few others
+    excess: float | None  # share of those deployments that coincide beyond both, for pairs that coincide twice
     excess_low: float | None
     excess_high: NotRequired[float | None]
     rate_ci: NotRequired[list[float] | None]

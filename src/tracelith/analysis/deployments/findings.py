@@ -28,7 +28,7 @@ ONE_VERSION_SHARE = 0.8
 """From this share of coincidences with one version text on both sides the advice says what else that can mean."""
 EXAMPLES = 3
 READING = (
-    "Share of deployments that coincide beyond what the calendar explains: 0 is nothing, 1 is always. "
+    "Share of deployments that coincide beyond what calendar and activity explain: 0 is nothing, 1 is always. "
     "The lower end of the interval decides."
 )
 
