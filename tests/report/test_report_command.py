@@ -40,7 +40,7 @@ def test_a_quiet_week_has_deployments_to_tell_about_and_says_that_its_chains_are
 
     rules = {finding["rule"] for finding in report["analysis"]["findings"]}
     tones = {answer["topic"]: answer["tone"] for answer in report["answers"]}
-    assert rules == {"codeployment-group"}
+    assert rules == {"codeployment-group", "system-lockstep"}
     assert tones == {"chains": "unknown", "tail": "unknown", "deployments": "notable"}
 
 
