@@ -72,6 +72,14 @@ def test_calls_vote_on_the_mode_of_their_edge(oracle: dict[str, Any]) -> None:
     assert edge_of(oracle, "inventory", "postgresql stock")["callee_kind"] == "datastore"
 
 
+def test_calls_that_are_always_awaited_are_sync_also_after_a_few_minutes() -> None:
+    document = document_of(over_windows(ORACLE, copies=12, windows=2))
+
+    waited = edge_of(document, "gateway", "order")
+    assert waited["mode"] == "sync"
+    assert waited["awaited_share"]["ci"][0] > 0.8
+
+
 def test_a_call_that_nobody_waits_longest_for_blocks_nothing() -> None:
     document = document_of(
         """

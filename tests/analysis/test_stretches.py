@@ -1,9 +1,15 @@
 """Which time blocks belong together, how many decide, and what an unseen one might do."""
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
+from analysis.pipelines import batches, over_windows
+from tracelith.analysis.base import Evidence
+from tracelith.analysis.chains.entry_latency import time_block_ns
+from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.engine import Engine
 from tracelith.analysis.statistics.bootstrap import block_length_ns, bounds, exponential_weights, generator
 from tracelith.analysis.statistics.intervals import proportion, proportion_in_time
 from tracelith.analysis.statistics.stretches import (
@@ -15,7 +21,9 @@ from tracelith.analysis.statistics.stretches import (
     worth,
 )
 from tracelith.model.findings import State
-from tracelith.model.schema import WINDOW_NS
+from tracelith.model.schema import DEPLOYMENT, WINDOW_NS
+from tracelith.store import Store
+from traces import START_NS
 
 DAY_NS = 86_400_000_000_000
 
@@ -148,3 +156,17 @@ def test_correlation_never_makes_observations_worth_more() -> None:
 )
 def test_blocks_are_parts_of_a_day_or_whole_days(days: float, length_ns: int) -> None:
     assert block_length_ns(0, round(days * DAY_NS)) == length_ns
+
+
+@pytest.mark.parametrize(("windows", "length_ns"), [(20, WINDOW_NS), (200, 2 * WINDOW_NS)])
+def test_the_time_with_requests_decides_how_it_is_cut_not_the_period_asked_for(windows: int, length_ns: int) -> None:
+    spans = over_windows("shop SERVER GET / 0..30ms", copies=1, windows=windows)
+    period = (START_NS - 7 * DAY_NS, START_NS + 7 * DAY_NS)
+
+    with Store.open(None) as store:
+        store.append(batches(spans))
+        Engine(store, registered_analyses()).analyse_stale()
+        facts = store.facts(store.environments(*period)[0][0], *period)
+        length = time_block_ns(Evidence("", *period, facts, pl.DataFrame(schema=DEPLOYMENT)))
+
+    assert block_length_ns(*period) > length == length_ns

@@ -140,6 +140,21 @@ def test_a_short_history_trusts_the_wider_of_blocks_and_traces() -> None:
     assert few["ci"][1] - few["ci"][0] >= 0.8 * (one["ci"][1] - one["ci"][0])
 
 
+def test_a_tail_from_stretches_as_long_as_the_period_is_not_split() -> None:
+    random = np.random.default_rng(6)
+    count, windows = 4000, 90
+    window = np.arange(count) % windows
+    # The price is slow throughout the last third of the time, and all the slower the later it is.
+    slow = np.where(window >= 60, random.uniform(100, 200, count) + 10.0 * (window - 60), 0)
+
+    document = tail_of(random.normal(8, 1, count) + slow, random.normal(20, 2, count), windows=windows)
+
+    row = hop(document, "price")
+    assert (row["status"], row["share"], row["ci"], row["band"]) == ("insufficient_data", None, None, "unknown")
+    assert "analyse a longer period" in row["reason"]
+    assert document["findings"] == []
+
+
 def test_written_system_has_the_durations_the_tests_count_on() -> None:
     document = analysed([batches(window_of(SHOP, copies=700))])
 

@@ -10,7 +10,8 @@ Reading: sync means that the caller waits for most calls (lower bound of the awa
 Needs: 10 calls whose mode could be decided.
 False positives: A caller whose span ends before its background thread does looks deferred; a message broker behind
     which the caller waits for a reply looks deferred too.
-Source: Own; span kinds from the OpenTelemetry specification, intervals after Wilson 1927.
+Source: Own; span kinds from the OpenTelemetry specification, intervals after Wilson 1927, of as many
+    independent calls as the spread between time blocks is worth.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.call_facts import CALL_EDGES, observe_edges
-from tracelith.analysis.statistics.intervals import proportion
+from tracelith.analysis.statistics.bootstrap import block_length_ns
+from tracelith.analysis.statistics.intervals import proportion, proportion_in_time
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import Estimate, State
 
@@ -36,14 +38,26 @@ def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
 
 def conclude(evidence: Evidence) -> Conclusion:
     """The document's edges, busiest first."""
+    edge = list(CALL_EDGES.keys)
     rows = evidence.facts.merged(CALL_EDGES).sort("calls", "caller", "callee", descending=[True, False, False])
-    return Conclusion({"edges": [_edge(row) for row in rows.to_dicts()]})
+    by_block = evidence.facts.by_window(CALL_EDGES, block_length_ns(evidence.start_ns, evidence.end_ns))
+    votes = by_block.partition_by(edge, as_dict=True, maintain_order=True)
+    return Conclusion({"edges": [_edge(row, votes[tuple(row[key] for key in edge)]) for row in rows.to_dicts()]})
 
 
-def _edge(row: Mapping[str, Any]) -> dict[str, Any]:
+def _edge(row: Mapping[str, Any], votes: pl.DataFrame) -> dict[str, Any]:
+    awaited_votes, decided_votes = (
+        votes.select(pl.sum_horizontal(names).cast(pl.Float64)).to_series().to_numpy()
+        for names in (["awaited"], ["awaited", "deferred"])
+    )
     decided = row["awaited"] + row["deferred"]
     reason = f"{NEEDED_CALLS} calls whose mode can be decided are needed, {decided} came"
     awaited = proportion(row["awaited"], decided, minimum=NEEDED_CALLS, reason=reason)
+    # An edge that is always awaited is written so: it did not happen to be in each of a few minutes.
+    if 0 < row["awaited"] < decided:
+        awaited = proportion_in_time(
+            awaited_votes, decided_votes, float(decided), n=decided, minimum=NEEDED_CALLS, reason=reason
+        )
     return {
         "caller": row["caller"],
         "callee": row["callee"],

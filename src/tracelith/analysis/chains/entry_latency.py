@@ -2,11 +2,13 @@
 
 import polars as pl
 
+from tracelith.analysis.base import Evidence
+from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 
-__all__ = ["ENTRY_LATENCY", "observe_entry_latency"]
+__all__ = ["ENTRY_LATENCY", "observe_entry_latency", "time_block_ns"]
 
 ENTRY_LATENCY = FactTable(
     "entry_latency",
@@ -32,3 +34,16 @@ def observe_entry_latency(view: ForestView) -> pl.DataFrame:
         .collect()
     )
     return fact_rows(ENTRY_LATENCY, rows, view)
+
+
+def time_block_ns(evidence: Evidence) -> int:
+    """Length of the time blocks to cut the facts into, by the time in which there were requests.
+
+    The period asked for may be much longer: three hours of a week would be three blocks, from which nothing follows.
+    """
+    whole_ns = block_length_ns(evidence.start_ns, evidence.end_ns)
+    begins = evidence.facts.by_window(ENTRY_LATENCY, whole_ns)["window_ns"]
+    if begins.is_empty():
+        return whole_ns
+    first_ns, last_ns = int(begins[0]), int(begins[-1])
+    return min(whole_ns, block_length_ns(first_ns, last_ns + whole_ns))

@@ -8,12 +8,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
-from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY, time_block_ns
 from tracelith.analysis.chains.facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, path_of
 from tracelith.analysis.exemplars import newest, slowest_ids
 from tracelith.analysis.quality.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
 from tracelith.analysis.shares import percent
-from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.histograms import ACCURACY, ZERO_BUCKET, coarse, representative, upper_edge
 from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, in_time, quantile
 from tracelith.analysis.statistics.weights import speaking_rows
@@ -47,7 +46,7 @@ class EntryOperation:
 
 def entry_operations(evidence: Evidence) -> list[EntryOperation]:
     """All entry operations, most traffic first; those that stand for many come last."""
-    length = block_length_ns(evidence.start_ns, evidence.end_ns)
+    length = time_block_ns(evidence)
     depths = _by_entry(evidence.facts.by_window(CHAIN_DEPTH, length))
     latencies = _by_entry(evidence.facts.by_window(ENTRY_LATENCY, length))
     paths = _by_entry(evidence.facts.merged(CHAIN_PATHS))

@@ -8,9 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
-from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY
+from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY, time_block_ns
 from tracelith.analysis.exemplars import newest
-from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.histograms import coarse
 from tracelith.analysis.statistics.weights import effective_size, speaking_rows
 from tracelith.analysis.tail.attribution import HopTimes
@@ -73,7 +72,7 @@ class HopTable:
 
 def entry_facts(evidence: Evidence) -> dict[EntryKey, EntryFacts]:
     """Facts per entry operation, in the order of their names."""
-    length = block_length_ns(evidence.start_ns, evidence.end_ns)
+    length = time_block_ns(evidence)
     found: dict[EntryKey, dict[str, pl.DataFrame]] = {}
     for table in (ENTRY_LATENCY, HOP_TIMES, CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS):
         _split(found, table, _speaking(table, evidence.facts.by_window(table, length), evidence))
