@@ -98,6 +98,14 @@ def test_two_young_services_are_judged_in_the_weeks_in_which_both_existed():
     assert {int(weeks) for search in searches for weeks in search.common_weeks[search.tests.a >= 8]} == {7}
 
 
+def test_services_that_deploy_rarely_are_seldom_taken_for_young():
+    logs = _logs(85, lambda random: independent(random, services=30, each=6), runs=5)
+
+    shortened = [search_pairs(log).common_weeks < WEEKS for log in logs]
+
+    assert np.mean(shortened) < 0.06
+
+
 def test_deployments_within_one_week_are_no_evidence_of_six():
     burst = 100 + np.arange(6) * 4.0
     log = log_of(burst, burst + 0.1, np.arange(26) * WEEK_HOURS + 10.0, weeks=WEEKS)
