@@ -72,7 +72,7 @@ def _quick(seed: int) -> list[Case]:
     first = seed * 1_000  # of one seed all systems are others than of another
     return [
         *_stories(seed, traces=4_000),
-        *_runtime("random-tail", range(first, first + 5), traces=12_000),
+        *_runtime("random-tail", range(first, first + 5), traces=16_000),
         *_runtime("random-depth", range(first, first + 3), traces=3_000),
         *_releases(range(first, first + 4)),
         *_healthy(range(first, first + 4), traces=2_000),

@@ -21,8 +21,9 @@ __all__ = ["EntryPopulation", "request_truths", "tail_shares"]
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
-REFERENCE_REQUESTS = 240_000
-"""Requests of a reference run; what it costs is a second or two for each hundred thousand."""
+TIMES_AS_MANY, LEAST_REQUESTS, MOST_REQUESTS = 20, 100_000, 320_000
+"""A reference run has so many times the requests of the case, so that its own chance hardly counts; within bounds, as a
+hundred thousand take a second or two."""
 REFERENCE_SEED = 7_919
 """Added to the seed of a case: reference runs must not see the requests that are observed."""
 FEWEST_REQUESTS = 5_000
@@ -58,7 +59,8 @@ def request_truths(case: Case, simulation: Simulation) -> list[Truth]:
     """Depths, latencies and tails of every entry operation with enough requests."""
     weeks = round((simulation.end - simulation.start) / timedelta(weeks=1))
     # A system that is drawn is drawn anew for each case; its name and seed stand for it.
-    key = _Key((case.system, case.seed, case.train_share), weeks, simulation)
+    requests = min(max(TIMES_AS_MANY * case.traces, LEAST_REQUESTS), MOST_REQUESTS)
+    key = _Key((case.system, case.seed, case.train_share, weeks, requests), simulation)
     entries = _reference(key)
     total = sum(entry.latency_ms.size for entry in entries)
     found: list[Truth] = []
@@ -72,9 +74,8 @@ def request_truths(case: Case, simulation: Simulation) -> list[Truth]:
 class _Key:
     """Names a system for the cache: cases of one system differ in what is observed, not in what is true."""
 
-    def __init__(self, identity: tuple[str, int, float | None], weeks: int, simulation: Simulation) -> None:
-        self.identity = (*identity, weeks)
-        self.weeks, self.seed, self.until, self.system = weeks, identity[1], simulation.end, simulation.system
+    def __init__(self, identity: tuple[str, int, float | None, int, int], simulation: Simulation) -> None:
+        self.identity, self.simulation = identity, simulation
 
     def __hash__(self) -> int:
         return hash(self.identity)
@@ -85,10 +86,10 @@ class _Key:
 
 @lru_cache(maxsize=2)
 def _reference(key: _Key) -> tuple[EntryPopulation, ...]:
-    done = account(
-        key.system, seed=key.seed + REFERENCE_SEED, requests=REFERENCE_REQUESTS, weeks=key.weeks, until=key.until
-    )
-    names = service_names(key.system)
+    _, seed, _, weeks, requests = key.identity
+    run = key.simulation
+    done = account(run.system, seed=seed + REFERENCE_SEED, requests=requests, weeks=weeks, until=run.end)
+    names = service_names(run.system)
     return tuple(EntryPopulation(entry, names) for entry in done.entries)
 
 
