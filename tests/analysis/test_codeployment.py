@@ -138,6 +138,18 @@ def test_the_same_version_on_both_sides_is_said_beside_the_advice():
     assert "same version each time" not in plain.advice
 
 
+def test_two_services_that_are_always_one_version_are_processes_of_one_release_and_no_warning():
+    log = told_of(organisation(15, services=10, size=2))
+    first = log.filter(pl.col("service") == "s00").with_columns(version=pl.format("{}", pl.int_range(pl.len())))
+    worker = first.with_columns(service=pl.lit("s01"), at_ns=pl.col("at_ns") + 60 * 10**9)
+    one_release = pl.concat([log.filter(~pl.col("service").is_in(["s00", "s01"])), first, worker])
+
+    (finding,) = concluded(one_release).findings
+
+    assert (finding.rule, finding.severity) == ("codeployment-pair", "info")
+    assert "one release" in finding.title
+
+
 def test_five_weeks_are_too_few_and_say_so():
     log = organisation(16, size=4)
     early = told_of(log).filter(pl.col("at_ns") < MONDAY_NS + 5 * WEEK_NS)

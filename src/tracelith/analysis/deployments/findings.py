@@ -26,6 +26,9 @@ MATERIAL_EXCESS = 0.1
 """Below this lower bound nobody would say that services deploy together, however significant it is (own)."""
 ONE_VERSION_SHARE = 0.8
 """From this share of coincidences with one version text on both sides the advice says what else that can mean."""
+ONE_RELEASE_SHARE = 0.95
+"""Two services that get one version in this share of all deployments of either are processes of one program, an
+application and its worker say: that is told, as somebody may take them for two services, but accuses nobody (own)."""
 EXAMPLES = 3
 READING = (
     "Share of deployments that coincide beyond what calendar and activity explain: 0 is nothing, 1 is always. "
@@ -110,18 +113,39 @@ def _pair(result: Codeployment, members: tuple[int, ...]) -> Finding:
     tests = result.search.tests
     place = int(np.flatnonzero((tests.a == members[0]) & (tests.b == members[1]))[0])
     names = tuple(result.log.services[member] for member in members)
+    times = f"{tests.coincidences[place]} of {tests.trials[place]} times"
+    severity = Severity.WARNING
+    title = (
+        f"{names[0]} and {names[1]} deploy within 30 minutes of each other {times}, "
+        f"where the calendar explains {percent(float(tests.base_rate[place]))}"
+    )
+    advice = (
+        "Find what forces the two to ship together (a shared contract, schema or library) and make its changes "
+        "backwards compatible; if neither has an owner or scaling axis of its own, merge them."
+        f"{_same_version_caveat(result, place)}"
+    )
+    if _is_one_release(result, place):
+        severity = Severity.INFO
+        title = f"{names[0]} and {names[1]} are one release: {times} they get the same version within 30 minutes"
+        advice = (
+            "Nothing to do if they are meant as processes of one program, an application and its worker say. If they "
+            "are meant as two services, they are so in name only: find out whether they can be released apart."
+        )
     return Finding(
         rule="codeployment-pair",
-        severity=Severity.WARNING,
+        severity=severity,
         subjects=names,
-        title=f"{names[0]} and {names[1]} deploy within 30 minutes of each other {tests.coincidences[place]} of "
-        f"{tests.trials[place]} times, where the calendar explains {percent(float(tests.base_rate[place]))}",
+        title=title,
         metric=_metric(result, place),
         evidence={**_evidence(result, place), "coincidences": _joint(result, members)},
-        advice="Find what forces the two to ship together (a shared contract, schema or library) and make its changes "
-        "backwards compatible; if neither has an owner or scaling axis of its own, merge them."
-        f"{_same_version_caveat(result, place)}",
+        advice=advice,
     )
+
+
+def _is_one_release(result: Codeployment, place: int) -> bool:
+    tests = result.search.tests
+    together = float(tests.coincidences[place] / tests.trials[place])  # trials are those of whoever deploys more
+    return min(together, _same_version_share(result, place)) >= ONE_RELEASE_SHARE
 
 
 def _metric(result: Codeployment, place: int) -> dict[str, Any]:
