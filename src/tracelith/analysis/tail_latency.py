@@ -12,6 +12,7 @@ Reading: A share below 0.3 is normal, 0.3 to 0.6 worth watching, above 0.6 domin
     the entry service itself or its own datastores. It is a warning when the time is lost two awaited calls away
     or further, so that the tail of one service travels up a chain; one call away it is worth knowing, no more.
 Needs: 3,000 complete traces for the slowest 1 %, 600 for 5 %, 300 for 10 %; 1,000 requests for exceedance.
+    Slow requests must not all lie in stretches of time longer than about a tenth of the period.
 False positives: Requests of different kinds under one name (a hop is not accused if slow requests merely visit it
     more often); cold starts after deployments; timeouts that cut the longest calls; a sampler that prefers slow
     traces without saying so; a period below two hours, whose interval speaks of those hours only.
@@ -50,8 +51,9 @@ _ADVICE = {
     "cannot answer without it, consider keeping what they ask for with them, or one module instead of two.",
     "network": "The time passes between {caller} and {callee}, in neither of them: look at connection set-up, queues "
     "in front of {callee}, retries and proxies. A call inside one module would not pay it.",
-    "peer": "{caller} waits for {callee}: look at its slow statements, locks and pool size in the example traces, and "
-    "at who else uses {callee}.",
+    "peer": "{caller} waits for {callee}. If that is a database, look at slow statements, locks and pool size in the "
+    "example traces, and at who else uses it; if it is a queue, at who has to answer before the request goes on, for "
+    "then the queue only hides the call.",
 }
 
 
