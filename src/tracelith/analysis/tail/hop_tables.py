@@ -46,7 +46,8 @@ class EntryFacts:
 
     def of(self, table: FactTable) -> pl.DataFrame:
         """Rows of one table; none if nothing was observed."""
-        return self.frames.get(table.name, pl.DataFrame(schema=table.schema))
+        found = self.frames.get(table.name)
+        return pl.DataFrame(schema=table.schema) if found is None else found
 
     @property
     def blocks(self) -> Int64:
