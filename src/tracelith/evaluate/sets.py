@@ -82,18 +82,26 @@ def _quick(seed: int) -> list[Case]:
 def _full(seed: int) -> list[Case]:
     first = seed * 1_000_000
     few = range(first + 10_000, first + 10_020)
-    return [
-        *(case for number in range(3) for case in _stories(first + number, traces=20_000)),
-        *_runtime("random-tail", range(first, first + 80), traces=16_000),
-        *_runtime("random-depth", range(first, first + 60), traces=6_000),
-        *_runtime("random-coupled", range(first, first + 20), traces=16_000),
-        *_releases(range(first, first + 40)),
-        *_healthy(range(first, first + 100), traces=6_000),
-        *_varied(few, "sampling", (1.0, 0.1, 0.01), traces=60_000),
-        *_varied(few, "lost", (0.0, 0.01, 0.05, 0.2), traces=12_000),
-        *_varied(few, "skew_ms", (0.0, 2.0, 10.0, 50.0), traces=12_000),
-        *_shorter(few, weeks=(4, 8, 26)),
+    return _interleaved(
+        [case for number in range(3) for case in _stories(first + number, traces=20_000)],
+        _runtime("random-tail", range(first, first + 80), traces=16_000),
+        _runtime("random-depth", range(first, first + 60), traces=6_000),
+        _runtime("random-coupled", range(first, first + 20), traces=16_000),
+        _releases(range(first, first + 40)),
+        _healthy(range(first, first + 100), traces=6_000),
+        _varied(few, "sampling", (1.0, 0.1, 0.01), traces=60_000),
+        _varied(few, "lost", (0.0, 0.01, 0.05, 0.2), traces=12_000),
+        _varied(few, "skew_ms", (0.0, 2.0, 10.0, 50.0), traces=12_000),
+        _shorter(few, weeks=(4, 8, 26)),
+    )
+
+
+def _interleaved(*kinds: Sequence[Case]) -> list[Case]:
+    """Every kind evenly spread over the whole, so that what is finished early already speaks of all of them."""
+    placed = [
+        ((at + 0.5) / len(kind), number, case) for number, kind in enumerate(kinds) for at, case in enumerate(kind)
     ]
+    return [case for _, _, case in sorted(placed, key=lambda one: one[:2])]
 
 
 def _stories(seed: int, *, traces: int) -> list[Case]:
