@@ -1,6 +1,7 @@
 """Error rates and power of the pair search on simulated organisations (metrics.md §7.2, §7.4, §7.7), fixed seeds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -291,3 +292,22 @@ def test_7_7_curveball_error_rate_and_power(share: float, most: float):
     assert p_values[0] <= 0.05
     assert np.mean(p_values[1:] <= 0.05) <= most
     assert p_values.min() >= 1 / 4_000
+
+
+def test_7_3_a_late_rollback_now_and_then_makes_no_working_hour():
+    (log,) = _logs(85, lambda random: independent(random, services=40, each=30), runs=1)
+    hours = np.unique(log.at_ns // HOUR_NS % WEEK_HOURS)
+    idle = np.setdiff1d(np.arange(WEEK_HOURS), hours)[:12]
+
+    late = replace(log, at_ns=np.concatenate([log.at_ns[:-12], idle * HOUR_NS + HOUR_NS // 2]))
+
+    assert working_hours(late) / WEEKS == pytest.approx(45, abs=2)
+
+
+def test_7_3_independent_deployments_have_no_lockstep_however_many_they_are():
+    logs = _logs(86, lambda random: independent(random, services=40, each=20), runs=40)
+
+    found = [lockstep(log, find_sessions(log, DELTA_NS)).excess for log in logs]
+
+    assert np.mean([excess.value for excess in found]) == pytest.approx(0, abs=0.02)
+    assert np.mean([excess.low <= 0 <= excess.high for excess in found]) >= 0.9

@@ -3,6 +3,7 @@
 The pairwise tests cannot see a system that always deploys everything at once, since then no pair stands out; these can.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "Train",
     "company",
     "expected_solo_rates",
+    "hours_to_meet",
     "lockstep",
     "release_train",
     "working_hours",
@@ -42,6 +44,12 @@ MONDAY_OFFSET_HOURS = 72
 FEWEST_WORKING_HOURS = 40
 """Working hours per week are at least these (own). Without a floor a train that squeezes every deployment into one hour
 would count that hour as all the working time there is, and so explain itself away."""
+
+DENSE_HOURS = 3
+"""From so many deployments in an ordinary hour of the week on, hours that saw none are idle, not unlucky (own)."""
+
+LEAST_OF_A_DAY = 0.05
+"""A day of the week with a smaller share of all deployments is no working day (own)."""
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -99,16 +107,33 @@ def company(log: DeploymentLog, delta_ns: int = DELTA_NS) -> Int64:
 
 
 def working_hours(log: DeploymentLog) -> float:
-    """Hours in which this organisation deploys: hours of the week that ever saw a deployment, times weeks.
+    """Hours in which this organisation deploys, of the whole period: so many of ordinary busyness as there are.
 
-    Some hours saw none only because there were few deployments. How many follows from how many saw one or two, as the
-    number of unseen species does (Chao 1984).
+    An hour of the week counts in full from half the deployments of an ordinary hour on, which is the median of those
+    that saw any, and below by its part of them: an hour that saw a single late rollback in half a year is no working
+    hour, and a train's hour is only one. With few deployments an hour often saw none by chance; how many such there are
+    follows from how many saw one or two, as the number of unseen species does (Chao 1984).
     """
     per_hour = np.bincount(_hours_of_week(log), minlength=WEEK_HOURS)
-    once, twice = int((per_hour == 1).sum()), int((per_hour == 2).sum())
-    seen = int((per_hour > 0).sum())
-    unseen = once * (once - 1) / (2 * (twice + 1))
-    return log.weeks * min(max(FEWEST_WORKING_HOURS, seen + min(unseen, seen)), WEEK_HOURS)
+    seen = per_hour[per_hour > 0]
+    ordinary = float(np.median(seen)) if seen.size else 0.0
+    if ordinary >= DENSE_HOURS:
+        full, numbers = ordinary / 2, np.arange(math.ceil(ordinary / 2))
+        lacking = float((full - numbers) @ stats.poisson.pmf(numbers, ordinary))  # of an ordinary hour, by chance
+        hours = min(float(np.minimum(seen, full).sum()) / (full - lacking), float(seen.size))
+    else:
+        once, twice = int((per_hour == 1).sum()), int((per_hour == 2).sum())
+        hours = seen.size + min(once * (once - 1) / (2 * (twice + 1)), seen.size)
+    return log.weeks * min(max(FEWEST_WORKING_HOURS, hours), WEEK_HOURS)
+
+
+def hours_to_meet(log: DeploymentLog, delta_ns: int = DELTA_NS) -> float:
+    """Working hours as they count for meetings: at the ends of a day part of ±delta lies where nobody deploys."""
+    hours = working_hours(log)
+    per_day = np.bincount(_hours_of_week(log) // 24, minlength=7)
+    days = int((per_day >= LEAST_OF_A_DAY * per_day.sum()).sum())
+    day_hours = max(hours / log.weeks / max(days, 1), 2 * delta_ns / HOUR_NS)
+    return hours / (1 - delta_ns / HOUR_NS / (2 * day_hours))
 
 
 def expected_solo_rates(counts: Float64, hours: float, delta_ns: int = DELTA_NS) -> Float64:
@@ -139,7 +164,7 @@ def lockstep(log: DeploymentLog, sessions: Sessions, delta_ns: int = DELTA_NS) -
     """
     beside = company(log, delta_ns)
     alone = np.bincount(log.service, weights=beside == 0, minlength=len(log.services)).astype(np.int64)
-    expected = expected_solo_rates(log.counts.astype(np.float64), working_hours(log), delta_ns)
+    expected = expected_solo_rates(log.counts.astype(np.float64), hours_to_meet(log, delta_ns), delta_ns)
     state, reason = _enough(log, float(expected.mean()) if expected.size else 0.0)
     solo, excess = _excess_estimates(log, alone, beside, delta_ns, sessions.incidence.shape[1])
     if state is not State.OK:
@@ -195,7 +220,9 @@ def _excess_estimates(
     if not n:
         return Estimate(None), Estimate(None)
     solo = float(np.mean(alone / counts))
-    expected = max(float(expected_solo_rates(counts.astype(np.float64), working_hours(log), delta_ns).mean()), 1e-9)
+    expected = max(
+        float(expected_solo_rates(counts.astype(np.float64), hours_to_meet(log, delta_ns), delta_ns).mean()), 1e-9
+    )
     of_solo, of_ratio = _weekly_influences(log, alone, beside, delta_ns)
     most = n if 0 < solo < 1 else sessions
     size, size_of_ratio = (_effective(solo, influence, most) for influence in (of_solo, of_ratio * expected))
@@ -209,7 +236,7 @@ def _excess_estimates(
 
 def _weekly_influences(log: DeploymentLog, alone: Int64, beside: Int64, delta_ns: int) -> tuple[Float64, Float64]:
     """float64[weeks] each: what each week adds to the solo rate, and to its ratio to the expected one."""
-    counts, hours = log.counts, working_hours(log)
+    counts, hours = log.counts, hours_to_meet(log, delta_ns)
     shape = (log.weeks, len(log.services))
     cell = (log.at_ns // WEEK_NS) * shape[1] + log.service
     deployed = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
