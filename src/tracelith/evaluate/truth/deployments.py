@@ -2,7 +2,8 @@
 
 The true rate of a coincidence is that of REFERENCE_RUNS further runs of the same system. What would coincide anyway is
 that of the same runs with every bond cut: each service is deployed as often as before, waits for the same departures of
-the same trains, and takes nobody along.
+the same trains, and takes nobody along. Lockstep is measured against the same deployments at random moments of working
+time.
 """
 
 from collections.abc import Iterator
@@ -33,8 +34,11 @@ BOUND, APART = 0.5, 0.0
 FEWEST_DEPLOYMENTS = 5
 LOCKSTEP, FREE = 0.4, 0.2
 """True lockstep excess from which a system moves together, and below which it does not; between them nobody judges."""
-WORKING_HOURS = 45
-"""Hours of a week in which the simulated teams deploy: eight to seventeen o'clock on five days."""
+DAY_US = 86_400_000_000
+EPOCH_WEEKDAY = 3
+"""1970-01-01 was a Thursday; Monday is 0."""
+WORKING_DAYS, WORKING_HOURS = 5, (8 * DAY_US // 24, 17 * DAY_US // 24)
+"""When the simulated teams deploy."""
 
 Times = dict[str, list[NDArray[np.int64]]]
 
@@ -140,30 +144,46 @@ def _coincidence(of: list[NDArray[np.int64]], given: list[NDArray[np.int64]]) ->
 
 
 def _lockstep(simulation: Simulation, runs: Times) -> Iterator[Truth]:
-    active = [name for name, moments in runs.items() if sum(part.size for part in moments)]
-    if len(active) < 2:
+    solo = _solo_rate(runs)
+    free = _solo_rate(_at_random_moments(simulation, runs))
+    if solo is None or not free:
         return
-    alone, number = np.zeros(len(active)), np.zeros(len(active))
-    for run in range(REFERENCE_RUNS):
-        everything = np.sort(np.concatenate([runs[name][run] for name in active]))
-        for place, name in enumerate(active):
-            own = runs[name][run]
-            near = np.searchsorted(everything, own + WINDOW_US, side="right") - np.searchsorted(
-                everything, own - WINDOW_US
-            )
-            mine = np.searchsorted(own, own + WINDOW_US, side="right") - np.searchsorted(own, own - WINDOW_US)
-            alone[place] += int((near == mine).sum())
-            number[place] += own.size
-    solo = float(np.mean(alone / number))
-    excess = 1 - solo / _independent(simulation, number / REFERENCE_RUNS)
+    excess = 1 - solo / free
     positive = True if excess >= LOCKSTEP else False if excess < FREE else None
     yield Truth("solo-rate", "system", value=solo)
     yield Truth("lockstep-excess", "system", value=excess)
     yield Truth("lockstep", "system", positive=positive, value=excess)
 
 
-def _independent(simulation: Simulation, counts: NDArray[np.float64]) -> float:
-    """Share of deployments that would be alone if all services deployed independently in working hours."""
-    hours = (simulation.end - simulation.start) / timedelta(weeks=1) * WORKING_HOURS
-    missed = np.log(np.maximum(1 - 2 * WINDOW_US / 3.6e9 * counts / hours, 1e-300))
-    return float(np.mean(np.exp(missed.sum() - missed)))
+def _at_random_moments(simulation: Simulation, runs: Times) -> Times:
+    """As many deployments of each service in each run, each at a moment of working time that depends on no other."""
+    rng = np.random.default_rng([simulation.seed, REFERENCE])
+    days = np.arange(_micros(simulation.start) // DAY_US, _micros(simulation.end) // DAY_US)
+    days = days[(days + EPOCH_WEEKDAY) % 7 < WORKING_DAYS]
+    first, last = WORKING_HOURS
+
+    def drawn(count: int) -> NDArray[np.int64]:
+        moments: NDArray[np.int64] = rng.choice(days, count) * DAY_US + rng.integers(first, last, count)
+        return np.sort(moments)
+
+    return {name: [drawn(own.size) for own in moments] for name, moments in runs.items()}
+
+
+def _solo_rate(runs: Times) -> float | None:
+    """Mean over services of the share of their deployments with no other service nearby; None with fewer than two."""
+    active = [name for name, moments in runs.items() if sum(part.size for part in moments)]
+    if len(active) < 2:
+        return None
+    alone, number = np.zeros(len(active)), np.zeros(len(active))
+    for run in range(REFERENCE_RUNS):
+        everything = np.sort(np.concatenate([runs[name][run] for name in active]))
+        for place, name in enumerate(active):
+            own = runs[name][run]
+            alone[place] += int((_within(everything, own) == _within(own, own)).sum())
+            number[place] += own.size
+    return float(np.mean(alone / number))
+
+
+def _within(times: NDArray[np.int64], around: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the sorted times lie within the window around each moment."""
+    return np.searchsorted(times, around + WINDOW_US, side="right") - np.searchsorted(times, around - WINDOW_US)
