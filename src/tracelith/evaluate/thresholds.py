@@ -84,6 +84,7 @@ def _outcome(threshold: Threshold, ours: pl.DataFrame) -> Outcome:
 
 _ISSUE = "asked of the headline analyses"
 _NOMINAL = "a 95 % interval should cover 92 to 98 %"
+_BUCKETS = "nominal, or more: a bound is known no better than its bucket, which is 2 % wide"
 _RELEASES = ("random-codeployment",)
 """Half a year each, with no, some and most deployments on a train."""
 _TAILS = ("random-tail", "random-coupled")
@@ -97,9 +98,9 @@ FULL = (
     Threshold("sync-edge", "precision", 0.99, None, 100, _ISSUE),
     Threshold("tail-hop", "recall", 0.95, None, 50, _ISSUE, systems=_TAILS),
     Threshold("tail-share", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
-    Threshold("latency-p50", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
-    Threshold("latency-p95", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
-    Threshold("latency-p99", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
+    Threshold("latency-p50", "coverage", 0.92, None, 100, _BUCKETS, "interval"),
+    Threshold("latency-p95", "coverage", 0.92, None, 100, _BUCKETS, "interval"),
+    Threshold("latency-p99", "coverage", 0.92, None, 100, _BUCKETS, "interval"),
     Threshold("codeployment-pair", "precision", 0.9, None, 50, _ISSUE, systems=_RELEASES),
     Threshold("codeployment-pair", "recall", 0.9, None, 50, _ISSUE, systems=_RELEASES),
     Threshold("codeployment-excess", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
