@@ -150,6 +150,20 @@ def test_two_services_that_are_always_one_version_are_processes_of_one_release_a
     assert "one release" in finding.title
 
 
+@pytest.mark.parametrize("services", [2, 3])
+def test_where_nobody_else_deploys_no_pair_is_told_from_days_on_which_everything_is_released(services: int):
+    random = np.random.default_rng(services)
+    days = random.choice(26 * 5, 9, replace=False)
+    irregular = days // 5 * WEEK_HOURS + days % 5 * 24 + 34.0
+    times = [np.concatenate([irregular + random.random(9) / 3, own[9:]]) for own in independent(random, services)]
+
+    conclusion = concluded(told_of(log_of(*times, weeks=26)))
+
+    assert [rule for rule, _ in rules(conclusion) if rule != "system-lockstep"] == []
+    assert {pair["label"] for pair in document_of(conclusion)["pairs"]} == {"untested"}
+    assert "needs 4 services" in document_of(conclusion)["pairs"][0]["reason"]
+
+
 def test_five_weeks_are_too_few_and_say_so():
     log = organisation(16, size=4)
     early = told_of(log).filter(pl.col("at_ns") < MONDAY_NS + 5 * WEEK_NS)

@@ -15,7 +15,13 @@ from tracelith.analysis.deployments.curveball import curveball_p_values
 from tracelith.analysis.deployments.events import DeploymentEvents
 from tracelith.analysis.deployments.lead_lag import LeadLag, lead_lag, matched
 from tracelith.analysis.deployments.lockstep import Lockstep, Train
-from tracelith.analysis.deployments.pair_search import MINIMUM_PER_SERVICE, MINIMUM_WEEKS, PairSearch, widest_windows
+from tracelith.analysis.deployments.pair_search import (
+    FEWEST_SERVICES,
+    MINIMUM_PER_SERVICE,
+    MINIMUM_WEEKS,
+    PairSearch,
+    widest_windows,
+)
 from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.statistics.intervals import proportion, wilson
 from tracelith.model.document import CodeploymentDocument, PairDocument
@@ -209,6 +215,10 @@ def _untested_because(result: Codeployment, place: int) -> str:
     fewest = min(counts[search.tests.a[place]], counts[search.tests.b[place]])
     if fewest < MINIMUM_PER_SERVICE:
         return f"needs {MINIMUM_PER_SERVICE} deployments of each, the fewer has {fewest}"
+    if len(result.log.services) < FEWEST_SERVICES:
+        return (
+            f"needs {FEWEST_SERVICES} services to tell a pair from the rhythm of all, seen {len(result.log.services)}"
+        )
     if result.log.weeks < MINIMUM_WEEKS:
         return f"needs {MINIMUM_WEEKS} weeks, seen {result.log.weeks}"
     if not search.eligible[place]:

@@ -32,9 +32,18 @@ from tracelith.analysis.deployments.coincidence import (
     pair_tests,
 )
 from tracelith.analysis.deployments.docket import CLOCK_CHANGE_NS, Docket
+from tracelith.analysis.deployments.rhythm import FEWEST_OTHERS
 from tracelith.analysis.statistics.multiplicity import adjusted_p_values
 
-__all__ = ["MINIMUM_PER_SERVICE", "MINIMUM_WEEKS", "WINDOWS_NS", "PairSearch", "search_pairs", "widest_windows"]
+__all__ = [
+    "FEWEST_SERVICES",
+    "MINIMUM_PER_SERVICE",
+    "MINIMUM_WEEKS",
+    "WINDOWS_NS",
+    "PairSearch",
+    "search_pairs",
+    "widest_windows",
+]
 
 MINIMUM_PER_SERVICE = 5
 MINIMUM_WEEKS = 6
@@ -55,6 +64,10 @@ LINKED_SHARE = 0.5
 """Members of a group are on average coupled with at least this share of it; one false pair never joins two groups."""
 
 Bool = NDArray[np.bool_]
+
+
+FEWEST_SERVICES = FEWEST_OTHERS + 2
+"""With fewer nobody is left whose rhythm could explain a pair: every service of an irregular train looked bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,7 @@ def search_pairs(log: DeploymentLog) -> PairSearch:
     began, ended = _active_weeks(log)
     first, last = np.maximum(began[a], began[b]), np.minimum(ended[a], ended[b])
     enough = log.counts >= MINIMUM_PER_SERVICE
-    eligible = enough[a] & enough[b] & (last - first >= MINIMUM_WEEKS)
+    eligible = enough[a] & enough[b] & (last - first >= MINIMUM_WEEKS) & (len(log.services) >= FEWEST_SERVICES)
     seems_so = (tests.p_calendar <= OPEN) & (tests.coincidences >= FEWEST_COINCIDENCES)
     suspicious = np.flatnonzero(eligible & tests.reachable & seems_so)
     bench = _bench(log, a[suspicious], b[suspicious], suspicious, np.stack((first, last), axis=1)[suspicious])
