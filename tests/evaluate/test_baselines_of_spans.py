@@ -126,13 +126,13 @@ def test_the_quantile_ratio_names_the_hiccup_of_a_cache_where_a_service_makes_re
 
     claims = claims_of(quantile_ratio.METHOD, evidence, "tail-hop")
 
-    assert list(claims) == [hop_subject("shop", "GET /orders", "shop ▸ redis")]
+    assert list(claims) == [hop_subject("shop", "GET /orders", "shop → redis")]
 
 
 def test_6_2_its_ratios_are_those_of_each_place():
     ratios = quantile_ratio.ratios(spans_of(_requests(slow_ms=2_000, hiccup_ms=20)))
 
-    assert ratios.select("place", "durations").rows() == [("price", 100), ("shop", 100), ("shop ▸ redis", 100)]
+    assert ratios.select("place", "durations").rows() == [("price", 100), ("shop", 100), ("shop → redis", 100)]
     assert ratios["ratio"].to_list() == pytest.approx([2_000 / 300, 2_021 / 321, 20], rel=0.01)
 
 

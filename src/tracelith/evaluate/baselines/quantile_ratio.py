@@ -35,7 +35,7 @@ def ratios(spans: pl.DataFrame) -> pl.DataFrame:
     )
     answers = pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)]) | (pl.col("parent_id") == 0)
     calls = pl.col("kind").is_in([int(Kind.CLIENT), int(Kind.PRODUCER)]) & pl.col("peer").is_not_null()
-    place = pl.when(calls).then(pl.format("{} ▸ {}", "service", "peer")).when(answers).then(pl.col("service"))
+    place = pl.when(calls).then(pl.format("{} → {}", "service", "peer")).when(answers).then(pl.col("service"))
     median = pl.col("duration_ns").quantile(0.5, "nearest")
     return (
         spans.select("trace_id", "duration_ns", place=place)
