@@ -18,8 +18,8 @@ class Detector:
         relative: errors are told as shares of the true value.
         chosen: a method chooses of which subjects it speaks (one of several quantiles, one of two directions); the
             others are not held against it.
-        naming: one of several places of a subject is to be named (written before ``⟂``); a method that names none of
-            them has abstained.
+        naming: it is asked of the places of a subject (written before ``⟂``); a method that says nothing of any of them
+            has abstained.
     """
 
     name: str
@@ -49,7 +49,14 @@ DETECTORS = (
     Detector("awaited-share", "For which share of the calls is waited?", "caller → callee", "estimate", "share"),
     Detector(
         "tail-hop",
-        "Which place makes the slowest requests slow?",
+        "Which place takes the largest share of what the slowest requests take longer? A ranking, told or not.",
+        "entry operation ⟂ place",
+        "claim",
+        naming=True,
+    ),
+    Detector(
+        "tail-finding",
+        "Is the user told of the place, away from the entry service, that makes the slowest requests much slower?",
         "entry operation ⟂ place",
         "claim",
         naming=True,

@@ -28,6 +28,7 @@ def _judge(evidence: Evidence) -> list[Claim]:
         *_entry_claims(document, accused),
         *_edge_claims(document),
         *_tail_claims(document),
+        *_tail_findings(document),
         *_pair_claims(document, accused),
         *_lockstep_claims(document, accused),
         *_alarms(accused),
@@ -83,6 +84,16 @@ def _tail_claims(document: Mapping[str, Any]) -> Iterator[Claim]:
             subject = f"{hop_subject(service, operation, row['hop'])} @ {row['q']:g}"
             yield Claim("tail-share", subject, None, row["share"], *row["ci"])
             yield Claim("tail-excess", subject, None, row["excess_ms"], *row["excess_ci"])
+
+
+def _tail_findings(document: Mapping[str, Any]) -> Iterator[Claim]:
+    """Every place that is measured, and whether a finding of any severity names it; of others nothing is said."""
+    told = {tuple(one["subjects"][:2]) for one in document["findings"] if one["rule"] == "remote-tail-hop"}
+    for row in document["tail"]:
+        if row["status"] == "ok" and not row.get("restarted"):
+            entry = entry_subject(row["service"], row["operation"])
+            subject = hop_subject(row["service"], row["operation"], row["hop"])
+            yield Claim("tail-finding", subject, claimed=(entry, row["hop"]) in told)
 
 
 def _pair_claims(document: Mapping[str, Any], accused: list[Mapping[str, Any]]) -> Iterator[Claim]:

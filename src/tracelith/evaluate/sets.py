@@ -17,7 +17,7 @@ SetName = Literal["quick", "full"]
 CALLS = ("edge", "sync-edge", "awaited-share")
 DEPTHS = ("deep-chain", "depth-p50", "depth-p95", "depth-max")
 LATENCIES = ("latency-p50", "latency-p95", "latency-p99")
-TAILS = ("tail-hop", "tail-share", "tail-excess")
+TAILS = ("tail-hop", "tail-finding", "tail-share", "tail-excess")
 DEPLOYMENTS = (
     "codeployment-pair",
     "codeployment-rate",

@@ -10,7 +10,7 @@ from tracelith.evaluate.scoring import Rate, score
 
 __all__ = ["FULL", "QUICK", "Outcome", "Threshold", "check"]
 
-Measure = Literal["answered", "precision", "recall", "false_alarms", "coverage", "exact"]
+Measure = Literal["answered", "precision", "recall", "false_alarms", "alarmed", "coverage", "exact"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Threshold:
         subjects: with fewer the figure is not judged, and that too is a failure: a bound that nothing reaches tests
             nothing.
         reason: where the bound comes from.
-        systems: only cases of these count; all if empty.
+        systems: only cases of these count; all if empty. train_share: only cases with this share; None for all.
     """
 
     detector: str
@@ -35,6 +35,7 @@ class Threshold:
     reason: str
     decided_by: Literal["value", "interval"] = "value"
     systems: tuple[str, ...] = ()
+    train_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Outcome:
             "detector": one.detector,
             "measure": one.measure,
             "systems": list(one.systems),
+            "train_share": one.train_share,
             "least": one.least,
             "most": one.most,
             "reason": one.reason,
@@ -72,6 +74,8 @@ def check(judged: pl.DataFrame, thresholds: Sequence[Threshold], method: str = "
 
 def _outcome(threshold: Threshold, ours: pl.DataFrame) -> Outcome:
     of_these = pl.col("system").is_in(threshold.systems) if threshold.systems else pl.lit(value=True)
+    if threshold.train_share is not None:
+        of_these &= pl.col("train_share") == threshold.train_share
     rows = ours.filter(pl.col("detector") == threshold.detector, of_these)
     rate: Rate | None = getattr(score(rows, "", threshold.detector), threshold.measure) if len(rows) else None
     if rate is None or rate.value is None or rate.n < threshold.subjects:
@@ -93,20 +97,29 @@ _TAILS = ("random-tail", "random-coupled")
 FULL = (
     Threshold("depth-p50", "exact", 1.0, None, 50, _ISSUE),
     Threshold("depth-p95", "exact", 1.0, None, 50, _ISSUE),
+    Threshold("depth-p95", "answered", 0.8, None, 50, "silence is no answer"),
     Threshold("edge", "precision", 1.0, None, 100, _ISSUE),
     Threshold("edge", "recall", 0.99, None, 100, "rare calls may not have happened"),
     Threshold("sync-edge", "precision", 0.99, None, 100, _ISSUE),
     Threshold("tail-hop", "recall", 0.95, None, 50, _ISSUE, systems=_TAILS),
+    Threshold("tail-finding", "recall", 0.9, None, 30, _ISSUE),
+    Threshold("tail-finding", "precision", 0.9, None, 30, _ISSUE),
+    Threshold("tail-excess", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
     Threshold("tail-share", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
     Threshold("latency-p50", "coverage", 0.92, None, 100, _BUCKETS, "interval"),
     Threshold("latency-p95", "coverage", 0.92, None, 100, _BUCKETS, "interval"),
     Threshold("latency-p99", "coverage", 0.92, None, 100, _BUCKETS, "interval"),
     Threshold("codeployment-pair", "precision", 0.9, None, 50, _ISSUE, systems=_RELEASES),
     Threshold("codeployment-pair", "recall", 0.9, None, 50, _ISSUE, systems=_RELEASES),
+    *(
+        Threshold("codeployment-pair", "recall", 0.9, None, 30, _ISSUE, "interval", _RELEASES, at)
+        for at in (0, 0.3, 0.7)
+    ),
     Threshold("codeployment-excess", "coverage", 0.92, 0.98, 100, _NOMINAL, "interval"),
     Threshold("solo-rate", "coverage", 0.92, 0.98, 50, _NOMINAL, "interval"),
     Threshold("lockstep-excess", "coverage", 0.92, 0.98, 50, _NOMINAL, "interval"),
-    Threshold("alarm", "false_alarms", None, 0.05, 100, "healthy systems are not accused", "interval"),
+    Threshold("alarm", "false_alarms", None, 0.05, 100, "no rule accuses healthy systems", "interval"),
+    Threshold("alarm", "alarmed", None, 0.05, 50, "healthy systems are not accused of anything", "interval"),
 )
 """Of the full set."""
 
@@ -114,15 +127,18 @@ QUICK = (
     Threshold("deep-chain", "precision", 1.0, None, 8, _ISSUE),
     Threshold("depth-p50", "exact", 1.0, None, 20, _ISSUE),
     Threshold("depth-p95", "exact", 1.0, None, 20, _ISSUE),
+    Threshold("depth-p95", "answered", 0.8, None, 20, "silence is no answer"),
     Threshold("edge", "precision", 1.0, None, 100, _ISSUE),
     Threshold("edge", "recall", 0.95, None, 100, "rare calls may not have happened"),
     Threshold("sync-edge", "precision", 0.99, None, 100, _ISSUE),
     Threshold("tail-hop", "recall", 0.95, None, 5, _ISSUE, systems=_TAILS),
+    Threshold("tail-finding", "recall", 0.9, None, 3, _ISSUE, "interval"),
+    Threshold("tail-finding", "precision", 0.9, None, 3, _ISSUE, "interval"),
     Threshold("tail-share", "coverage", 0.92, 0.98, 40, _NOMINAL, "interval"),
     Threshold("latency-p95", "coverage", 0.92, None, 20, _NOMINAL, "interval"),
     Threshold("codeployment-pair", "precision", 0.9, None, 20, _ISSUE, systems=_RELEASES),
     Threshold("codeployment-pair", "recall", 0.9, None, 20, _ISSUE, "interval", _RELEASES),
     Threshold("codeployment-excess", "coverage", 0.92, None, 100, _NOMINAL, "interval"),
-    Threshold("alarm", "false_alarms", None, 0.05, 20, "healthy systems are not accused"),
+    Threshold("alarm", "alarmed", None, 0.05, 8, "healthy systems are not accused of anything"),
 )
 """Of the quick set: the same systems each time, so any change of these figures is a change of ours."""

@@ -1,7 +1,7 @@
 """What is true of a simulated system: from its description, and from large reference runs of the same system.
 
-Nothing here looks at spans or uses the rules of a detector: a truth that the detector's own code computes would agree
-with it however wrong both are.
+Nothing here looks at spans or runs a detector's code, which would agree with itself however wrong it is. What a number
+means is the same on both sides: which stretch of time counts as together, how many deployments a service needs.
 """
 
 from tracelith.evaluate.claims import Case, Truth
@@ -63,6 +63,7 @@ _OF_REQUESTS = frozenset(
         "depth-p95",
         "depth-max",
         "tail-hop",
+        "tail-finding",
         "tail-share",
         "tail-excess",
         "latency-p50",

@@ -38,6 +38,12 @@ ENOUGH_REQUESTS = 3_000
 """From so many requests on there are thirty among the slowest percent, and the dominant place should be named."""
 SLOWER, LONGER_MS = 1.2, 1.0
 """Slow requests are slow if they take so many times as long as ordinary ones, and so much longer; else nobody asks."""
+MUCH_SLOWER, MUCH_LONGER_MS, MOST_OF_IT = 2.5, 8.0, 0.6
+"""People should be told of a place elsewhere if the slowest requests take so many times as long as ordinary ones, so
+much longer, and spend so much of that there."""
+HARDLY_SLOWER, LITTLE_OF_IT = 1.5, 0.2
+"""They should not if requests are not even so much slower, or spend less of it there. What lies between may be told or
+not: a rule draws its line somewhere there."""
 HTTPS = ":443"
 """Port of everybody outside the simulated systems."""
 VISIBLE = 0.05
@@ -52,6 +58,7 @@ class EntryPopulation:
         self.hops: Int64 = entry.critical_hops
         self.latency_ms: Float64 = entry.latency_us / 1e3
         self.places = tuple(_label(place, names) for place in entry.places)
+        self.remote = tuple(place.kind == "network" or place.caller != entry.service for place in entry.places)
         self.spent_ms: Float64 = entry.spent_us / 1e3
 
 
@@ -67,7 +74,8 @@ def request_truths(case: Case, simulation: Simulation) -> list[Truth]:
     for entry in entries:
         traffic = entry.latency_ms.size / total * case.traces
         if entry.latency_ms.size >= FEWEST_REQUESTS:
-            found += [*_depths(entry, traffic * case.sampling), *_latencies(entry), *_tails(entry, traffic)]
+            found += [*_depths(entry, traffic * case.sampling), *_latencies(entry)]
+            found += [*_tails(entry, traffic), *_told(entry, traffic)]
     return found
 
 
@@ -160,6 +168,29 @@ def _dominant(entry: EntryPopulation, shares: Float64, traffic: float) -> Iterat
     for place, share in zip(entry.places, shares.tolist(), strict=True):
         named = share == float(first) if clear else None
         yield Truth("tail-hop", hop_subject(entry.service, entry.operation, place), named, share)
+
+
+def _told(entry: EntryPopulation, traffic: float) -> Iterator[Truth]:
+    """Of which places people should be told, and of which they should not, whichever quantile is looked at."""
+    should: set[str] = set()
+    may: set[str] = set()
+    for q in QUANTILES:
+        slow, ordinary = tail_shares(entry.latency_ms, entry.spent_ms, q)
+        if slow.sum() < HARDLY_SLOWER * ordinary.sum():
+            continue
+        shares = (slow - ordinary) / (slow.sum() - ordinary.sum())
+        may |= {place for place, share in zip(entry.places, shares, strict=True) if share >= LITTLE_OF_IT}
+        if q == QUANTILES[0] and traffic >= ENOUGH_REQUESTS and _is_much_slower(slow, ordinary):
+            places = zip(entry.places, shares, entry.remote, strict=True)
+            should = {place for place, share, remote in places if remote and share >= MOST_OF_IT}
+    for place in entry.places:
+        positive = place in should if place in should or place not in may else None
+        yield Truth("tail-finding", hop_subject(entry.service, entry.operation, place), positive)
+
+
+def _is_much_slower(slow: Float64, ordinary: Float64) -> bool:
+    longer = slow.sum() - ordinary.sum()
+    return bool(slow.sum() >= MUCH_SLOWER * ordinary.sum() and longer >= MUCH_LONGER_MS)
 
 
 def _label(place: Place, names: Mapping[str, str]) -> str:
