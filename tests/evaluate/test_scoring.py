@@ -103,6 +103,39 @@ def test_systems_that_err_as_a_whole_count_as_one_error_each() -> None:
     assert independent.high - independent.low < 0.07
 
 
+def test_subjects_that_all_agree_are_no_thousand_trials() -> None:
+    rows = pl.concat([accusations(((False, False),) * 1_000, seed) for seed in range(20)])
+
+    false_alarms = score(rows, "ours", "edge").false_alarms
+
+    assert false_alarms is not None
+    assert (false_alarms.hits, false_alarms.n) == (0, 20_000)
+    # A thousand subjects of one system are worth some ten: Jeffreys' interval of 0 of 200 ends at .0125.
+    assert false_alarms.high == pytest.approx(0.0125, abs=0.001)
+
+
+def test_one_system_under_several_conditions_is_one_system() -> None:
+    right, wrong = ((True, True),) * 50, ((True, False),) * 50
+    once = pl.concat([accusations(right if seed % 2 else wrong, seed) for seed in range(20)])
+    thrice = pl.concat([once.with_columns(case=pl.col("case") + condition) for condition in ("", " b", " c")])
+
+    single, triple = score(once, "ours", "edge").precision, score(thrice, "ours", "edge").precision
+
+    assert single is not None
+    assert triple is not None
+    assert (triple.low, triple.high) == pytest.approx((single.low, single.high))
+
+
+def test_a_system_with_one_false_alarm_is_alarmed_however_many_subjects_are_fine() -> None:
+    fine, one_wrong = ((False, False),) * 99 + ((False, False),), ((False, False),) * 99 + ((True, False),)
+    rows = pl.concat([accusations(one_wrong if seed < 3 else fine, seed) for seed in range(12)])
+
+    alarmed = score(rows, "ours", "edge").alarmed
+
+    assert alarmed is not None
+    assert (alarmed.hits, alarmed.n) == (3, 12)
+
+
 def test_nothing_asked_is_no_rate_at_all() -> None:
     ours = score(accusations(((False, False),) * 5), "ours", "edge")
 

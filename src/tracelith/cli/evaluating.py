@@ -119,7 +119,8 @@ def _thresholds_table(outcomes: Sequence[Outcome]) -> Table:
     table = _table("Thresholds", "", "detector", "measure", "asked", "measured", "because")
     for one in outcomes:
         asked = one.threshold
-        bounds = [f"≥ {asked.least:g}" if asked.least is not None else "", f"≤ {asked.most:g}" if asked.most else ""]
+        least = "" if asked.least is None else f"≥ {asked.least:g}"
+        bounds = [least, "" if asked.most is None else f"≤ {asked.most:g}"]
         table.add_row(
             "met" if one.met else "MISSED",
             asked.detector,

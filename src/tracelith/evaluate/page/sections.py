@@ -22,11 +22,11 @@ NOTES = (
     "durations a reference run of the same system of its own. Simulator and analyses know nothing of each other. The "
     "whole pipeline is run, from the bytes that a receiver gets to the document that the dashboard shows.",
     "The other methods see the same spans and deployments and are implemented as their authors define them, with their "
-    "authors' thresholds. Most were made for another question or another kind of data; the sentence beside each says "
-    "why its figures differ. A method without intervals has no coverage.",
+    "authors' thresholds where they give any. Most were made for another question or another kind of data; the "
+    "sentence beside each says why its figures differ. A method without intervals has no coverage.",
     "Intervals of rates are Wilson's. Subjects of one system share its services and its calendar, so the number of "
-    "trials is what the spread between cases leaves of them. Nothing said is neither right nor wrong: it lowers recall "
-    "and counts as silent.",
+    "trials is what the spread between systems leaves of them. Nothing said is neither right nor wrong: it lowers "
+    "recall and counts as silent.",
     "The tables are of ordinary conditions: all spans kept, exact clocks. Each plot holds cases that differ by one "
     "condition only.",
 )
@@ -115,10 +115,18 @@ def _headline(outcomes: Sequence[Mapping[str, Any]]) -> str:
         return "No bounds were set for these figures."
     failed = [one for one in outcomes if not one["met"]]
     if not failed:
-        return f"All {len(outcomes)} bounds hold." if len(outcomes) > 1 else "The one bound holds."
+        unsure = sum(_unsure(one) for one in outcomes)
+        open_ = f", {unsure} of them only because so few subjects leave it open" if unsure else ""
+        return f"All {len(outcomes)} bounds hold{open_}." if len(outcomes) > 1 else f"The one bound holds{open_}."
     named = ", ".join(f"{one['detector']} ({words.MEASURES[one['measure']].lower()})" for one in failed[:4])
     more = f" and {len(failed) - 4} more" if len(failed) > 4 else ""
     return f"{len(failed)} of {len(outcomes)} bounds {'do' if len(failed) > 1 else 'does'} not hold: {named}{more}."
+
+
+def _unsure(outcome: Mapping[str, Any]) -> bool:
+    """Whether the figure itself lies beyond the bound and only its interval reaches it."""
+    value, least, most = outcome["value"], outcome["least"], outcome["most"]
+    return (least is not None and value < least) or (most is not None and value > most)
 
 
 def _evaluated(evaluation: Mapping[str, Any]) -> tuple[str, ...]:

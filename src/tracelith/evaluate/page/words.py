@@ -22,6 +22,7 @@ MEASURES = {
     "precision": "Precision",
     "recall": "Recall",
     "false_alarms": "False alarms",
+    "alarmed": "Systems with false alarms",
     "answered": "Answered",
     "coverage": "Coverage",
     "exact": "Met exactly",
