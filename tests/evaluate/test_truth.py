@@ -61,7 +61,9 @@ def test_planted_groups_are_bound_and_other_pairs_are_not() -> None:
     assert found["codeployment-rate", "auth with billing"].value == pytest.approx(0.93, abs=0.06)
     # What coincides without bonds is little: about four deployments a week in 45 hours, one hour around each.
     assert 0.8 < (found["codeployment-excess", "auth with billing"].value or 0) < 1
-    assert found["codeployment-excess", "auth with gateway"].value == pytest.approx(0, abs=0.03)
+    # Where nothing is bound, whether a pair is claimed says all: a thousand zeros would only flatter the intervals.
+    assert ("codeployment-rate", "auth with gateway") in found
+    assert ("codeployment-excess", "auth with gateway") not in found
 
 
 def test_a_train_is_lockstep_but_binds_nobody() -> None:
@@ -69,9 +71,7 @@ def test_a_train_is_lockstep_but_binds_nobody() -> None:
 
     assert found["lockstep", "system"].positive is True
     assert not any(one.positive for (detector, _), one in found.items() if detector == "codeployment-pair")
-    excesses = [one.value for (detector, _), one in found.items() if detector == "codeployment-excess"]
-    assert excesses
-    assert np.mean([value for value in excesses if value is not None]) == pytest.approx(0, abs=0.05)
+    assert not any(detector == "codeployment-excess" for detector, _ in found)
 
 
 def test_who_is_released_together_may_be_told_so_however_healthy() -> None:

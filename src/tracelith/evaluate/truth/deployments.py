@@ -57,8 +57,7 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
     unbound = _reference(simulation, _unbound(simulation.system)) if bound else {}
     truths: list[Truth] = list(_pairs(simulation, services))
     for a, b in _measured_pairs(simulation, services):
-        # Where nothing is cut, the runs without bonds are the same runs: what they differ by is chance.
-        cut = unbound if (a, b) in bound else None
+        cut = unbound if (a, b) in bound else None  # where nothing binds, whether a pair is claimed says all
         truths += [*_rate(runs, cut, a, b), *_rate(runs, cut, b, a)]
     return [*truths, *_lockstep(simulation, runs)]
 
@@ -129,9 +128,9 @@ def _rate(runs: Times, unbound: Times | None, service: str, given: str) -> Itera
     rate = _coincidence(runs[service], runs[given])
     if rate is None:
         return
-    base = rate if unbound is None else _coincidence(unbound[service], unbound[given])
     subject = directed_subject(service, given)
     yield Truth("codeployment-rate", subject, value=rate)
+    base = _coincidence(unbound[service], unbound[given]) if unbound is not None else None
     if base is not None and base < 1:
         yield Truth("codeployment-excess", subject, value=(rate - base) / (1 - base))
 
