@@ -1,9 +1,8 @@
 """What all requests of a run share: the system, its processes, and when which incident happens."""
 
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ FINE, FAILED = 200, 500
 
 _INCIDENTS = 14  # random stream
 
-Kind = TypeVar("Kind", Outage, Slowdown, TableLock, GroupStall)
+Kind = TypeVar("Kind", bound=Incident)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +55,23 @@ class World:
     def of(cls, system: System, fleet: Fleet, seed: int, start_us: int, end_us: int) -> "World":
         """The world of a run from start to end; its incidents are drawn here, once for all requests."""
         drawn = draw_occurrences(system.incidents, (seed, _INCIDENTS), start_us, end_us)
-        return cls(
-            system,
-            fleet,
-            seed,
-            drawn,
-            outages=tuple(_of_kind(drawn, Outage)),
-            slowdowns=tuple(_of_kind(drawn, Slowdown)),
-            locks=tuple(_of_kind(drawn, TableLock)),
-            stalls=tuple(_of_kind(drawn, GroupStall)),
-        )
+        outages: list[Occurrences[Outage]] = []
+        slowdowns: list[Occurrences[Slowdown]] = []
+        locks: list[Occurrences[TableLock]] = []
+        stalls: list[Occurrences[GroupStall]] = []
+        for happens in drawn:
+            match happens.incident:
+                case Outage() as outage:
+                    outages.append(_when(happens, outage))
+                case Slowdown() as slowdown:
+                    slowdowns.append(_when(happens, slowdown))
+                case TableLock() as lock:
+                    locks.append(_when(happens, lock))
+                case GroupStall() as stall:
+                    stalls.append(_when(happens, stall))
+                case unknown:
+                    assert_never(unknown)  # the truth would list what never happened
+        return cls(system, fleet, seed, drawn, tuple(outages), tuple(slowdowns), tuple(locks), tuple(stalls))
 
     def instance(self, service: Service, rng: np.random.Generator, at_us: Micros) -> Ints:
         """A random one of the instances that run at each moment."""
@@ -126,10 +132,9 @@ class World:
         return ready_us
 
 
-def _of_kind(drawn: Iterable[Occurrences[Incident]], kind: type[Kind]) -> Iterator[Occurrences[Kind]]:
-    for happens in drawn:
-        if isinstance(happens.incident, kind):
-            yield Occurrences(happens.incident, happens.starts_us, happens.length_us)
+def _when(happens: Occurrences[Incident], incident: Kind) -> Occurrences[Kind]:
+    """The same occurrences, their incident being of a known kind."""
+    return Occurrences(incident, happens.starts_us, happens.length_us)
 
 
 def _hit(outage: Occurrences[Outage], rng: np.random.Generator, at_us: Micros) -> Micros:
