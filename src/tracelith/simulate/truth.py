@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, assert_never
 
 from tracelith.simulate.deployment_truth import deployment_truth
 from tracelith.simulate.flow import (
+    Answer,
     Cached,
     Call,
     Consumer,
@@ -23,9 +24,11 @@ from tracelith.simulate.flow import (
     Query,
     Repeat,
     Sometimes,
+    Stall,
     Step,
     Task,
     Wait,
+    Work,
 )
 from tracelith.simulate.incidents import Incident, Occurrences
 from tracelith.simulate.rollouts import Fleet
@@ -103,8 +106,10 @@ def _walk(steps: tuple[Step, ...]) -> Iterator[Step]:
                 yield from chain.from_iterable(map(_walk, step.branches))
             case Call():
                 yield from _walk(step.fallback)
+            case Work() | Stall() | Wait() | Query() | External() | Publish() | Answer():
+                pass  # nothing inside
             case _:
-                pass
+                assert_never(step)
 
 
 def _entry(system: System, entry: Entry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,6 +183,8 @@ def _take(walk: Walk, step: Step, within: OpenSpans, at_us: Micros) -> Progress:
             moved = _task(walk, step, within, at_us)
         case Query() | Cached() | External() | Call() | Publish():
             moved = _leave(walk, step, within, at_us)
+        case _:
+            assert_never(step)
     return moved
 
 
@@ -194,6 +197,8 @@ def _taken_us(walk: Walk, step: Work | Stall | Wait, within: OpenSpans, at_us: M
         case Wait():
             seed = walk.world.seed_of(within.owner) if step.queue.per_instance else walk.world.seed
             taken_us = step.queue.wait_us(seed, within.instance, at_us)
+        case _:
+            assert_never(step)
     return taken_us
 
 
@@ -210,6 +215,8 @@ def _leave(walk: Walk, step: Query | Cached | External | Call | Publish, within:
             moved = walk.call(walk, step, within, at_us)
         case Publish():
             moved = walk.publish(walk, step, within, at_us)
+        case _:
+            assert_never(step)
     return moved
 
 
