@@ -146,6 +146,7 @@ class Method:
         name: identifier. title: one line for tables. explanation: why its numbers differ from others', in one sentence.
         detectors: what it answers; it is judged on nothing else.
         judge: its claims on some evidence. Claims of other detectors are ignored.
+        needs_spans: it reads Evidence.spans, which are empty where no method that is asked needs them.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Method:
     explanation: str
     detectors: tuple[str, ...]
     judge: Callable[[Evidence], list[Claim]]
+    needs_spans: bool = False
 
 
 def entry_subject(service: str, operation: str) -> str:

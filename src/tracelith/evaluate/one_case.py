@@ -30,8 +30,6 @@ UNTIL = datetime(2026, 11, 16, tzinfo=UTC)
 RANDOM = "random-"
 """Systems of this name are drawn from the plan that follows."""
 
-_NEEDING_SPANS = frozenset(("edge", "deep-chain", "tail-hop", "shared-datastore", "alarm"))
-
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
@@ -52,8 +50,7 @@ def evaluate_case(case: Case, methods: Sequence[Method] = ALL_METHODS) -> CaseRe
     started = time.perf_counter()
     simulation = simulation_of(case)
     asked = [method for method in methods if set(method.detectors) & set(case.detectors)]
-    with_spans = len(asked) > 1 and bool(_NEEDING_SPANS & set(case.detectors))
-    evidence = observe(simulation, with_spans=with_spans)
+    evidence = observe(simulation, with_spans=any(method.needs_spans for method in asked))
     truths: list[Truth] = truths_of(case, simulation)
     parts = [judge(case, truths, method, method.judge(evidence)) for method in asked]
     rows = pl.concat(parts) if parts else pl.DataFrame(schema=JUDGED)

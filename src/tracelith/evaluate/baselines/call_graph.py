@@ -103,4 +103,5 @@ METHOD = Method(
     ),
     detectors=("edge", "sync-edge", "deep-chain", "depth-p50", "depth-p95", "depth-max"),
     judge=_judge,
+    needs_spans=True,
 )

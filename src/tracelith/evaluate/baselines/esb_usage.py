@@ -70,4 +70,5 @@ METHOD = Method(
     ),
     detectors=("alarm",),
     judge=_judge,
+    needs_spans=True,
 )

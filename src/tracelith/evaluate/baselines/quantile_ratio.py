@@ -71,4 +71,5 @@ METHOD = Method(
     ),
     detectors=("tail-hop",),
     judge=_judge,
+    needs_spans=True,
 )

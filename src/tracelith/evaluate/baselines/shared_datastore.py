@@ -50,4 +50,5 @@ METHOD = Method(
     ),
     detectors=("shared-datastore", "alarm"),
     judge=_judge,
+    needs_spans=True,
 )
