@@ -125,8 +125,7 @@ def _headline(outcomes: Sequence[Mapping[str, Any]]) -> str:
 
 def _unsure(outcome: Mapping[str, Any]) -> bool:
     """Whether the figure itself lies beyond the bound and only its interval reaches it."""
-    value, least, most = outcome["value"], outcome["least"], outcome["most"]
-    return (least is not None and value < least) or (most is not None and value > most)
+    return not _within(outcome, outcome["value"], outcome["value"])
 
 
 def _evaluated(evaluation: Mapping[str, Any]) -> tuple[str, ...]:
@@ -165,18 +164,23 @@ def _span(bounds: Sequence[int]) -> str:
 
 def _thresholds(outcomes: Sequence[Mapping[str, Any]]) -> Table:
     return Table.of(
-        ("Figure", "#Asked", "#Measured", "Holds", "Why"),
+        ("Figure", "#Measured", "#Asked", "Holds", "Why"),  # on a phone the first two are what is seen at once
         (
             (
-                f"{one['detector']}: {words.MEASURES[one['measure']].lower()}",
-                _bounds(one["least"], one["most"]),
+                f"{one['detector']}: {words.MEASURES[one['measure']].lower()}{_of_train(one)}",
                 words.rate(one),
+                _bounds(one["least"], one["most"]),
                 _holds(one),
                 one["reason"],
             )
             for one in outcomes
         ),
     )
+
+
+def _of_train(outcome: Mapping[str, Any]) -> str:
+    share = outcome.get("train_share")
+    return "" if share is None else f", {text.percent(share)} on a train"
 
 
 def _holds(outcome: Mapping[str, Any]) -> str:
