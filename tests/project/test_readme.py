@@ -13,6 +13,8 @@ from tracelith.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATH = re.compile(r"(?:\./)?\.?\w[\w.-]*/(?:[\w.-]+/)*(?:[\w.-]*[a-z_][\w.-]*)?|[\w-]+\.(?:py|toml|lock|md)")
+"""Not `/ingest`, which is a page, nor `tracelith.analysis/1`, which is a schema."""
 SHOWN_SECTIONS = ("Question", "Reading", "Needs", "False positives")
 
 
@@ -48,6 +50,34 @@ def test_the_commands_of_the_readme_exist_and_are_executable() -> None:
 
     assert scripts == ["deploy/demo", "tests/run"]
     assert all((ROOT / script).stat().st_mode & 0o111 for script in scripts)
+
+
+def test_the_files_and_folders_the_readme_names_exist() -> None:
+    named = {name for name in re.findall(r"`([^`\s]+)`", README) if PATH.fullmatch(name)}
+
+    missing = {name for name in named if not any((root / name).exists() for root in (ROOT, ROOT / "src/tracelith"))}
+
+    assert {"tests/traces.py", "evaluate/sets.py", "store/migrations", "requirements.lock"} <= named
+    assert not missing
+
+
+def test_the_readme_says_what_is_in_every_package() -> None:
+    rows = re.findall(r"^\| ((?:`[\w.]+`(?:, )?)+) \|", README.partition("## How it is built")[2], re.MULTILINE)
+
+    described = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
+
+    packages = {path.parent.name for path in (ROOT / "src/tracelith").glob("*/__init__.py")}
+    assert described == packages | {"app.py"}
+
+
+def test_the_constants_the_readme_names_exist() -> None:
+    named = {name for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", README) if not name.startswith("TRACELITH_")}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/tracelith").rglob("*.py"))
+
+    missing = {name for name in named if not re.search(rf"^{name}\b", source, re.MULTILINE)}
+
+    assert "HEALTHY_STORIES" in named
+    assert not missing
 
 
 def test_the_lock_file_pins_what_is_installed() -> None:
