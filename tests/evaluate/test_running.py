@@ -14,12 +14,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tracelith.evaluate import running
+import tracelith
+from tracelith.evaluate import recording, running
 from tracelith.evaluate.claims import Case, Claim, Method, Truth
 from tracelith.evaluate.detectors import DETECTORS
 from tracelith.evaluate.judging import judge
 from tracelith.evaluate.one_case import CaseResult
-from tracelith.evaluate.recording import FILE, read_results, write_result
+from tracelith.evaluate.recording import FILE, digest_of, read_results, write_result
 from tracelith.evaluate.running import run_cases
 from tracelith.model.errors import AnalysisFailed
 
@@ -93,10 +94,60 @@ def test_a_line_that_was_cut_off_is_run_again_and_spoils_nothing(tmp_path: Path,
     assert list(read_results(tmp_path, CASES)) == list(CASES[:2])
 
 
-def test_results_of_another_version_and_strange_lines_are_passed_over(tmp_path: Path, evaluated: list[Case]) -> None:
+def test_results_of_other_code_are_run_again_and_the_newest_line_counts(
+    tmp_path: Path, evaluated: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "code_digest", lambda: "as it was before")
+        run_cases(CASES[:2], out=tmp_path)
+    write_result(tmp_path, replace(a_result(CASES[1]), spans=1))
+    write_result(tmp_path, replace(a_result(CASES[1]), spans=2))
+
+    results = run_cases(CASES[:2], out=tmp_path)
+
+    assert evaluated == [CASES[0], CASES[1], CASES[0]]
+    assert [result.spans for result in results] == [100, 2]
+    assert len(read_results(tmp_path, CASES)) == 2
+
+
+def test_the_digest_is_that_of_this_package_and_the_same_in_every_process() -> None:
+    program = "from tracelith.evaluate.recording import code_digest; print(code_digest())"
+
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert other.stdout.strip() == digest_of(Path(tracelith.__file__).parent)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"a.py": "x = 1", "b/c.py": "y = 3"},
+        {"a.py": "x = 1", "b/d.py": "y = 2"},
+        {"a.py": "x = 1"},
+        {"a.py": "x = 1", "b/c.py": "y = 2", "e.py": ""},
+    ],
+    ids=["another content", "another name", "one file less", "one file more"],
+)
+def test_the_digest_changes_with_any_source(tmp_path: Path, changed: dict[str, str]) -> None:
+    before = a_package(tmp_path / "before", {"a.py": "x = 1", "b/c.py": "y = 2"})
+    same = a_package(tmp_path / "same", {"b/c.py": "y = 2", "a.py": "x = 1", "notes.txt": "no code"})
+
+    after = a_package(tmp_path / "after", changed)
+
+    assert digest_of(before) == digest_of(same) != digest_of(after)
+
+
+def a_package(folder: Path, sources: dict[str, str]) -> Path:
+    for name, source in sources.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(source)
+    return folder
+
+
+def test_strange_lines_are_passed_over(tmp_path: Path, evaluated: list[Case]) -> None:
     run_cases(CASES[:1], out=tmp_path)
     line = json.loads((tmp_path / FILE).read_text())
-    strange = [{"version": -1} | {name: line[name] for name in line if name != "version"}, [], {"version": 1}]
+    strange = [{name: line[name] for name in line if name != "code"}, [], {"code": line["code"]}]
     (tmp_path / FILE).write_text("\n".join(map(json.dumps, strange)) + "\nno JSON\n")
 
     run_cases(CASES[:1], out=tmp_path)

@@ -260,7 +260,7 @@ def evaluate(
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one for each core")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder that keeps finished cases; what it holds already is not run again."),
+        typer.Option(help="Folder that keeps finished cases; what the same version left there is not run again."),
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Also write the result as an HTML page.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = "text",

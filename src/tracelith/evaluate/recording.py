@@ -1,38 +1,55 @@
 """Finished cases as lines of a file, so that a long evaluation that was ended goes on where it stopped.
 
-One JSON object per line: {"version", "case", "seconds", "spans", "rows"}; rows by column. A line that was cut off while
-it was written (a kill, a full disk) is recognised, and its case is run again.
+One JSON object per line: {"code", "case", "seconds", "spans", "rows"}; rows by column. A line that was cut off while it
+was written (a kill, a full disk) is recognised, and its case is run again. So is a case of other code: results of two
+versions side by side would be the results of neither.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 
+import tracelith
 from tracelith.evaluate.claims import Case
 from tracelith.evaluate.judging import CASE_COLUMNS, JUDGED
 from tracelith.evaluate.one_case import CaseResult
 from tracelith.model.errors import InputError
 
-__all__ = ["FILE", "VERSION", "read_results", "write_result"]
+__all__ = ["FILE", "code_digest", "digest_of", "read_results", "write_result"]
 
 FILE = "cases.jsonl"
 
-VERSION = 1
-"""Raised when what a case means or how it is judged changes: older results are then run again, not mixed in."""
-
 _OWN_COLUMNS = [name for name in JUDGED if name not in CASE_COLUMNS]
+
+
+@cache
+def code_digest() -> str:
+    """Names the code that results come from: the package's sources as they are when a process first asks."""
+    return digest_of(Path(tracelith.__file__).parent)
+
+
+def digest_of(package: Path) -> str:
+    """Hexadecimal SHA-256 of the names and contents of all Python files below a folder."""
+    digest = hashlib.sha256()
+    for name in sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py")):
+        content = (package / name).read_bytes()
+        # Lengths keep apart what would else run together.
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
 
 
 def write_result(folder: Path, result: CaseResult) -> None:
     """Appends the result to the folder's file, on disk when this returns."""
     columns = result.rows.select(_OWN_COLUMNS).to_dict(as_series=False)
     line = {
-        "version": VERSION,
+        "code": code_digest(),
         "case": asdict(result.case),
         "seconds": result.seconds,
         "spans": result.spans,
@@ -54,7 +71,9 @@ def _ends_in_line(file: BinaryIO) -> bool:
 
 
 def read_results(folder: Path, cases: Sequence[Case]) -> dict[Case, CaseResult]:
-    """What the folder holds of these cases; the folder need not exist.
+    """What the folder holds of these cases, found by this very code; the folder need not exist.
+
+    Of a case that is there more than once the newest line counts.
 
     Raises:
         InputError: the folder's file cannot be read.
@@ -78,7 +97,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         record = json.loads(line)
     except ValueError:
         return None
-    sound = isinstance(record, dict) and record.get("version") == VERSION
+    sound = isinstance(record, dict) and record.get("code") == code_digest()
     return record if sound and {"case", "seconds", "spans", "rows"} <= record.keys() else None
 
 

@@ -29,7 +29,7 @@ def run_cases(
     Args:
         cases: what to run; the same case twice is run once.
         jobs: processes; with one everything happens in this process.
-        out: finished cases are kept in this folder, and those it holds already are not run again.
+        out: finished cases are kept in this folder, and those that the same code left there are not run again.
         on_progress: told after every case.
 
     Raises:
