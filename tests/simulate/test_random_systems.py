@@ -365,6 +365,39 @@ def test_planted_hops_make_up_about_the_share_of_the_tail_they_were_aimed_at(see
         assert shares[hop] == shares.max()
 
 
+def test_about_two_thirds_of_planted_hops_make_the_slowest_requests_several_times_as_slow() -> None:
+    tails = [tail for seed in range(2 * AIMED_SEEDS) for tail in drawn("tail", seed).planted["tails"]]
+
+    slowdowns = np.array([tail["aimed_slowdown"] for tail in tails])
+    long = slowdowns > 2.4
+
+    assert len(tails) >= 20
+    assert 0.45 < long.mean() < 0.85
+    assert slowdowns.max() <= 15
+    assert np.quantile(slowdowns[long], 0.8) - np.quantile(slowdowns[long], 0.2) > 3
+    assert np.median(slowdowns[~long]) < 2
+    shares = [tail["aimed_share"] for tail in tails if tail["aimed_slowdown"] > 2.4]
+    assert 0.5 < min(shares) < 0.8, "something else has a part in long tails too"
+
+
+@pytest.mark.parametrize("seed", range(AIMED_SEEDS))
+def test_planted_hops_make_the_slowest_requests_about_as_slow_as_they_were_aimed_at(seed: int) -> None:
+    for tail in drawn("tail", seed).planted["tails"]:
+        latency_us = accounted("tail", seed).entry(tail["service"], tail["operation"]).latency_us
+
+        q40, q60, q99 = np.quantile(latency_us, [0.4, 0.6, 0.99])
+        ordinary = latency_us[(latency_us >= q40) & (latency_us < q60)].mean()
+
+        assert latency_us[latency_us >= q99].mean() / ordinary == pytest.approx(tail["aimed_slowdown"], rel=0.35)
+
+
+def test_plans_that_ask_for_no_long_tails_plant_as_strong_a_cause_as_its_share_needs() -> None:
+    tails = [tail for seed in range(AIMED_SEEDS) for tail in drawn("coupled", seed).planted["tails"]]
+
+    assert len(tails) >= 5
+    assert np.median([tail["aimed_slowdown"] for tail in tails]) < 2.4
+
+
 def test_hops_that_were_not_planted_rarely_make_most_of_a_tail_and_never_a_long_one() -> None:
     found = []
     for seed in range(AIMED_SEEDS):

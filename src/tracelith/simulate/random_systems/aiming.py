@@ -1,4 +1,4 @@
-"""How strong a planted cause has to be so that it makes up a wanted share of the tail: found by sampling the steps.
+"""How strong a planted cause has to be so that it makes up a wanted share of a tail of a wanted length: by sampling.
 
 Only for drawing systems. What is true of a drawn system is measured on its execution (accounting), which also knows
 versions, failures, retries and timeouts.
@@ -28,7 +28,7 @@ from tracelith.simulate.flow import (
 )
 from tracelith.simulate.latency import Latency
 
-__all__ = ["Place", "aimed_strength", "tail_share"]
+__all__ = ["Place", "Tail", "aimed_strength", "sampled_tail"]
 
 Place = tuple[str, str]
 """A service and, where it waits for a peer, the peer's address; "" for the service's own time."""
@@ -39,6 +39,19 @@ _REQUESTS = 6_000
 _SLOWEST = 0.99  # what is called the tail
 _STEPS = 128  # strengths tried between the weakest and the strongest
 _HORIZON_US = 30 * 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The slowest percent of requests beside the middle fifth.
+
+    Attributes:
+        share: of what they take longer, spent at the place that is looked at. slowdown: how many times as long they
+            take.
+    """
+
+    share: float
+    slowdown: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,11 @@ def aimed_strength(
     bounds: tuple[float, float],
     *,
     place: Place,
-    share: float,
+    least: Tail,
     network: Latency,
     seed: int,
 ) -> float:
-    """The least strength between the bounds at which the place makes up that share of the tail; the most if none does.
+    """The least strength between the bounds at which the tail is no smaller in either respect; the most if it never is.
 
     Args:
         operation_at: an entry operation with the cause at a strength.
@@ -73,22 +86,25 @@ def aimed_strength(
     low, high = 0, _STEPS - 1
     while low < high:
         middle = (low + high) // 2
-        if tail_share(operation_at(float(grid[middle])), place, network, seed) < share:
+        tail = sampled_tail(operation_at(float(grid[middle])), place, network, seed)
+        if tail.share < least.share or tail.slowdown < least.slowdown:
             low = middle + 1
         else:
             high = middle
     return float(grid[low])
 
 
-def tail_share(operation: Operation, place: Place, network: Latency, seed: int) -> float:
-    """Share of what the slowest percent of requests take longer than the middle fifth that is spent at the place."""
+def sampled_tail(operation: Operation, place: Place, network: Latency, seed: int) -> Tail:
+    """The tail of an entry operation, and the part that a place has in it."""
     walk = _Walk(np.random.default_rng(seed), network, place, seed)
     sampled = walk.steps(operation.steps, operation.service.name)
     order = np.argsort(sampled.total, kind="stable")
     slow = order[int(_REQUESTS * _SLOWEST) :]
     middle = order[int(_REQUESTS * 0.4) : int(_REQUESTS * 0.6)]
-    longer = sampled.total[slow].mean() - sampled.total[middle].mean()
-    return float((sampled.there[slow].mean() - sampled.there[middle].mean()) / longer)
+    ordinary = sampled.total[middle].mean()
+    longer = sampled.total[slow].mean() - ordinary
+    share = (sampled.there[slow].mean() - sampled.there[middle].mean()) / longer
+    return Tail(float(share), float((ordinary + longer) / ordinary))
 
 
 @dataclass(frozen=True, slots=True)

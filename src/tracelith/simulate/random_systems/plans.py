@@ -68,12 +68,16 @@ class Tails:
         planted: share of the entry operations with such a hop. share: of the extra time of the slowest percent of
             requests that is spent there. causes: why.
         hops_away: awaited hops between the entry service and the service where it is, if the chain is that long.
+        long: share of the hops that make the slowest requests take ``slowdown`` times as long as ordinary ones, and
+            more than half of that; the rest is made elsewhere. The others are as strong as their share asks for.
     """
 
     planted: float = 0.6
     share: Share = (0.4, 0.95)
     causes: tuple[Cause, ...] = ("stalls", "queueing", "slow table", "slow peer", "fan-out", "heavy requests")
     hops_away: Whole = (0, 4)
+    long: float = 0.0
+    slowdown: Share = (2.5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,7 @@ TAIL = SystemPlan(
             small_entries=False,
         ),
     ),
-    tails=Tails(),
+    tails=Tails(long=0.67),
 )
 
 CODEPLOYMENT = SystemPlan(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracelith.simulate.flow import External, Operation, Query, Sometimes, Stall, Step, Wait, Work
 from tracelith.simulate.latency import Episodes, Latency, Queueing
-from tracelith.simulate.random_systems.aiming import Place, aimed_strength, tail_share
+from tracelith.simulate.random_systems.aiming import Place, Tail, aimed_strength, sampled_tail
 from tracelith.simulate.random_systems.dice import Dice, rounded
 from tracelith.simulate.random_systems.draft import CallDraft, EntryDraft, OperationDraft, SystemDraft
 from tracelith.simulate.random_systems.plans import Cause, Tails
@@ -16,6 +16,8 @@ from tracelith.simulate.random_systems.weaving import new_operation
 __all__ = ["PlantedTail", "plant_tails"]
 
 _CLOSE_ENOUGH = 0.12  # between the share that was wanted and the one that was found
+_ABOUT = 1.5  # factor between the slowdown that was wanted and the one that was found
+_RIVAL_AT_MOST = 0.3  # share of a long tail that something else may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class PlantedTail:
 
     Attributes:
         service, operation: of the entry. hop: the service in which, or the peer for which ``caller`` waits.
-        kind: service, datastore or external. share: of the slowest percent's extra time, about.
+        kind: service, datastore or external. share: of the slowest percent's extra time, about. slowdown: how many
+            times as long as ordinary ones these take, about.
         told: the cause for people.
     """
 
@@ -35,6 +38,7 @@ class PlantedTail:
     kind: str
     cause: Cause
     share: float
+    slowdown: float
     told: str
 
     def planted(self) -> dict[str, Any]:
@@ -47,6 +51,7 @@ class PlantedTail:
             "kind": self.kind,
             "cause": self.cause,
             "aimed_share": self.share,
+            "aimed_slowdown": self.slowdown,
         }
 
 
@@ -87,7 +92,7 @@ def plant_tails(dice: Dice, draft: SystemDraft, tails: Tails, network: Latency) 
 
 def _plant(ground: _Ground, entry: EntryDraft, tails: Tails) -> PlantedTail | None:
     dice, spine = ground.dice, entry.spine()
-    share = dice.between(tails.share)
+    wanted = _wanted(dice, tails)
     where = spine[min(dice.whole(tails.hops_away), len(spine) - 1)]
     for cause in dice.some(tails.causes, len(tails.causes)):
         placed = _PLACES[cause](ground, where)
@@ -95,15 +100,49 @@ def _plant(ground: _Ground, entry: EntryDraft, tails: Tails) -> PlantedTail | No
             continue
         before = where.calls
         where.calls = [*before, *placed.calls]
-        found = _aim(placed, entry, share, ground.network, seed=dice.whole((0, 2**31)))
-        if abs(found - share) <= _CLOSE_ENOUGH:
-            return _planted(entry.operation, placed, cause, found)
+        seed = dice.whole((0, 2**31))
+        found = _aim(placed, entry, wanted, ground.network, seed=seed)
+        rival = None
+        if wanted.slowdown > 1.0:
+            rival, found = _with_rival(ground, entry, placed, wanted, seed=seed)
+        if _is_close(found, wanted):
+            return _planted(entry.operation, placed, cause, found, rival)
+        if rival is not None:
+            rival.among.pop()
         placed.among.pop()
         where.calls = before
     return None
 
 
-def _planted(entry: OperationDraft, placed: _Placed, cause: Cause, share: float) -> PlantedTail:
+def _wanted(dice: Dice, tails: Tails) -> Tail:
+    """The tail that a cause is to make; a slowdown of 1 asks for none in particular."""
+    share = dice.between(tails.share)
+    if tails.long > 0 and dice.chance(tails.long):
+        return Tail(max(share, 1 - _RIVAL_AT_MOST), dice.between(tails.slowdown))
+    return Tail(share, 1.0)
+
+
+def _with_rival(
+    ground: _Ground, entry: EntryDraft, placed: _Placed, wanted: Tail, *, seed: int
+) -> tuple[_Placed | None, Tail]:
+    """A cause that makes requests many times as long leaves nothing of the tail to others: another one, elsewhere.
+
+    Returns:
+        it, None where there is no other place, and the tail seen from the place that was planted first.
+    """
+    elsewhere = [operation for operation in entry.spine() if operation.service.name != placed.place[0]]
+    rival = _heavy_requests(ground, ground.dice.pick(elsewhere)) if elsewhere else None
+    if rival is not None:
+        _aim(rival, entry, Tail(1 - wanted.share, 1.0), ground.network, seed=seed)
+    return rival, sampled_tail(entry.operation.freeze(), placed.place, ground.network, seed)
+
+
+def _is_close(found: Tail, wanted: Tail) -> bool:
+    slowdown = wanted.slowdown == 1.0 or wanted.slowdown / _ABOUT <= found.slowdown <= wanted.slowdown * _ABOUT
+    return abs(found.share - wanted.share) <= _CLOSE_ENOUGH and slowdown
+
+
+def _planted(entry: OperationDraft, placed: _Placed, cause: Cause, found: Tail, rival: _Placed | None) -> PlantedTail:
     return PlantedTail(
         entry.service.name,
         entry.freeze().name,
@@ -111,21 +150,22 @@ def _planted(entry: OperationDraft, placed: _Placed, cause: Cause, share: float)
         placed.place[0],
         placed.kind,
         cause,
-        round(share, 2),
-        placed.told,
+        round(found.share, 2),
+        round(found.slowdown, 1),
+        placed.told if rival is None else f"{placed.told}; less often, {rival.told}",
     )
 
 
-def _aim(placed: _Placed, entry: EntryDraft, share: float, network: Latency, *, seed: int) -> float:
-    """Gives the cause the strength at which it makes up about that share of the tail, and says which share it is."""
+def _aim(placed: _Placed, entry: EntryDraft, wanted: Tail, network: Latency, *, seed: int) -> Tail:
+    """Gives the cause the strength at which it makes about that tail, and says which one it is."""
     placed.among.append(placed.step(placed.bounds[0]))
 
     def operation_at(strength: float) -> Operation:
         placed.among[-1] = placed.step(rounded(strength))
         return entry.operation.freeze()
 
-    strength = aimed_strength(operation_at, placed.bounds, place=placed.place, share=share, network=network, seed=seed)
-    return tail_share(operation_at(strength), placed.place, network, seed)
+    strength = aimed_strength(operation_at, placed.bounds, place=placed.place, least=wanted, network=network, seed=seed)
+    return sampled_tail(operation_at(strength), placed.place, network, seed)
 
 
 def _stalls(ground: _Ground, where: OperationDraft) -> _Placed:
