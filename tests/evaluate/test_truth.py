@@ -9,8 +9,7 @@ from tracelith.evaluate.detectors import DETECTORS
 from tracelith.evaluate.one_case import simulation_of
 from tracelith.evaluate.truth import truths_of
 from tracelith.evaluate.truth.deployments import _unbound
-from tracelith.evaluate.truth.requests import EntryPopulation, tail_shares, told
-from tracelith.simulate.accounting import EntryAccount, Place
+from tracelith.evaluate.truth.requests import tail_shares
 from tracelith.simulate.releases import ReleaseHabit
 
 ALL = tuple(one.name for one in DETECTORS)
@@ -47,58 +46,6 @@ def test_the_login_is_four_hops_deep_and_permissions_makes_its_tail() -> None:
     assert found["deep-chain", "gateway GET /invoices"].positive is False
     assert found["tail-hop", hop_subject("gateway", "POST /login", "permissions")].positive is True
     assert found["tail-hop", hop_subject("gateway", "POST /login", "auth")].positive is False
-
-
-def test_people_should_be_told_of_permissions_and_of_no_place_that_hardly_matters() -> None:
-    found = truths("login", "tail-finding")
-
-    positive = {subject for (_, subject), one in found.items() if one.positive}
-    negative = {subject for (_, subject), one in found.items() if one.positive is False}
-    assert positive == {hop_subject("gateway", "POST /login", "permissions")}
-    assert hop_subject("gateway", "POST /login", "auth") in negative
-    assert hop_subject("gateway", "GET /invoices", "billing") in negative
-
-
-def two_places(
-    shares: tuple[float, float], factor: float, ordinary_ms: float = 20.0, traffic: float = 10_000
-) -> list[bool | None]:
-    """Whether to tell of the entry service's own time, and of a service that it waits for."""
-    requests = 10_000
-    spent_us = np.full((requests, 2), ordinary_ms * 500, np.int64)
-    slowest = requests // 100
-    spent_us[-slowest:] += (np.array(shares) * (factor - 1) * ordinary_ms * 1e3).astype(np.int64)
-    nothing = np.zeros(requests, np.int64)
-    entry = EntryAccount(
-        "web",
-        "GET /",
-        nothing,
-        spent_us.sum(axis=1),
-        nothing.astype(bool),
-        nothing,
-        nothing,
-        nothing,
-        (Place("service", "web", "web"), Place("service", "stock", "stock")),
-        spent_us,
-    )
-    found = told(EntryPopulation(entry, {"web": "web", "stock": "stock"}), traffic)
-    return [one.positive for one in found]
-
-
-def test_people_should_be_told_of_another_service_that_makes_most_of_a_long_tail() -> None:
-    assert two_places((0.1, 0.9), factor=4) == [False, True]
-    assert two_places((0.5, 0.5), factor=4) == [None, None]
-    assert two_places((0.35, 0.65), factor=4) == [None, True]
-
-
-def test_people_should_not_be_told_of_services_while_requests_are_hardly_slower() -> None:
-    assert two_places((0.1, 0.9), factor=1.4) == [False, False]
-    assert two_places((0.1, 0.9), factor=2) == [False, None]
-    assert two_places((0.1, 0.9), factor=4, ordinary_ms=2) == [False, None]
-
-
-def test_it_is_a_matter_of_taste_whether_to_speak_of_the_entry_service_itself_or_of_few_requests() -> None:
-    assert two_places((0.9, 0.1), factor=4) == [None, False]
-    assert two_places((0.1, 0.9), factor=4, traffic=500) == [False, None]
 
 
 def test_edges_say_who_waits_and_services_carry_their_namespace() -> None:

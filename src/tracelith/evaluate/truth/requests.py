@@ -16,7 +16,7 @@ from tracelith.evaluate.naming import service_names
 from tracelith.simulate import Simulation
 from tracelith.simulate.accounting import EntryAccount, Place, account
 
-__all__ = ["EntryPopulation", "request_truths", "tail_shares"]
+__all__ = ["EntryPopulation", "request_truths", "tail_shares", "told"]
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -75,7 +75,7 @@ def request_truths(case: Case, simulation: Simulation) -> list[Truth]:
         traffic = entry.latency_ms.size / total * case.traces
         if entry.latency_ms.size >= FEWEST_REQUESTS:
             found += [*_depths(entry, traffic * case.sampling), *_latencies(entry)]
-            found += [*_tails(entry, traffic), *_told(entry, traffic)]
+            found += [*_tails(entry, traffic), *told(entry, traffic)]
     return found
 
 
@@ -170,7 +170,7 @@ def _dominant(entry: EntryPopulation, shares: Float64, traffic: float) -> Iterat
         yield Truth("tail-hop", hop_subject(entry.service, entry.operation, place), named, share)
 
 
-def _told(entry: EntryPopulation, traffic: float) -> Iterator[Truth]:
+def told(entry: EntryPopulation, traffic: float) -> Iterator[Truth]:
     """Of which places people should be told, and of which they should not, whichever quantile is looked at."""
     should: set[str] = set()
     may: set[str] = set()
