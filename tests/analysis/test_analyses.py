@@ -166,6 +166,17 @@ def test_19_many_orphans_make_depth_unreadable() -> None:
     assert document["quality"]["defects"][0]["name"] == "orphan_spans"
 
 
+def test_where_many_spans_are_lost_no_latency_is_told_of_the_small_requests_that_are_whole() -> None:
+    torn = "s0 SERVER GET / 0..100ms\n  s1 SERVER GET /1 5..9ms orphan"
+
+    document = document_of(f"{chain(6)}\n\n{torn}\n\n{torn}", copies=250)
+
+    latency = entry_of(document, "s0")["latency_ms"]["p50"]
+    assert (latency["value"], latency["status"]) == (None, "insufficient_data")
+    assert "small ones" in latency["reason"]
+    assert {row["status"] for row in document["tail"]} == {"insufficient_data"}
+
+
 def test_a_rare_deep_chain_is_not_what_most_requests_wait_for() -> None:
     document = document_of("\n\n".join([*[chain(1)] * 30, chain(6)]), copies=20)
 

@@ -11,7 +11,12 @@ from tracelith.analysis.base import Evidence
 from tracelith.analysis.chains.entry_latency import ENTRY_LATENCY, time_block_ns
 from tracelith.analysis.chains.facts import CHAIN_DEPTH, CHAIN_EXEMPLARS, CHAIN_PATHS, path_of
 from tracelith.analysis.exemplars import newest, slowest_ids
-from tracelith.analysis.quality.trace_quality import LARGEST_ORPHAN_SHARE, orphan_shares
+from tracelith.analysis.quality.trace_quality import (
+    LARGEST_LOSS,
+    LARGEST_ORPHAN_SHARE,
+    ONLY_SHORT_ONES,
+    orphan_shares,
+)
 from tracelith.analysis.shares import percent
 from tracelith.analysis.statistics.histograms import ACCURACY, ZERO_BUCKET, coarse, representative, upper_edge
 from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, in_time, quantile
@@ -100,7 +105,7 @@ def _operation(
         "traces": traces,
         "restarted": key[2],
         "depth": depth,
-        "latency_ms": _latency(latencies, state),
+        "latency_ms": _latency(latencies, state, orphan_share),
         "latency_histogram": _histogram(latencies),
         "chains": chains,
         "status": str(state),
@@ -174,11 +179,14 @@ def _hop_histogram(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return merged.select("hops", "traces", "share").to_dicts()
 
 
-def _latency(rows: pl.DataFrame, state: State) -> dict[str, Any]:
+def _latency(rows: pl.DataFrame, state: State, orphan_share: float) -> dict[str, Any]:
     values = representative(rows["bucket"].to_numpy()) / 1e6
     estimates = _estimates(rows, values, {"p50": 0.5, "p95": 0.95, "p99": 0.99})
     if state is State.NOT_IDENTIFIABLE:
         estimates = {name: _unread(estimate, state, MANY_OPERATIONS) for name, estimate in estimates.items()}
+    elif orphan_share >= LARGEST_LOSS:
+        lacking = State.INSUFFICIENT_DATA
+        estimates = {name: _unread(estimate, lacking, ONLY_SHORT_ONES) for name, estimate in estimates.items()}
     return {name: _within_buckets(estimate).document() for name, estimate in estimates.items()}
 
 

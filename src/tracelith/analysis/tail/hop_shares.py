@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.exemplars import slowest_ids
+from tracelith.analysis.quality.trace_quality import LARGEST_LOSS, ONLY_SHORT_ONES, orphan_shares
 from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.tail.attribution import Attribution, attribute, slower_visits, variance_shares
 from tracelith.analysis.tail.edges import Cells, Exceedance, Propagation, exceedance, propagation
@@ -69,12 +70,15 @@ def hop_shares(evidence: Evidence) -> list[HopShare]:
     """All rows of the document's tail: entry operations by traffic, hops by their part of the excess."""
     tables = [(key, facts, hop_table(facts)) for key, facts in entry_facts(evidence).items()]
     tables.sort(key=lambda one: (-one[2].traces, one[0]))
-    return [row for key, facts, table in tables for row in _rows(key, facts, table)]
+    orphans = orphan_shares(evidence.facts)
+    return [row for key, facts, table in tables for row in _rows(key, facts, table, orphans.get(key[0], 0.0))]
 
 
-def _rows(key: EntryKey, facts: EntryFacts, table: HopTable) -> list[HopShare]:
+def _rows(key: EntryKey, facts: EntryFacts, table: HopTable, orphan_share: float) -> list[HopShare]:
     if is_folded(key[1]):
         return [_unread(key, table, State.NOT_IDENTIFIABLE, MANY_OPERATIONS)]
+    if orphan_share >= LARGEST_LOSS:
+        return [_unread(key, table, State.INSUFFICIENT_DATA, ONLY_SHORT_ONES)]
     enough = min(float(table.traces), table.times.n_eff) + 1e-9
     q = next((q for q, needed in QUANTILES if enough >= needed), None)
     if q is None or table.hops.is_empty():
