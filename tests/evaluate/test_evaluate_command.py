@@ -1,7 +1,11 @@
 """``tracelith evaluate`` end to end: the real pipeline on a few small systems, as text, JSON and exit code."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -120,3 +124,30 @@ def test_the_evidence_names_peers_as_the_document_does() -> None:
 def test_a_plan_nobody_knows_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="random-tail"):
         simulation_of(Case("random-luck", 1, 1, 10))
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def test_an_evaluation_that_is_told_to_end_takes_its_processes_with_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tracelith", "evaluate", "--jobs", "2", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while len(children_of(process.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = children_of(process.pid)
+
+        process.terminate()
+
+        assert process.wait(60) == 130
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 10  # Python's own tracker of resources ends a moment after the process it tracks for
+    while [one for one in workers if Path(f"/proc/{one}").exists()] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [one for one in workers if Path(f"/proc/{one}").exists()]

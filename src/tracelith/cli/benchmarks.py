@@ -1,9 +1,6 @@
 """``tracelith bench``: figures on this machine, with CPU seconds per million spans."""
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from tracelith.bench.ingest import IngestFigures, Watch, bench_against, bench_in
 from tracelith.bench.load import LoadFigures, LoadPlan
 from tracelith.bench.storage import bench_storage
 from tracelith.cli.benchmark_tables import analyze_rows, ingest_rows, load_rows, print_figures, storage_columns
+from tracelith.cli.interrupts import ended_by_sigterm
 from tracelith.cli.options import Format
 from tracelith.cli.progress import bar
 from tracelith.model.errors import InputError
@@ -47,7 +45,7 @@ def measure_ingest(
             watch = Watch(samples, sample_every_s, advance)
             return bench_ingest(plan, folder=folder, options=pairs, watch=watch, busy=busy)
 
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         if against:
             with bar("sending") as advance:
                 load = _measure_other(against, plan, Watch(on_progress=advance))
@@ -90,16 +88,3 @@ def _pairs(options: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--serve-option: '{option}' is not setting=value, for example span_days=1")
         pairs[key.strip().replace("-", "_")] = value
     return pairs
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C, so that the server that was started does not outlive the benchmark."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

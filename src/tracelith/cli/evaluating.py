@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tracelith.cli.interrupts import ended_by_sigterm
 from tracelith.cli.options import Format
 from tracelith.cli.progress import bar
 from tracelith.evaluate.detectors import DETECTORS
@@ -52,7 +53,7 @@ def evaluate(
         AnalysisFailed: a case could not be evaluated.
     """
     cases, thresholds = cases_of(set_name, seed=seed, only=only)
-    with bar(f"evaluating, {len(cases)} cases") as advance:
+    with ended_by_sigterm(), bar(f"evaluating, {len(cases)} cases") as advance:
         results = run_cases(cases, jobs=jobs or os.cpu_count() or 1, out=out, on_progress=advance)
     summary = summarise(results, set_name=set_name, seed=seed, methods=ALL_METHODS, thresholds=thresholds)
     if out is not None:
