@@ -18,7 +18,7 @@ from tracelith.evaluate.one_case import evaluate_case, simulation_of
 from tracelith.evaluate.pipeline import observe
 from tracelith.evaluate.sets import CaseSet
 from tracelith.evaluate.thresholds import Threshold
-from tracelith.model.errors import ConfigurationError
+from tracelith.model.errors import ConfigurationError, InputError
 
 DETECTORS = ("edge", "sync-edge", "awaited-share", "deep-chain", "depth-p95", "tail-hop", "tail-share", "alarm")
 LOGIN = Case("login", 1, 1, 6_000, detectors=DETECTORS)
@@ -51,6 +51,27 @@ def test_thresholds_that_hold_exit_with_0_and_one_that_does_not_with_1_and_its_n
     assert "all thresholds met" in said
     assert "1 of 2 thresholds missed" in complaint
     assert any("MISSED" in line and "edge" in line for line in complaint.splitlines())
+
+
+def test_a_bound_that_only_few_subjects_leave_open_is_not_called_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_set(monkeypatch, MET, Threshold("edge", "precision", None, 0.99, 5, "nobody asks for this", "interval"))
+
+    code, said = run()
+
+    assert code == 0
+    assert "no threshold missed; 1 open, as only the interval of few subjects reaches the bound" in said
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small_set(monkeypatch, MET)
+
+    arguments = ["evaluate", "--out", str(tmp_path / "out"), "--page", str(tmp_path / "nowhere" / "page.html")]
+    refused = CliRunner().invoke(app, arguments).exception
+
+    assert isinstance(refused, InputError)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_document_has_the_promised_keys_and_every_method_in_it(

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tracelith.ingest.readers.files import read_file
+from tracelith.model.errors import ConfigurationError
 from tracelith.simulate import Defects, HeadSampling, simulate, write
 from tracelith.simulate.samples import SAMPLE_TRACES, write_samples
 
@@ -50,6 +51,40 @@ def test_long_runs_are_cut_into_files_and_a_shorter_run_leaves_none_behind(tmp_p
     assert files > 3
     assert lines == lines_of(tmp_path / "whole")
     assert len(list(tmp_path.glob("*.gz"))) == 1
+
+
+def test_a_run_that_is_broken_off_leaves_nothing_that_could_be_taken_for_whole(tmp_path: Path) -> None:
+    write(simulate("healthy", seed=2, traces=100, until=UNTIL), tmp_path)
+
+    def break_off(done: int, _total: int) -> None:
+        if done > 10_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(
+            simulate("login", seed=2, traces=20_000, until=UNTIL),
+            tmp_path,
+            on_progress=break_off,
+            spans_per_file=50_000,
+        )
+
+    assert {path.name for path in tmp_path.iterdir()} == {"traces-0001.otlp.jsonl.gz", "traces-0002.otlp.jsonl.gz"}
+
+
+def test_a_folder_with_a_readme_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+
+    with pytest.raises(FileExistsError, match=r"choose another folder.*README\.md"):
+        write(simulate("healthy", seed=2, traces=100, until=UNTIL), tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("weeks", "until"), [(12, datetime(2999, 1, 1, tzinfo=UTC)), (5_000, UNTIL), (10**9, UNTIL)])
+def test_a_period_that_no_reader_would_believe_is_a_configuration_error(weeks: int, until: datetime) -> None:
+    with pytest.raises(ConfigurationError, match="between 2000 and 2100"):
+        simulate("healthy", weeks=weeks, traces=100, until=until)
 
 
 def test_deployments_and_truth_lie_beside_the_traces(tmp_path: Path) -> None:

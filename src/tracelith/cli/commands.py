@@ -256,7 +256,7 @@ def evaluate(
     only: Annotated[
         list[str] | None, typer.Option(metavar="DETECTOR", help="Only what this detector needs; may be repeated.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed draws other systems.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other systems.")] = 1,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one for each core")] = None,
     out: Annotated[
         Path | None,

@@ -20,6 +20,7 @@ from tracelith.evaluate.scoring import Rate, Score
 from tracelith.evaluate.sets import SetName, cases_of
 from tracelith.evaluate.summary import Degraded, Summary, summarise
 from tracelith.evaluate.thresholds import Outcome
+from tracelith.model.errors import InputError
 
 __all__ = ["evaluate"]
 
@@ -53,17 +54,19 @@ def evaluate(
         AnalysisFailed: a case could not be evaluated.
     """
     cases, thresholds = cases_of(set_name, seed=seed, only=only)
+    if page is not None and not page.resolve().parent.is_dir():
+        raise InputError(f"--page {page}: there is no folder {page.resolve().parent}")
     with ended_by_sigterm(), bar(f"evaluating, {len(cases)} cases") as advance:
         results = run_cases(cases, jobs=jobs or os.cpu_count() or 1, out=out, on_progress=advance)
     summary = summarise(results, set_name=set_name, seed=seed, methods=ALL_METHODS, thresholds=thresholds)
     if out is not None:
         (out / "evaluation.json").write_text(json.dumps(summary.document(), indent=2) + "\n", encoding="utf-8")
-    if page is not None:
-        page.write_text(render_page(summary.document()), encoding="utf-8")
     if output == "json":
         typer.echo(json.dumps(summary.document(), indent=2))
     else:
         _print(summary)
+    if page is not None:
+        page.write_text(render_page(summary.document()), encoding="utf-8")
     return 0 if summary.met else THRESHOLD_MISSED
 
 
@@ -81,7 +84,11 @@ def _print(summary: Summary) -> None:
         console.print(_degradation_table([one for one in summary.degradation if one.condition == condition]))
     console.print(_thresholds_table(summary.outcomes))
     missed = sum(not outcome.met for outcome in summary.outcomes)
-    console.print(f"{missed} of {len(summary.outcomes)} thresholds missed" if missed else "all thresholds met")
+    unsure = sum(outcome.met and not outcome.settled for outcome in summary.outcomes)
+    left_open = f"; {unsure} open, as only the interval of few subjects reaches the bound" if unsure else ""
+    met = "no threshold missed" if unsure else "all thresholds met"
+    told = f"{missed} of {len(summary.outcomes)} thresholds missed" if missed else met
+    console.print(f"{told}{left_open}")
 
 
 def _claims_table(summary: Summary) -> Table:
@@ -123,7 +130,7 @@ def _thresholds_table(outcomes: Sequence[Outcome]) -> Table:
         least = "" if asked.least is None else f"≥ {asked.least:g}"
         bounds = [least, "" if asked.most is None else f"≤ {asked.most:g}"]
         table.add_row(
-            "met" if one.met else "MISSED",
+            _verdict(one),
             asked.detector,
             asked.measure.replace("_", " "),
             " and ".join(filter(None, bounds)),
@@ -131,6 +138,13 @@ def _thresholds_table(outcomes: Sequence[Outcome]) -> Table:
             asked.reason,
         )
     return table
+
+
+def _verdict(outcome: Outcome) -> str:
+    """Open: the figure lies beyond its bound, and only its interval, of few subjects, reaches it."""
+    if not outcome.met:
+        return "MISSED"
+    return "met" if outcome.settled else "open"
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -46,6 +46,14 @@ class Outcome:
     rate: Rate | None
     met: bool
 
+    @property
+    def settled(self) -> bool:
+        """Whether the figure itself is within the bounds, and not only an end of its interval."""
+        value, one = self.rate.value if self.rate else None, self.threshold
+        if value is None:
+            return False
+        return (one.least is None or value >= one.least) and (one.most is None or value <= one.most)
+
     def document(self) -> dict[str, Any]:
         """The JSON form."""
         one, rate = self.threshold, self.rate

@@ -68,6 +68,9 @@ class Defects:
 NO_DEFECTS = Defects()
 
 
+_LARGEST_SKEW_MS = 86_400_000
+
+
 def check_defects(defects: Defects, services: Collection[str]) -> None:
     """Nothing, if these defects can happen to a system of these services.
 
@@ -98,8 +101,8 @@ def _problems(defects: Defects, services: Collection[str]) -> Iterator[str]:
         "share of duplicated batches": defects.duplicated_batches,
     }
     yield from (f"the {what} must be from 0 to 1, not {share}" for what, share in shares.items() if not 0 <= share <= 1)
-    if defects.skew_ms < 0:
-        yield f"the clock skew must not be negative, not {defects.skew_ms} ms"
+    if not 0 <= defects.skew_ms <= _LARGEST_SKEW_MS:
+        yield f"the clock skew must be from 0 to {_LARGEST_SKEW_MS} ms, a day, not {defects.skew_ms}"
     for what in ("kindless", "sidecars", "silent"):
         unknown = sorted(set(getattr(defects, what)) - set(services))
         if unknown:

@@ -1,6 +1,7 @@
 """A simulation as files: OTLP as JSON lines or protobuf, deployments.csv, truth.json and README.md."""
 
 import csv
+import errno
 import gzip
 import io
 import json
@@ -61,22 +62,36 @@ def write(
     another with its length in four bytes before it: the two formats of the Collector's file exporter. Equal
     simulations give equal files: compressed files carry no time.
 
+    What an earlier run left in the folder goes first, and ``truth.json`` comes last: a folder that has one holds a
+    whole run and nothing else. A file that is not finished has another name.
+
     Args:
         file_format: of the traces. level: of zlib, 1 to 9.
         on_progress: called with requests done and requests in total.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or holds a README.md of somebody else.
     """
     out.mkdir(parents=True, exist_ok=True)
+    _clear(out)
     layout = FILE_FORMATS[file_format]
     spans = _write_traces(
         simulation, out, layout, level=level, on_progress=on_progress or _ignore, spans_per_file=spans_per_file
     )
     (out / "deployments.csv").write_text(_deployments(simulation.deployments), encoding="utf-8", newline="")
-    (out / "truth.json").write_text(json.dumps(simulation.truth, indent=2) + "\n", encoding="utf-8")
     (out / "README.md").write_text(simulation.system.readme, encoding="utf-8")
+    (out / "truth.json").write_text(json.dumps(simulation.truth, indent=2) + "\n", encoding="utf-8")
     return spans
+
+
+def _clear(out: Path) -> None:
+    """Removes an earlier run: what is left of it would be read as part of this one."""
+    finished = [out / "truth.json", out / "deployments.csv", out / "README.md"]
+    traces = [path for known in FILE_FORMATS.values() for path in out.glob(f"traces-*.{known.suffix}")]
+    if finished[2].exists() and not (finished[0].exists() or traces):
+        raise FileExistsError(errno.EEXIST, "not of a simulation; choose another folder than that of", str(finished[2]))
+    for path in (*finished, *traces):
+        path.unlink(missing_ok=True)
 
 
 def _write_traces(
@@ -89,7 +104,6 @@ def _write_traces(
     spans_per_file: int,
 ) -> int:
     total = number = 0
-    written = set[Path]()
     batches = simulation.batches(layout.encoding, batch_spans=layout.batch_spans)
     batch: Batch | None = next(batches, None)
     while batch is not None:
@@ -104,19 +118,30 @@ def _write_traces(
                 on_progress(batch.traces_done, simulation.traces)
                 batch = next(batches, None)
         total += in_file
-        written.add(path)
     on_progress(simulation.traces, simulation.traces)  # the last ones may have left no spans
-    for known in FILE_FORMATS.values():
-        for stale in set(out.glob(f"traces-*.{known.suffix}")) - written:
-            stale.unlink()  # of an earlier run: it would be read as part of this one
     return total
+
+
+@contextmanager
+def _finished(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes the one given once all is written, and vanishes otherwise."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk does not say which file
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(path)
 
 
 @contextmanager
 def _compressed(path: Path, level: int) -> Iterator[Callable[[bytes], None]]:
     """Takes bytes and writes them as gzip members of about a megabyte each, compressed beside the making of more."""
     with ExitStack() as stack:
-        raw = stack.enter_context(path.open("wb"))
+        raw = stack.enter_context(stack.enter_context(_finished(path)).open("wb"))
         pool = stack.enter_context(ThreadPoolExecutor(_COMPRESSORS))
         under_way = deque[Future[bytes]]()
         member: list[bytes] = []

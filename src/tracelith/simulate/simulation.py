@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracelith.model.errors import ConfigurationError
 from tracelith.simulate.batching import BATCH_SPANS, Batcher
 from tracelith.simulate.defects import NO_DEFECTS, Defects, check_defects, describe_defects
 from tracelith.simulate.delivery import Delivery, deliver
@@ -24,6 +25,10 @@ from tracelith.simulate.truth import truth_of
 __all__ = ["DEFAULT_TRACES", "DEFAULT_WEEKS", "SYSTEMS", "Batch", "Simulation", "simulate"]
 
 DEFAULT_WEEKS, DEFAULT_TRACES = 12, 20_000
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What readers of spans and deployments take for a moment that can be meant."""
+LONGEST_WEEKS = 5_000
 
 _SLICE_TRACES = 4_096  # requests held in memory at once; part of the result, as every slice has its own random stream
 _DEPLOYMENTS, _ARRIVALS = 1, 2  # independent random streams
@@ -121,6 +126,10 @@ def simulate(
     chosen = find_system(system, weeks=weeks, traces=traces, seed=seed)
     check_defects(defects, [service.name for service in chosen.services])
     end = (until or datetime.now(UTC)).astimezone(UTC)
+    if weeks > LONGEST_WEEKS or not EARLIEST <= end - timedelta(weeks=weeks) < end <= LATEST:
+        raise ConfigurationError(
+            f"the period must lie between {EARLIEST:%Y} and {LATEST:%Y}, not be the {weeks} weeks before {end:%Y-%m-%d}"
+        )
     start = end - timedelta(weeks=weeks)
     start_us, end_us = _micros(start), _micros(end)
     rollouts = draw_rollouts(chosen, np.random.default_rng([seed, _DEPLOYMENTS]), start_us, end_us)
