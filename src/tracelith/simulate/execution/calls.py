@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tracelith.simulate import instrumentation
 from tracelith.simulate.execution.ledger import Place
 from tracelith.simulate.execution.spans import OpenSpans
-from tracelith.simulate.execution.walk import Progress, Walk, handle, own_time, take_steps
+from tracelith.simulate.execution.walk import Progress, Walk, give_up, handle, own_time, take_steps
 from tracelith.simulate.execution.world import FAILED
 from tracelith.simulate.flow import Call, Job, Operation
 from tracelith.simulate.instrumentation import REFUSED, TIMED_OUT
@@ -83,13 +83,10 @@ def _attempt(walk: Walk, step: Call, within: OpenSpans, at_us: Micros, attempt: 
     end_us = answered_us + network.draw_us(walk.rng, at_us.size)
     walk.spend(between, within, answered_us, end_us)
     if step.timeout_ms is not None:
-        given_up_us = at_us + round(step.timeout_ms * 1_000)
-        late = np.flatnonzero(end_us > given_up_us)
+        end_us, late = give_up(walk, within, since, end_us, at_us + round(step.timeout_ms * 1_000))
         if late.size:
-            status, end_us = status.copy(), np.minimum(end_us, given_up_us)
+            status = status.copy()
             status[late] = TIMED_OUT
-            if walk.ledger is not None:
-                walk.ledger.cut(since, within, late, given_up_us[late])
     make = partial(instrumentation.client_shape, within.owner, operation, resend=attempt)
     walk.recorder.emit(walk.shape((id(step), within.owner.name, attempt), make), calls, at_us, end_us, status)
     return end_us, status

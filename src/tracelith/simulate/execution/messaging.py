@@ -9,7 +9,7 @@ import numpy as np
 from tracelith.simulate import instrumentation
 from tracelith.simulate.execution.ledger import Place
 from tracelith.simulate.execution.spans import OpenSpans
-from tracelith.simulate.execution.walk import Progress, Walk, handle, own_time, wait_for_slowest
+from tracelith.simulate.execution.walk import Progress, Walk, give_up, handle, own_time, wait_for_slowest
 from tracelith.simulate.execution.world import FAILED, FINE
 from tracelith.simulate.flow import Consumer, Publish
 from tracelith.simulate.instrumentation import TIMED_OUT
@@ -92,13 +92,8 @@ def _answer(walk: Walk, asked: _Asked, consumer: Consumer) -> Progress:
     status = np.where(status >= 400, FAILED, status)
     received = np.full(end_us.size, FINE)
     if asked.step.timeout_ms is not None:
-        given_up_us = asked.sent_us + round(asked.step.timeout_ms * 1_000)
-        late = np.flatnonzero(end_us > given_up_us)
-        if late.size:
-            end_us = np.minimum(end_us, given_up_us)
-            received[late] = status[late] = TIMED_OUT
-            if walk.ledger is not None:
-                walk.ledger.cut(since, within, late, given_up_us[late])
+        end_us, late = give_up(walk, within, since, end_us, asked.sent_us + round(asked.step.timeout_ms * 1_000))
+        received[late] = status[late] = TIMED_OUT
     make = partial(instrumentation.receive_shape, within.owner, reply)
     shape = walk.shape((id(asked.step), within.owner.name, "receive"), make)
     partition = asked.messages.number % reply.partitions

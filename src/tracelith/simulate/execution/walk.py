@@ -32,7 +32,7 @@ from tracelith.simulate.instrumentation import TIMED_OUT, SpanShape
 from tracelith.simulate.latency import Latency, Micros
 from tracelith.simulate.topology import Database, Service
 
-__all__ = ["Progress", "Walk", "handle", "own_time", "take_steps", "wait_for_slowest"]
+__all__ = ["Progress", "Walk", "give_up", "handle", "own_time", "take_steps", "wait_for_slowest"]
 
 Progress = tuple[Micros, Ints]
 """When each request goes on, and with which HTTP status (or TIMED_OUT, REFUSED)."""
@@ -140,6 +140,26 @@ def take_steps(walk: Walk, steps: tuple[Step, ...], within: OpenSpans, start_us:
             at_us, status = at_us.copy(), status.copy()
             at_us[rows], status[rows] = _take(walk, step, within.take(rows), at_us[rows])
     return at_us, status
+
+
+def give_up(
+    walk: Walk, within: OpenSpans, since: tuple[int, int], end_us: Micros, given_up_us: Micros
+) -> tuple[Micros, NDArray[np.intp]]:
+    """Nobody waits longer than that, whatever goes on elsewhere.
+
+    Args:
+        since: the ledger's mark from which on time was waited for. end_us: when it would be over.
+        given_up_us: when the patience is.
+
+    Returns:
+        When it is over, and the requests that gave up.
+    """
+    late = np.flatnonzero(end_us > given_up_us)
+    if late.size:
+        end_us = np.minimum(end_us, given_up_us)
+        if walk.ledger is not None:
+            walk.ledger.cut(since, within, late, given_up_us[late])
+    return end_us, late
 
 
 def wait_for_slowest(
