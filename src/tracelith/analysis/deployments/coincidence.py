@@ -25,6 +25,7 @@ __all__ = [
     "PairTests",
     "calendar_base",
     "coincidence_hits",
+    "near_deployments",
     "pair_tests",
 ]
 
@@ -154,7 +155,24 @@ def coincidence_hits(
         offsets_ns: a deployment also counts if it is near after one of these further moves.
 
     Returns:
-        int64[r, S]. Without a shift the ends of the period do not touch, so nothing coincides across them.
+        int64[r, S].
+    """
+    near = near_deployments(log, rows, weeks, delta_ns, offsets_ns)
+    first = log.first
+    running = np.zeros((len(rows), len(log.at_ns) + 1), dtype=np.int64)
+    np.cumsum(near, axis=1, out=running[:, 1:])
+    hits: Int64 = running[:, first[1:]] - running[:, first[:-1]]
+    return hits
+
+
+def near_deployments(
+    log: DeploymentLog, rows: Int64, weeks: int = 0, delta_ns: int = DELTA_NS, offsets_ns: Sequence[int] = (0,)
+) -> NDArray[np.bool_]:
+    """Which deployments fall within ±delta of one of each row service, after a shift in time; arguments as above.
+
+    Returns:
+        bool[r, e], without a shift true of a row's own deployments. Without a shift the ends of the period do not
+        touch, so nothing coincides across them.
     """
     length = log.length_ns
     wrap = np.int64(length if weeks else 2 * length + delta_ns)
@@ -168,10 +186,7 @@ def coincidence_hits(
             for times in moved:
                 right = np.searchsorted(around, times).clip(1, len(around) - 1)
                 near[row] |= np.minimum(times - around[right - 1], around[right] - times) <= delta_ns
-    running = np.zeros((len(rows), len(log.at_ns) + 1), dtype=np.int64)
-    np.cumsum(near, axis=1, out=running[:, 1:])
-    hits: Int64 = running[:, first[1:]] - running[:, first[:-1]]
-    return hits
+    return near
 
 
 def calendar_base(

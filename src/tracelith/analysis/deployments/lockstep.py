@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tracelith.analysis.deployments.cochange import Sessions
-from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
+from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog, near_deployments
 from tracelith.analysis.statistics.intervals import Z, wilson
 from tracelith.model.findings import Estimate, State
 
@@ -92,17 +92,8 @@ class Train:
 
 def company(log: DeploymentLog, delta_ns: int = DELTA_NS) -> Int64:
     """int64[e], how many other services deploy within ±delta of each deployment."""
-    order = np.argsort(log.at_ns, kind="stable")
-    times = log.at_ns[order]
-    low = np.searchsorted(times, log.at_ns - delta_ns, side="left")
-    high = np.searchsorted(times, log.at_ns + delta_ns, side="right")
-    near = high - low
-    event = np.repeat(np.arange(len(times)), near)
-    neighbour = np.arange(near.sum()) - np.repeat(np.cumsum(near) - near, near) + np.repeat(low, near)
-    met = np.zeros((len(times), len(log.services)), dtype=np.bool_)
-    met[event, log.service[order][neighbour]] = True
-    met[np.arange(len(times)), log.service] = False
-    beside: Int64 = met.sum(axis=1, dtype=np.int64)
+    near = near_deployments(log, np.arange(len(log.services)), delta_ns=delta_ns)
+    beside: Int64 = near.sum(axis=0, dtype=np.int64) - 1
     return beside
 
 

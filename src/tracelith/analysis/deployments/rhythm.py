@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog, Float64, Int64
+from tracelith.analysis.deployments.coincidence import (
+    DELTA_NS,
+    WEEK_NS,
+    DeploymentLog,
+    Float64,
+    Int64,
+    near_deployments,
+)
 
 __all__ = ["FEWEST_OTHERS", "Activity", "Trials", "calendar_chances", "directed_trials"]
 
@@ -145,7 +152,7 @@ class Activity:
     @classmethod
     def of(cls, log: DeploymentLog, delta_ns: int = DELTA_NS) -> "Activity":
         """The activity in a log."""
-        near = _near(log, delta_ns)
+        near = near_deployments(log, np.arange(len(log.services)), delta_ns=delta_ns)
         beside = near.sum(axis=0) - 1
         present = int((log.counts > 0).sum())
         rates = log.counts / log.counts[log.counts > 0].mean()
@@ -189,18 +196,6 @@ class Activity:
         share = calm * self.quiet + (1 - calm) * (count + 1) / (size + 2)
         hazard = np.interp(share, self.shares, HAZARDS)
         return np.where(known, 1 - np.exp(-rate * hazard), np.nan)
-
-
-def _near(log: DeploymentLog, delta_ns: int) -> Bool:
-    first = log.first
-    near = np.zeros((len(log.services), len(log.at_ns)), dtype=np.bool_)
-    for service in range(len(log.services)):  # one small search per service
-        own = log.at_ns[first[service] : first[service + 1]]
-        if own.size:
-            right = np.searchsorted(own, log.at_ns).clip(max=len(own) - 1)
-            left = (right - 1).clip(min=0)
-            near[service] = np.minimum(np.abs(own[right] - log.at_ns), np.abs(own[left] - log.at_ns)) <= delta_ns
-    return near
 
 
 def _quiet_and_bursts(beside: Int64, others: int) -> tuple[float, float]:
