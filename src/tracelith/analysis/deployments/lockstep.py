@@ -155,12 +155,14 @@ def lockstep(log: DeploymentLog, sessions: Sessions, delta_ns: int = DELTA_NS) -
     """
     beside = company(log, delta_ns)
     alone = np.bincount(log.service, weights=beside == 0, minlength=len(log.services)).astype(np.int64)
-    expected = expected_solo_rates(log.counts.astype(np.float64), hours_to_meet(log, delta_ns), delta_ns)
+    hours = hours_to_meet(log, delta_ns)
+    expected = expected_solo_rates(log.counts.astype(np.float64), hours, delta_ns)
     state, reason = _enough(log, float(expected.mean()) if expected.size else 0.0)
-    solo, excess = _excess_estimates(log, alone, beside, delta_ns, sessions.incidence.shape[1])
     if state is not State.OK:
         blank = Estimate(None, n=len(log.at_ns), n_eff=float(len(log.at_ns)), state=state, reason=reason)
         return Lockstep(alone, expected, blank, None, blank, None, state, reason)
+    influences = _weekly_influences(log, alone, beside, expected, 2 * delta_ns / HOUR_NS / hours)
+    solo, excess = _excess_estimates(log, alone, float(expected.mean()), influences, sessions.incidence.shape[1])
     index = float(beside.mean()) / (len(log.services) - 1)
     return Lockstep(alone, expected, solo, float(expected.mean()), excess, index, state, reason)
 
@@ -204,17 +206,12 @@ def _enough(log: DeploymentLog, expected: float) -> tuple[State, str]:
 
 
 def _excess_estimates(
-    log: DeploymentLog, alone: Int64, beside: Int64, delta_ns: int, sessions: int
+    log: DeploymentLog, alone: Int64, expected: float, influences: tuple[Float64, Float64], sessions: int
 ) -> tuple[Estimate, Estimate]:
-    """Solo rate and lockstep excess."""
-    counts, n = log.counts, len(log.at_ns)
-    if not n:
-        return Estimate(None), Estimate(None)
-    solo = float(np.mean(alone / counts))
-    expected = max(
-        float(expected_solo_rates(counts.astype(np.float64), hours_to_meet(log, delta_ns), delta_ns).mean()), 1e-9
-    )
-    of_solo, of_ratio = _weekly_influences(log, alone, beside, delta_ns)
+    """Solo rate and lockstep excess, where ``expected`` would be alone."""
+    n = len(log.at_ns)
+    solo = float(np.mean(alone / log.counts))
+    of_solo, of_ratio = influences
     most = n if 0 < solo < 1 else sessions
     size, size_of_ratio = (_effective(solo, influence, most) for influence in (of_solo, of_ratio * expected))
     low, high = (float(bound) for bound in wilson(solo * size, size))
@@ -225,19 +222,23 @@ def _excess_estimates(
     )
 
 
-def _weekly_influences(log: DeploymentLog, alone: Int64, beside: Int64, delta_ns: int) -> tuple[Float64, Float64]:
-    """float64[weeks] each: what each week adds to the solo rate, and to its ratio to the expected one."""
-    counts, hours = log.counts, hours_to_meet(log, delta_ns)
+def _weekly_influences(
+    log: DeploymentLog, alone: Int64, beside: Int64, expected: Float64, width: float
+) -> tuple[Float64, Float64]:
+    """float64[weeks] each: what each week adds to the solo rate, and to its ratio to the expected one.
+
+    Args:
+        width: of the window of a coincidence, as a share of the hours in which deployments can meet.
+    """
+    counts = log.counts
     shape = (log.weeks, len(log.services))
     cell = (log.at_ns // WEEK_NS) * shape[1] + log.service
     deployed = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
     lone = np.bincount(cell, weights=beside == 0, minlength=shape[0] * shape[1]).reshape(shape)
     of_solo = ((lone - alone / counts * deployed) / counts).mean(axis=1)
-    expected = expected_solo_rates(counts.astype(np.float64), hours, delta_ns)
-    width = 2 * delta_ns / HOUR_NS / hours
     more = (deployed - counts / log.weeks) * (width / np.maximum(1 - width * counts, 1e-9))
     of_expected = (expected * (more - more.sum(axis=1, keepdims=True))).mean(axis=1)
-    mean = max(float(expected.mean()), 1e-9)
+    mean = float(expected.mean())
     solo = float(np.mean(alone / counts))
     return of_solo, of_solo / mean - solo * of_expected / mean**2
 
