@@ -4,8 +4,6 @@ The same functions as in the server, from the bytes of a request on; only the tr
 database of its own in memory.
 """
 
-from datetime import UTC, datetime, timedelta
-
 import polars as pl
 
 from tracelith.analysis.registry import registered_analyses
@@ -39,13 +37,14 @@ def observe(simulation: Simulation, *, with_spans: bool = True) -> Evidence:
         AnalysisFailed: one of our own analyses did; its claims would be missing without anybody noticing.
     """
     names = service_names(simulation.system)
+    start_ns, end_ns = (at_us * 1_000 for at_us in simulation.period_us)
     with Store.open(None) as store:
         engine = Engine(store, registered_analyses(), now=lambda: simulation.end)
         _receive(store, simulation)
         store.add_deployments(_told(simulation.deployments))
         spans = _spans(store, store.stale_windows(0.0)) if with_spans else pl.DataFrame(schema=SPANS)
         engine.analyse_stale(0.0)
-        document = _concluded(engine, simulation)
+        document = _concluded(engine, start_ns, end_ns)
     return Evidence(
         spans=spans,
         deployments=pl.DataFrame(
@@ -53,8 +52,8 @@ def observe(simulation: Simulation, *, with_spans: bool = True) -> Evidence:
             schema=DEPLOYMENTS,
             orient="row",
         ),
-        start_ns=_ns(simulation.start),
-        end_ns=_ns(simulation.end),
+        start_ns=start_ns,
+        end_ns=end_ns,
         document=document,
     )
 
@@ -85,8 +84,8 @@ def _told(deployments: tuple[Deployment, ...]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=DEPLOYMENT, orient="row")
 
 
-def _concluded(engine: Engine, simulation: Simulation) -> AnalysisDocument:
-    document = engine.conclude(None, _ns(simulation.start), _ns(simulation.end))
+def _concluded(engine: Engine, start_ns: int, end_ns: int) -> AnalysisDocument:
+    document = engine.conclude(None, start_ns, end_ns)
     for analysis in document["analyses"]:
         if analysis["error"]:
             raise AnalysisFailed(f"{analysis['name']}: {analysis['error']}")
@@ -140,7 +139,3 @@ def _hex(column: str) -> pl.Expr:
 
 
 _QUADS = pl.Series([f"{number:04x}" for number in range(65_536)])
-
-
-def _ns(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000

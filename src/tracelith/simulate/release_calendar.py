@@ -11,12 +11,21 @@ from tracelith.simulate.releases import Monorepo, ReleaseHabit, Train
 from tracelith.simulate.topology import System
 from tracelith.simulate.traffic import DAY_US, WEEK_US
 
-__all__ = ["HOUR_US", "MINUTE_US", "Releases", "draw_releases"]
+__all__ = [
+    "EPOCH_MONDAY_US",
+    "FIRST_HOUR",
+    "HOUR_US",
+    "LAST_HOUR",
+    "MINUTE_US",
+    "WORKING_DAYS",
+    "Releases",
+    "draw_releases",
+]
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
-_EPOCH_MONDAY_US = 4 * DAY_US  # 1970-01-05
-_WORKING_DAYS, _FIRST_HOUR, _LAST_HOUR = 5, 8, 17  # UTC
+EPOCH_MONDAY_US = 4 * DAY_US  # 1970-01-05
+WORKING_DAYS, FIRST_HOUR, LAST_HOUR = 5, 8, 17  # UTC
 _QUEUE_WEEKS = 26  # before the period: what was ready then may leave with a departure inside it
 _RESTART_US = 5 * MINUTE_US  # within which a monorepo's pipeline restarts all of its services
 _SECOND_US = 1_000_000
@@ -96,7 +105,7 @@ def _board(
 def _departures(rng: np.random.Generator, train: Train, from_us: int, end_us: int) -> Micros:
     """Moments at which the train leaves."""
     mondays = _mondays(from_us, end_us)
-    mondays = mondays[(mondays - _EPOCH_MONDAY_US) // WEEK_US % train.every_weeks == 0]
+    mondays = mondays[(mondays - EPOCH_MONDAY_US) // WEEK_US % train.every_weeks == 0]
     mondays = mondays[rng.random(mondays.size) < train.departs]
     if train.departs < 1:
         return np.sort(mondays + _moments_of_week(rng, mondays.size))
@@ -133,10 +142,10 @@ def _working_moments(rng: np.random.Generator, per_week: float, from_us: int, en
 
 def _moments_of_week(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
     """Random moments of working time since Monday 00:00."""
-    days = rng.integers(0, _WORKING_DAYS, count) * DAY_US
-    return days + rng.integers(_FIRST_HOUR * 3_600, _LAST_HOUR * 3_600, count) * _SECOND_US
+    days = rng.integers(0, WORKING_DAYS, count) * DAY_US
+    return days + rng.integers(FIRST_HOUR * 3_600, LAST_HOUR * 3_600, count) * _SECOND_US
 
 
 def _mondays(from_us: int, end_us: int) -> Micros:
-    first = (from_us - _EPOCH_MONDAY_US) // WEEK_US * WEEK_US + _EPOCH_MONDAY_US
+    first = (from_us - EPOCH_MONDAY_US) // WEEK_US * WEEK_US + EPOCH_MONDAY_US
     return np.arange(first, end_us, WEEK_US, dtype=np.int64)

@@ -69,6 +69,11 @@ class Simulation:
     _world: World
     _arrivals: Arrivals
 
+    @property
+    def period_us(self) -> tuple[int, int]:
+        """Start and end in microseconds since 1970."""
+        return _micros(self.start), _micros(self.end)
+
     def batches(self, encoding: Encoding = PROTOBUF, *, batch_spans: int = BATCH_SPANS) -> Iterator[Batch]:
         """Requests in order of time, at most batch_spans spans each."""
         batcher = Batcher(encoding, partial(process_attributes, self._world.fleet), batch_spans)

@@ -8,7 +8,6 @@ time.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 import numpy as np
@@ -17,8 +16,10 @@ from numpy.typing import NDArray
 from tracelith.evaluate.claims import Truth, pair_subject
 from tracelith.evaluate.naming import service_names
 from tracelith.simulate import Simulation
+from tracelith.simulate.release_calendar import EPOCH_MONDAY_US, FIRST_HOUR, HOUR_US, LAST_HOUR, WORKING_DAYS
 from tracelith.simulate.rollouts import draw_rollouts
 from tracelith.simulate.topology import System
+from tracelith.simulate.traffic import DAY_US, WEEK_US
 
 __all__ = ["deployment_truths", "directed_subject"]
 
@@ -34,13 +35,9 @@ BOUND, APART = 0.5, 0.0
 FEWEST_DEPLOYMENTS = 5
 LOCKSTEP, FREE = 0.4, 0.2
 """True lockstep excess from which a system moves together, and below which it does not; between them nobody judges."""
-DAY_US = 86_400_000_000
-EPOCH_WEEKDAY = 3
-"""1970-01-01 was a Thursday; Monday is 0."""
-WORKING_DAYS, WORKING_HOURS = 5, (8 * DAY_US // 24, 17 * DAY_US // 24)
-"""When the simulated teams deploy."""
 
 Times = dict[str, list[NDArray[np.int64]]]
+Bonds = dict[tuple[str, str], float]
 
 
 def directed_subject(service: str, given: str) -> str:
@@ -55,31 +52,29 @@ def deployment_truths(simulation: Simulation) -> list[Truth]:
     bound = _bound(simulation)
     runs = _reference(simulation, simulation.system)
     unbound = _reference(simulation, _unbound(simulation.system)) if bound else {}
-    truths: list[Truth] = list(_pairs(simulation, services))
-    for a, b in _measured_pairs(simulation, services):
+    truths: list[Truth] = list(_pairs(bound, services))
+    for a, b in _measured_pairs(bound, services, simulation.seed):
         cut = unbound if (a, b) in bound else None  # where nothing binds, whether a pair is claimed says all
         truths += [*_rate(runs, cut, a, b), *_rate(runs, cut, b, a)]
     return [*truths, *_lockstep(simulation, runs)]
 
 
-def _pairs(simulation: Simulation, services: list[str]) -> Iterator[Truth]:
-    bound = _bound(simulation)
+def _pairs(bound: Bonds, services: list[str]) -> Iterator[Truth]:
     for pair in combinations(services, 2):
         company = bound.get(pair, 0.0)
         positive = True if company >= BOUND else False if company <= APART else None
         yield Truth("codeployment-pair", pair_subject(*pair), positive=positive, value=company)
 
 
-def _measured_pairs(simulation: Simulation, services: list[str]) -> list[tuple[str, str]]:
+def _measured_pairs(bound: Bonds, services: list[str], seed: int) -> list[tuple[str, str]]:
     """All pairs that are bound, and others at random: the thousands of a large system would tell nothing new."""
     pairs = list(combinations(services, 2))
-    bound = _bound(simulation)
     others = [pair for pair in pairs if pair not in bound]
-    drawn = np.random.default_rng(simulation.seed).permutation(len(others))[:OTHER_PAIRS]
+    drawn = np.random.default_rng(seed).permutation(len(others))[:OTHER_PAIRS]
     return sorted({*(pair for pair in pairs if pair in bound), *(others[place] for place in drawn)})
 
 
-def _bound(simulation: Simulation) -> dict[tuple[str, str], float]:
+def _bound(simulation: Simulation) -> Bonds:
     """Pairs that habits or a monorepo bind, with the share of deployments that one of them takes the other along."""
     names = service_names(simulation.system)
     found = {}
@@ -104,16 +99,12 @@ def _reference(simulation: Simulation, system: System) -> Times:
     """Deployment times of each service in further runs of the system over the same period."""
     names = service_names(system)
     times: Times = {name: [] for name in names.values()}
-    start_us, end_us = _micros(simulation.start), _micros(simulation.end)
+    start_us, end_us = simulation.period_us
     for number in range(REFERENCE_RUNS):
         run = draw_rollouts(system, np.random.default_rng([simulation.seed, REFERENCE, number]), start_us, end_us)
         for service, generations in run.items():
             times[names[service]].append(np.sort([row.at_us for row in generations.deployments]).astype(np.int64))
     return times
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _near(times: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -157,12 +148,13 @@ def _lockstep(simulation: Simulation, runs: Times) -> Iterator[Truth]:
 def _at_random_moments(simulation: Simulation, runs: Times) -> Times:
     """As many deployments of each service in each run, each at a moment of working time that depends on no other."""
     rng = np.random.default_rng([simulation.seed, REFERENCE])
-    days = np.arange(_micros(simulation.start) // DAY_US, _micros(simulation.end) // DAY_US)
-    days = days[(days + EPOCH_WEEKDAY) % 7 < WORKING_DAYS]
-    first, last = WORKING_HOURS
+    start_us, end_us = simulation.period_us
+    days_us = np.arange(start_us // DAY_US, end_us // DAY_US) * DAY_US
+    days_us = days_us[(days_us - EPOCH_MONDAY_US) % WEEK_US < WORKING_DAYS * DAY_US]
+    hours_us = (FIRST_HOUR * HOUR_US, LAST_HOUR * HOUR_US)
 
     def drawn(count: int) -> NDArray[np.int64]:
-        moments: NDArray[np.int64] = rng.choice(days, count) * DAY_US + rng.integers(first, last, count)
+        moments: NDArray[np.int64] = rng.choice(days_us, count) + rng.integers(*hours_us, count)
         return np.sort(moments)
 
     return {name: [drawn(own.size) for own in moments] for name, moments in runs.items()}
