@@ -12,7 +12,7 @@ from rich.table import Table
 from tracelith.cli.interrupts import ended_by_sigterm
 from tracelith.cli.options import Format
 from tracelith.cli.progress import bar
-from tracelith.evaluate.detectors import DETECTORS
+from tracelith.evaluate.detectors import detector
 from tracelith.evaluate.one_case import ALL_METHODS
 from tracelith.evaluate.page import render_page
 from tracelith.evaluate.running import run_cases
@@ -155,8 +155,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _ordered(summary: Summary, kind: str) -> list[Score]:
-    names = [one.name for one in DETECTORS if one.kind == kind]
-    return [one for one in summary.scores if one.detector in names]
+    return [one for one in summary.scores if detector(one.detector).kind == kind]
 
 
 def _rate(rate: Rate | None) -> str:
@@ -166,7 +165,7 @@ def _rate(rate: Rate | None) -> str:
 
 
 def _error(score: Score) -> str:
-    asked = next(one for one in DETECTORS if one.name == score.detector)
+    asked = detector(score.detector)
     if score.median_error is None:
         return "–"
     return f"{score.median_error:.1%}" if asked.relative else f"{score.median_error:.3g} {asked.unit}"

@@ -7,7 +7,7 @@ import polars as pl
 from tracelith.evaluate.claims import SEPARATOR, Case, Claim, Method, Truth
 from tracelith.evaluate.detectors import DETECTORS
 
-__all__ = ["CASE_COLUMNS", "JUDGED", "judge"]
+__all__ = ["CASE_COLUMNS", "JUDGED", "judge", "of_case"]
 
 CASE_COLUMNS = pl.Schema(
     {
@@ -71,10 +71,14 @@ def judge(case: Case, truths: Sequence[Truth], method: Method, claims: Sequence[
     asked = sorted(set(method.detectors) & set(case.detectors))
     rows = _beside(truths, claims).filter(pl.col("detector").is_in(asked))
     judged = pl.concat([_accusations(rows, healthy=case.healthy), _estimates(rows)])
+    return of_case(case, judged.sort(["detector", "subject"]).with_columns(method=pl.lit(method.name))).cast(JUDGED)
+
+
+def of_case(case: Case, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with what is known of their case before them: the columns of JUDGED."""
     known = {"case": case.name} | {name: getattr(case, name) for name in list(CASE_COLUMNS)[1:]}
     columns = [pl.lit(value, CASE_COLUMNS[name]).alias(name) for name, value in known.items()]
-    ordered = judged.sort(["detector", "subject"]).with_columns(method=pl.lit(method.name))
-    return ordered.with_columns(columns).select(list(JUDGED)).cast(JUDGED)
+    return rows.with_columns(columns).select(list(JUDGED))
 
 
 def _beside(truths: Sequence[Truth], claims: Sequence[Claim]) -> pl.DataFrame:

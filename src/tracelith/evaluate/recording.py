@@ -18,7 +18,7 @@ import polars as pl
 
 import tracelith
 from tracelith.evaluate.claims import Case
-from tracelith.evaluate.judging import CASE_COLUMNS, JUDGED
+from tracelith.evaluate.judging import CASE_COLUMNS, JUDGED, of_case
 from tracelith.evaluate.one_case import CaseResult
 from tracelith.model.errors import InputError
 
@@ -109,7 +109,4 @@ def _case(record: dict[str, Any]) -> Case | None:
 
 
 def _rows(case: Case, columns: dict[str, list[Any]]) -> pl.DataFrame:
-    frame = pl.DataFrame(columns, schema={name: JUDGED[name] for name in _OWN_COLUMNS})
-    known = {"case": case.name} | {name: getattr(case, name) for name in list(CASE_COLUMNS)[1:]}
-    filled = [pl.lit(value, CASE_COLUMNS[name]).alias(name) for name, value in known.items()]
-    return frame.with_columns(filled).select(list(JUDGED))
+    return of_case(case, pl.DataFrame(columns, schema={name: JUDGED[name] for name in _OWN_COLUMNS}))

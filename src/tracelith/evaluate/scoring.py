@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from tracelith.analysis.statistics.intervals import proportion_interval
 from tracelith.evaluate.detectors import detector
 
-__all__ = ["Rate", "Score", "rate_of", "score", "score_all"]
+__all__ = ["COVERED", "Rate", "Score", "rate_of", "score", "score_all"]
 
 ALIKE = 0.1
 """Correlation of subjects of one system where none can be measured (own): 20,000 pairs of 25 systems then are worth
 some 200 trials, not 20,000."""
+
+_SLACK = 1e-9
+"""Numbers of documents are rounded; a bound that equals the truth holds it."""
+
+COVERED = (pl.col("low") <= pl.col("value") + _SLACK) & (pl.col("value") <= pl.col("high") + _SLACK)
+"""Whether an interval holds the truth; null where there is none."""
 
 _SYSTEM = ("system", "seed")
 """What a system is drawn from."""
@@ -100,21 +106,16 @@ def score(rows: pl.DataFrame, method: str, name: str) -> Score:
         )
     numbers = rows.filter(pl.col("estimate").is_not_null())
     with_interval = numbers.filter(pl.col("low").is_not_null(), pl.col("high").is_not_null())
-    covered = (pl.col("low") <= pl.col("value") + _SLACK) & (pl.col("value") <= pl.col("high") + _SLACK)
     return Score(
         method,
         name,
         total,
         cases,
         answered=rate_of(rows, pl.col("estimate").is_not_null()),
-        coverage=rate_of(with_interval, covered) if len(with_interval) else None,
+        coverage=rate_of(with_interval, COVERED) if len(with_interval) else None,
         exact=rate_of(numbers, pl.col("estimate") == pl.col("value")) if asked.exact else None,
         median_error=_median_error(numbers, relative=asked.relative),
     )
-
-
-_SLACK = 1e-9
-"""Numbers of documents are rounded; a bound that equals the truth holds it."""
 
 
 def _median_error(numbers: pl.DataFrame, *, relative: bool) -> float | None:

@@ -25,7 +25,7 @@ import tracelith
 from tracelith.evaluate.claims import Method
 from tracelith.evaluate.detectors import DETECTORS
 from tracelith.evaluate.one_case import CaseResult
-from tracelith.evaluate.scoring import Score, score_all
+from tracelith.evaluate.scoring import COVERED, Score, score_all
 from tracelith.evaluate.thresholds import Outcome, Threshold, check
 
 __all__ = ["CONDITIONS", "MOST_MISSES", "SCHEMA", "Degraded", "Summary", "summarise"]
@@ -177,12 +177,11 @@ def _misses(judged: pl.DataFrame) -> pl.DataFrame:
     """What our own pipeline got wrong under ordinary conditions, or did not say."""
     exact = [one.name for one in DETECTORS if one.exact]
     wrong_claim = pl.col("positive").is_not_null() & pl.col("claimed").ne_missing(pl.col("positive"))
-    outside = (pl.col("value") < pl.col("low") - 1e-9) | (pl.col("value") > pl.col("high") + 1e-9)
     inexact = pl.col("detector").is_in(exact) & (pl.col("estimate") != pl.col("value"))
     wrong = judged.filter(
         pl.col("method") == "tracelith",
         pl.col("varies") == "",
-        wrong_claim | (outside | inexact).fill_null(value=False),
+        wrong_claim | (~COVERED | inexact).fill_null(value=False),
     )
     columns = [
         "case",

@@ -13,6 +13,9 @@ __all__ = ["FULL", "QUICK", "Outcome", "Threshold", "check"]
 Measure = Literal["answered", "precision", "recall", "false_alarms", "alarmed", "coverage", "exact"]
 
 
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """One bound on one of our own figures.
@@ -37,6 +40,11 @@ class Threshold:
     systems: tuple[str, ...] = ()
     train_share: float | None = None
 
+    def allows(self, low: float, high: float) -> bool:
+        """Whether any figure between the two is within the bounds."""
+        enough = self.least is None or high >= self.least - _ROUNDING
+        return enough and (self.most is None or low <= self.most + _ROUNDING)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -50,9 +58,7 @@ class Outcome:
     def settled(self) -> bool:
         """Whether the figure itself is within the bounds, and not only an end of its interval."""
         value, one = self.rate.value if self.rate else None, self.threshold
-        if value is None:
-            return False
-        return (one.least is None or value >= one.least) and (one.most is None or value <= one.most)
+        return value is not None and one.allows(value, value)
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -88,10 +94,8 @@ def _outcome(threshold: Threshold, ours: pl.DataFrame) -> Outcome:
     rate: Rate | None = getattr(score(rows, "", threshold.detector), threshold.measure) if len(rows) else None
     if rate is None or rate.value is None or rate.n < threshold.subjects:
         return Outcome(threshold, rate, met=False)
-    low, high = (rate.value, rate.value) if threshold.decided_by == "value" else (rate.high, rate.low)
-    enough = threshold.least is None or low >= threshold.least - 1e-12
-    below = threshold.most is None or high <= threshold.most + 1e-12
-    return Outcome(threshold, rate, met=enough and below)
+    low, high = (rate.value, rate.value) if threshold.decided_by == "value" else (rate.low, rate.high)
+    return Outcome(threshold, rate, met=threshold.allows(low, high))
 
 
 _ISSUE = "asked of the headline analyses"
