@@ -9,8 +9,7 @@ from tracelith.cli.options import parse_time_ns
 from tracelith.cli.progress import bar
 from tracelith.model.errors import InputError
 from tracelith.simulate import Defects, FileFormat, HeadSampling, TailSampling, simulate, write
-from tracelith.simulate.random_systems import PLANS, draw_system
-from tracelith.simulate.systems import RANDOM_SYSTEMS
+from tracelith.simulate.systems import RANDOM_SYSTEMS, draw_random
 from tracelith.simulate.topology import System
 
 __all__ = ["sampling_defects", "write_system"]
@@ -50,7 +49,7 @@ def _drawn(system: str, seed: int, train_share: float | None) -> str | System:
             f"--train is for random systems ({', '.join(RANDOM_SYSTEMS)}); "
             f"how {system} is released is part of its story"
         )
-    return draw_system(seed, PLANS[system.removeprefix("random-")].with_train(train_share))
+    return draw_random(system, seed, train_share)
 
 
 def sampling_defects(share: float | None, *, unknown: bool, keep_slow_ms: float | None) -> Defects:

@@ -13,11 +13,9 @@ from tracelith.evaluate.judging import JUDGED, judge
 from tracelith.evaluate.our_claims import TRACELITH
 from tracelith.evaluate.pipeline import observe
 from tracelith.evaluate.truth import truths_of
-from tracelith.model.errors import ConfigurationError
 from tracelith.simulate import Simulation, simulate
 from tracelith.simulate.defects import Defects, HeadSampling
-from tracelith.simulate.random_systems import PLANS, draw_system
-from tracelith.simulate.topology import System
+from tracelith.simulate.systems import draw_random
 
 __all__ = ["ALL_METHODS", "UNTIL", "CaseResult", "evaluate_case", "simulation_of"]
 
@@ -26,9 +24,6 @@ ALL_METHODS: tuple[Method, ...] = (TRACELITH, *METHODS)
 
 UNTIL = datetime(2026, 11, 16, tzinfo=UTC)
 """Every case ends on this Monday: results must not depend on when they are computed."""
-
-RANDOM = "random-"
-"""Systems of this name are drawn from the plan that follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +58,8 @@ def simulation_of(case: Case) -> Simulation:
     Raises:
         ConfigurationError: no such system.
     """
-    system = _random_system(case) if case.system.startswith(RANDOM) else case.system
+    trains = case.train_share
+    system = case.system if trains is None else draw_random(case.system, case.seed, trains)
     head = HeadSampling(case.sampling) if case.sampling < 1 else None
     defects = Defects(head=head, lost_spans=case.lost, skew_ms=case.skew_ms)
     return simulate(system, seed=case.seed, weeks=case.weeks, traces=case.traces, until=UNTIL, defects=defects)
-
-
-def _random_system(case: Case) -> System:
-    plan = PLANS.get(case.system.removeprefix(RANDOM))
-    if plan is None:
-        known = ", ".join(RANDOM + name for name in PLANS)
-        raise ConfigurationError(f"expected a random system of a known plan ({known}), not {case.system}")
-    return draw_system(case.seed, plan if case.train_share is None else plan.with_train(case.train_share))

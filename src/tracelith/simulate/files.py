@@ -86,11 +86,11 @@ def write(
 
 def _clear(out: Path) -> None:
     """Removes an earlier run: what is left of it would be read as part of this one."""
-    finished = [out / "truth.json", out / "deployments.csv", out / "README.md"]
+    truth, readme = out / "truth.json", out / "README.md"
     traces = [path for known in FILE_FORMATS.values() for path in out.glob(f"traces-*.{known.suffix}")]
-    if finished[2].exists() and not (finished[0].exists() or traces):
-        raise FileExistsError(errno.EEXIST, "not of a simulation; choose another folder than that of", str(finished[2]))
-    for path in (*finished, *traces):
+    if readme.exists() and not (truth.exists() or traces):
+        raise FileExistsError(errno.EEXIST, "not of a simulation; choose another folder than that of", str(readme))
+    for path in (truth, readme, out / "deployments.csv", *traces):
         path.unlink(missing_ok=True)
 
 

@@ -6,11 +6,13 @@ versions, failures, retries and timeouts.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracelith.simulate.flow import (
+    Answer,
     Cached,
     Call,
     External,
@@ -141,7 +143,7 @@ class _Walk:
                 sampled = self._around(step, service)
         return sampled
 
-    def _around(self, step: Step, service: str) -> _Sampled:
+    def _around(self, step: Task | Sometimes | Cached | Repeat | Parallel | Answer, service: str) -> _Sampled:
         """Steps that hold others."""
         match step:
             case Task(_, steps):
@@ -157,8 +159,10 @@ class _Walk:
                 return sum(rounds[1:], rounds[0])
             case Parallel(branches):
                 return _slowest([self.steps(branch, service) for branch in branches])
-            case _:
+            case Answer():
                 return self.steps((), service)
+            case _:
+                assert_never(step)
 
     def _spent(self, time_ms: Floats, place: Place) -> _Sampled:
         return _Sampled(time_ms, time_ms if place == self.place else np.zeros(_REQUESTS))

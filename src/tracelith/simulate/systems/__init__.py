@@ -16,15 +16,16 @@ from tracelith.simulate.systems.trading import TRADING
 from tracelith.simulate.systems.train import TRAIN
 from tracelith.simulate.topology import System
 
-__all__ = ["RANDOM_SYSTEMS", "SYSTEMS", "find_system"]
+__all__ = ["RANDOM_SYSTEMS", "SYSTEMS", "draw_random", "find_system"]
 
 _STORIES = (LOGIN, KAFKA, PAYMENT, FIFTY, HEALTHY, TRAIN, TRADING, MODULAR, GATEWAY)
+_RANDOM = "random-"
 _ALL = {system.name: system for system in _STORIES}
 
 SYSTEMS: Mapping[str, str] = MappingProxyType({name: system.title for name, system in _ALL.items()})
 """Name of a story to its one-line description."""
 
-RANDOM_SYSTEMS: Mapping[str, str] = MappingProxyType({f"random-{name}": plan.title for name, plan in PLANS.items()})
+RANDOM_SYSTEMS: Mapping[str, str] = MappingProxyType({f"{_RANDOM}{name}": plan.title for name, plan in PLANS.items()})
 """Likewise of the plans from which systems are drawn."""
 
 
@@ -50,4 +51,19 @@ def find_system(system: str | System, *, weeks: int, traces: int, seed: int) -> 
         raise ConfigurationError("; ".join(problems))
     if not isinstance(system, str):
         return system
-    return _ALL[system] if system in _ALL else draw_system(seed, PLANS[system.removeprefix("random-")])
+    return _ALL[system] if system in _ALL else draw_random(system, seed)
+
+
+def draw_random(name: str, seed: int, train_share: float | None = None) -> System:
+    """The system of one of RANDOM_SYSTEMS that a seed draws.
+
+    Args:
+        train_share: of its releases that wait for a train, instead of the plan's own.
+
+    Raises:
+        ConfigurationError: no such plan.
+    """
+    if name not in RANDOM_SYSTEMS:
+        raise ConfigurationError(f"there is no random system {name!r}; choose one of {', '.join(RANDOM_SYSTEMS)}")
+    plan = PLANS[name.removeprefix(_RANDOM)]
+    return draw_system(seed, plan if train_share is None else plan.with_train(train_share))
