@@ -66,4 +66,4 @@ def test_every_part_of_the_document_is_described() -> None:
     concluded = {key for analysis in registered_analyses() for key in parts_of(analysis.name)}
 
     assert concluded
-    assert concluded <= described, "describe the new part in model/document.py"
+    assert concluded <= described, "describe the new part in model/document/"

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from tracelith.forest.view import ForestView
+from tracelith.model.declarations import Declarations
 from tracelith.model.facts import FactReader, FactTable
 from tracelith.model.findings import Finding
 
@@ -34,6 +35,7 @@ class Evidence:
         deployments: DEPLOYMENT rows of this environment up to end_ns (external ones; those seen in traces are facts).
         refusals: spans refused before they could be stored, by reason; of every environment and time still remembered,
             as a span that cannot be read names neither.
+        declarations: what people say about the system that no trace can.
     """
 
     environment: str
@@ -42,6 +44,7 @@ class Evidence:
     facts: FactReader
     deployments: pl.DataFrame
     refusals: Mapping[str, int] = field(default_factory=dict)
+    declarations: Declarations = field(default_factory=Declarations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Conclusion:
 
     Attributes:
         document: JSON-ready top-level keys of the analysis document (``{"entry_operations": [...]}``),
-            as tracelith.analysis.document describes them.
+            as tracelith.model.document describes them.
         findings: claims, worst first.
     """
 
@@ -65,6 +68,7 @@ class Analysis:
     Attributes:
         name: identifier, the module's name. title: for headings.
         fact_tables: what observe produces. observe returns one frame per table name.
+        without_evidence: its parts of the document when it could not conclude, given the reason.
         sections: the docstring's sections by name.
     """
 
@@ -73,6 +77,7 @@ class Analysis:
     fact_tables: tuple[FactTable, ...]
     observe: Observe | None
     conclude: Callable[[Evidence], Conclusion]
+    without_evidence: Callable[[str], Mapping[str, Any]] = lambda _reason: {}
     sections: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -84,6 +89,7 @@ class Analysis:
         fact_tables: tuple[FactTable, ...],
         conclude: Callable[[Evidence], Conclusion],
         observe: Observe | None = None,
+        without_evidence: Callable[[str], Mapping[str, Any]] = lambda _reason: {},
     ) -> "Analysis":
         """An analysis from its module's name and docstring; the docstring's first line is its title.
 
@@ -96,7 +102,8 @@ class Analysis:
         missing = [name for name in SECTIONS if not sections.get(name)]
         if missing:
             raise ValueError(f"{module}: the docstring lacks the section(s) {', '.join(missing)}")
-        return cls(module.rsplit(".", 1)[-1], title, fact_tables, observe, conclude, sections)
+        name = module.rsplit(".", 1)[-1]
+        return cls(name, title, fact_tables, observe, conclude, without_evidence, sections)
 
 
 def _sections(docstring: str) -> dict[str, str]:

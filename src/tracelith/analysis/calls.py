@@ -89,4 +89,11 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-ANALYSIS = Analysis.define(__name__, __doc__, fact_tables=(CALL_EDGES,), observe=observe, conclude=conclude)
+ANALYSIS = Analysis.define(
+    __name__,
+    __doc__,
+    fact_tables=(CALL_EDGES,),
+    observe=observe,
+    conclude=conclude,
+    without_evidence=lambda _reason: {"edges": []},
+)

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.deployments.cochange import find_sessions
 from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog
-from tracelith.analysis.deployments.document import Codeployment, codeployment_document
+from tracelith.analysis.deployments.document import Codeployment, codeployment_document, unknown_document
 from tracelith.analysis.deployments.events import DeploymentEvents, deployment_events
 from tracelith.analysis.deployments.findings import codeployment_findings
 from tracelith.analysis.deployments.lockstep import lockstep, release_train
@@ -110,4 +110,11 @@ def _version_codes(versions: pl.Series) -> NDArray[np.int64]:
     return np.where((versions == "").to_numpy(), -1, codes)
 
 
-ANALYSIS = Analysis.define(__name__, __doc__, fact_tables=(SERVICE_VERSIONS,), observe=observe, conclude=conclude)
+ANALYSIS = Analysis.define(
+    __name__,
+    __doc__,
+    fact_tables=(SERVICE_VERSIONS,),
+    observe=observe,
+    conclude=conclude,
+    without_evidence=lambda reason: {"codeployment": unknown_document(reason)},
+)

@@ -26,6 +26,7 @@ from tracelith.analysis.quality.trace_quality import SERVICE_ACTIVITY, TRACE_DEF
 from tracelith.analysis.statistics.intervals import proportion
 from tracelith.analysis.times import iso_time
 from tracelith.forest.view import ForestView
+from tracelith.model.findings import Estimate, State
 
 __all__ = ["ANALYSIS"]
 
@@ -109,10 +110,26 @@ def _services(evidence: Evidence) -> list[dict[str, Any]]:
     ]
 
 
+def _without_evidence(reason: str) -> Mapping[str, Any]:
+    unknown = Estimate(None, state=State.INSUFFICIENT_DATA, reason=reason)
+    numbers = ("traces", "complete_traces", "spans", "services", *(defect.name for defect in DEFECTS), "refused_spans")
+    lists = ("refusals", "defects", "folded", "service_list", "environments")
+    return {
+        "quality": {
+            **dict.fromkeys(numbers, 0),
+            "usable_share": unknown.document(),
+            **{name: [] for name in lists},
+            "status": str(unknown.state),
+            "reason": reason,
+        }
+    }
+
+
 ANALYSIS = Analysis.define(
     __name__,
     __doc__,
     fact_tables=(TRACE_QUALITY, TRACE_DEFECTS, SERVICE_ACTIVITY, FOLDED_SPANS),
     observe=observe,
     conclude=conclude,
+    without_evidence=_without_evidence,
 )

@@ -83,4 +83,5 @@ ANALYSIS = Analysis.define(
     fact_tables=(ENTRY_LATENCY, CHAIN_DEPTH, CHAIN_PATHS, CHAIN_EXEMPLARS),
     observe=observe,
     conclude=conclude,
+    without_evidence=lambda _reason: {"entry_operations": []},
 )

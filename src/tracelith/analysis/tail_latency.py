@@ -130,4 +130,5 @@ ANALYSIS = Analysis.define(
     fact_tables=(HOP_TIMES, TAIL_EXEMPLARS, CALLER_REQUESTS, EDGE_CALLS, EDGE_REQUESTS, EDGE_TAILS),
     observe=observe,
     conclude=conclude,
+    without_evidence=lambda _reason: {"tail": []},
 )

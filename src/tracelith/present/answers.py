@@ -16,7 +16,20 @@ from tracelith.present import text
 
 __all__ = ["Answer", "Topic", "answers", "tail_by_entry", "topic_of"]
 
-Topic = Literal["chains", "tail", "deployments"]
+Topic = Literal[
+    "chains",
+    "tail",
+    "deployments",
+    "data",
+    "failures",
+    "queues",
+    "layers",
+    "scaling",
+    "chatter",
+    "structure",
+    "coupling",
+]
+"""Each has a page of its name."""
 Tone = Literal["fine", "notable", "unknown"]
 
 _TOPICS: dict[str, Topic] = {
@@ -25,6 +38,30 @@ _TOPICS: dict[str, Topic] = {
     "codeployment-pair": "deployments",
     "codeployment-group": "deployments",
     "system-lockstep": "deployments",
+    "foreign-write": "data",
+    "foreign-read": "data",
+    "cross-owner-join": "data",
+    "lock-contention": "data",
+    "failure-cascade": "failures",
+    "hard-dependency-chain": "failures",
+    "large-blast-radius": "failures",
+    "hidden-errors": "failures",
+    "retry-storm": "failures",
+    "missing-timeout": "failures",
+    "failing-together": "failures",
+    "sync-over-async": "queues",
+    "consumer-group-stall": "queues",
+    "shared-consumer-group": "queues",
+    "pass-through-service": "layers",
+    "layer-split": "layers",
+    "same-scaling-axis": "scaling",
+    "chatty-calls": "chatter",
+    "call-cycle": "structure",
+    "hub-service": "structure",
+    "nano-service": "structure",
+    "mega-service": "structure",
+    "too-many-services": "structure",
+    "hidden-coupling": "coupling",
 }
 
 

@@ -48,16 +48,23 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of ready text; untrusted until a template escapes it."""
+    """Rows of ready text; untrusted until a template escapes it.
+
+    Attributes:
+        traces: ids of example traces for each row, links where links are possible; empty if rows have none.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+    traces: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
-    def of(cls, headings: Iterable[str], rows: Iterable[Iterable[str]]) -> "Table":
+    def of(
+        cls, headings: Iterable[str], rows: Iterable[Iterable[str]], traces: Iterable[Iterable[str]] = ()
+    ) -> "Table":
         """A table from headings, those of numeric columns marked with a leading ``#``."""
         columns = tuple(Column(heading.removeprefix("#"), heading.startswith("#")) for heading in headings)
-        return cls(columns, tuple(tuple(row) for row in rows))
+        return cls(columns, tuple(tuple(row) for row in rows), tuple(tuple(ids) for ids in traces))
 
     def without_empty_columns(self) -> "Table":
         """The table without numeric columns in which no row has a number."""
@@ -69,6 +76,7 @@ class Table:
         return Table(
             tuple(self.columns[index] for index in kept),
             tuple(tuple(row[index] for index in kept) for row in self.rows),
+            self.traces,
         )
 
 

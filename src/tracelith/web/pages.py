@@ -11,11 +11,13 @@ from jinja2 import Environment
 
 from tracelith.model.document import AnalysisDocument, EntryOperationDocument
 from tracelith.present import text
-from tracelith.present.answers import answers, tail_by_entry
+from tracelith.present.answers import answers, tail_by_entry, topic_of
 from tracelith.present.call_graph import call_graph, edge_table
 from tracelith.present.deployment_figures import COUPLED, deployment_timeline, lead_lag, pair_matrix
 from tracelith.present.depth_figures import depth_distribution, latency_histogram
 from tracelith.present.receiving import ingest_page
+from tracelith.present.section import SectionKind
+from tracelith.present.sections import sections
 from tracelith.present.tail_figures import tail_attribution, tail_edges
 from tracelith.present.waterfall import Waterfall
 from tracelith.web.selection import PERIODS, select
@@ -53,6 +55,8 @@ def page_router(sources: Sources, settings: WebSettings, templates: Environment)
         )
 
     _add_answer_pages(router, show, sources)
+    for kind in sections():
+        _add_section_page(router, show, kind)
     _add_service_pages(router, show)
     _add_evidence_pages(router, show, sources)
     _add_ingest_page(router, sources, templates)
@@ -86,6 +90,16 @@ def _add_answer_pages(router: APIRouter, show: Callable[..., str], sources: Sour
     @router.get("/deployments")
     def deployments(request: Request) -> str:
         return show(request, "deployments.html", _deployments)
+
+
+def _add_section_page(router: APIRouter, show: Callable[..., str], kind: SectionKind) -> None:
+    def content(document: AnalysisDocument, period: str) -> Mapping[str, Any]:
+        findings = [finding for finding in document["findings"] if topic_of(finding["rule"]) == kind.topic]
+        return {"section": kind.describe(document, period), "title": kind.title, "findings": findings}
+
+    @router.get(f"/{kind.topic}", name=kind.topic)
+    def page(request: Request) -> str:
+        return show(request, "section.html", content)
 
 
 def _add_service_pages(router: APIRouter, show: Callable[..., str]) -> None:

@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tracelith.present import text
 from tracelith.present.answers import topic_of
+from tracelith.present.sections import sections
 from tracelith.web import assets
 from tracelith.web.sources import WebSettings
 
@@ -44,6 +45,7 @@ def page_templates(settings: WebSettings) -> Environment:
     templates.globals |= {
         "asset": assets.asset_url,
         "plotly_style_ids": assets.plotly_style_ids,
+        "section_pages": [(f"/{kind.topic}", kind.title) for kind in sections()],
         "settings": settings,
         "topic_of": topic_of,
     }

@@ -25,8 +25,17 @@ from tracelith.analysis.deployments.pair_search import (
 from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.statistics.intervals import proportion, wilson
 from tracelith.model.document import CodeploymentDocument, PairDocument
+from tracelith.model.findings import Estimate, State
 
-__all__ = ["MOST_PAIRS", "Codeployment", "codeployment_document", "hour_of_week", "iso_time", "lone_pairs"]
+__all__ = [
+    "MOST_PAIRS",
+    "Codeployment",
+    "codeployment_document",
+    "hour_of_week",
+    "iso_time",
+    "lone_pairs",
+    "unknown_document",
+]
 
 MOST_PAIRS = 500
 MOST_DEPLOYMENTS = 10_000
@@ -59,6 +68,22 @@ class _Extras:
     p_value: float
     window: str
     order: LeadLag
+
+
+def unknown_document(reason: str) -> dict[str, Any]:
+    """The section when nothing could be concluded, and why."""
+    unknown = Estimate(None, state=State.INSUFFICIENT_DATA, reason=reason)
+    system = {
+        **dict.fromkeys(("deployments", "services", "weeks", "window_minutes"), 0),
+        "solo_rate": unknown.document(),
+        "expected_solo_rate": None,
+        "lockstep_excess": unknown.document(),
+        "lockstep_index": None,
+        "train": dict.fromkeys(("median_batch", "largest_batch", "top_hour_share", "top_hour")) | {"sessions": 0},
+        "status": str(unknown.state),
+        "reason": reason,
+    }
+    return {"system": system, **{part: [] for part in ("services", "pairs", "groups", "deployments", "ignored")}}
 
 
 def codeployment_document(result: Codeployment) -> CodeploymentDocument:

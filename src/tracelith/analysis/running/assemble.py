@@ -8,12 +8,12 @@ from typing import Any, cast
 from tracelith.analysis.base import Analysis, Evidence
 from tracelith.analysis.judgement.groups import coupled_groups
 from tracelith.analysis.judgement.verdict import verdict_of
-from tracelith.analysis.quality.defects import DEFECTS
+from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.concluding import Concluded
 from tracelith.analysis.running.observing import FOREST, PROCESS
 from tracelith.analysis.times import iso_time
 from tracelith.model.document import SCHEMA, AnalysisDocument
-from tracelith.model.findings import Estimate, Finding, State
+from tracelith.model.findings import Finding
 
 __all__ = ["SIGNIFICANT_DIGITS", "assemble_document", "rounded"]
 
@@ -96,40 +96,5 @@ def _analyses(analyses: Sequence[Analysis], failures: Mapping[str, str]) -> list
 
 def _without_evidence(reason: str) -> dict[str, Any]:
     """What each part says when its analysis did not run to its end."""
-    unknown = Estimate(None, state=State.INSUFFICIENT_DATA, reason=reason).document()
-    status = {"status": str(State.INSUFFICIENT_DATA), "reason": reason}
-    return {
-        "quality": {
-            **dict.fromkeys(("traces", "complete_traces", "spans", "services"), 0),
-            "usable_share": unknown,
-            **dict.fromkeys((defect.name for defect in DEFECTS), 0),
-            "refused_spans": 0,
-            "refusals": [],
-            "defects": [],
-            "folded": [],
-            "service_list": [],
-            "environments": [],
-            **status,
-        },
-        "entry_operations": [],
-        "edges": [],
-        "tail": [],
-        "codeployment": {
-            "system": {
-                **dict.fromkeys(("deployments", "services", "weeks", "window_minutes"), 0),
-                "solo_rate": unknown,
-                "expected_solo_rate": None,
-                "lockstep_excess": unknown,
-                "lockstep_index": None,
-                "train": {
-                    "sessions": 0,
-                    "median_batch": None,
-                    "largest_batch": None,
-                    "top_hour_share": None,
-                    "top_hour": None,
-                },
-                **status,
-            },
-            **{part: [] for part in ("services", "pairs", "groups", "deployments", "ignored")},
-        },
-    }
+    parts = (analysis.without_evidence(reason) for analysis in registered_analyses())
+    return {name: part for said in parts for name, part in said.items()}
