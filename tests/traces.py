@@ -11,6 +11,7 @@ One span a line: service, kind (optional), name, interval, then flags. Indentati
     deferred                        the span is about a message (protocol messaging)
     db=postgresql, mq=kafka         peer system, and with it the protocol db or messaging
     namespace=, object=, action=, group=, protocol=, scope=, method=, route=, peer=host:port, peer_service=
+    statement=SELECT+orders+users   what a datastore call does, plus signs for blanks (object= and action= make it, too)
     version=, host=, instance=, environment=, language=    of the resource; host and instance default to the service
     id=label, link=label            names a span; links to a named span of any trace (link may repeat)
     parent=label, orphan            overrides the parent; names a parent that is not there
@@ -155,6 +156,9 @@ def _parse(line: str) -> _Line:
     )
     for flag in rest[at + 1 :]:
         _apply(parsed, flag)
+    told = parsed.operation
+    if told["protocol"] == "db" and told["peer_object"] and not told["peer_statement"]:
+        told["peer_statement"] = f"{told['peer_action']} {told['peer_object']}".strip()
     return parsed
 
 
@@ -168,6 +172,8 @@ def _apply(line: _Line, flag: str) -> None:
         line.links.append(value)
     elif key in ("db", "mq"):
         line.operation |= {"peer_system": value, "protocol": "db" if key == "db" else "messaging"}
+    elif key == "statement":
+        line.operation["peer_statement"] = value.replace("+", " ")
     elif key in _RESOURCE_FLAGS:
         line.resource[key] = value
     elif key in _OPERATION_FLAGS:

@@ -87,6 +87,7 @@ _OPERATION_BUDGETS: Mapping[str, tuple[str, int]] = {
     "peer_namespace": ("destinations", MAX_NAMES),
     "peer_object": ("destinations", MAX_NAMES),
     "peer_action": ("other fields", _FEW),
+    "peer_statement": ("destinations", MAX_NAMES),
     "consumer_group": ("consumer groups", MAX_NAMES),
     "scope": ("other fields", 2 * _FEW),
 }
@@ -100,7 +101,15 @@ GROUPS: Final = tuple(
 )
 """Every group of texts that may be folded."""
 
-_DETAILS = ("peer_address", "peer_service", "peer_namespace", "peer_object", "consumer_group", "scope")
+_DETAILS = (
+    "peer_address",
+    "peer_service",
+    "peer_namespace",
+    "peer_object",
+    "peer_statement",
+    "consumer_group",
+    "scope",
+)
 _PEER = ("peer_system", "peer_address", "peer_service", "peer_namespace", "peer_object")
 
 

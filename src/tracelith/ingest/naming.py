@@ -76,7 +76,7 @@ person would give; ``convertUtf8ToUtf16`` has two."""
 _POD = r"-[bcdfghjklmnpqrstvwxz2456789]{7,10}-[bcdfghjklmnpqrstvwxz2456789]{5}($|[.:])"
 """The alphabet from which Kubernetes draws the ends of pod names; it has no vowels, so that no words come out."""
 
-_WITH_IDS = ("name", "http_route", "peer_namespace", "peer_object", "consumer_group")
+_WITH_IDS = ("name", "http_route", "peer_namespace", "peer_object", "peer_statement", "consumer_group")
 
 
 def normalise_operations(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:

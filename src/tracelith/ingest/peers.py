@@ -142,6 +142,9 @@ def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
         .then(service)
         .otherwise(pl.concat_str(namespace, service, separator="/")),
         "peer_object": _or_summary(pl.col("peer_object"), words.list.get(1, null_on_oob=True)),
+        "peer_statement": pl.when(~is_db | (pl.col("peer_object") == "") | (pl.col("peer_summary") != ""))
+        .then("peer_summary")
+        .otherwise(pl.concat_str(action, pl.col("peer_object"), separator=" ").str.strip_chars()),
         "peer_action": pl.when(is_messaging)
         .then(action.str.to_lowercase().replace(MESSAGING_ACTION_RENAMES))
         .otherwise(_or_summary(action, words.list.get(0, null_on_oob=True))),

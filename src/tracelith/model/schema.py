@@ -178,6 +178,7 @@ OPERATION_TEXT = pl.Schema(
         "peer_namespace": pl.String,  # database or keyspace
         "peer_object": pl.String,  # table or collection; messaging destination
         "peer_action": pl.String,  # SELECT, ...; publish | receive | process | settle
+        "peer_statement": pl.String,  # of a datastore: each operation, then its tables: "SELECT orders users"
         "consumer_group": pl.String,
         "scope": pl.String,
     }
