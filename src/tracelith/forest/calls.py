@@ -70,6 +70,8 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         duration_ns=duration,
         network_ns=np.where(both, np.maximum(duration - forest.duration_ns[sides.server], 0), np.int64(-1)),
         linked=sides.linked,
+        span_request=placement.request,
+        span_service=placement.service,
     )
     answering = np.array([kind in ("service", "external") for kind in peers.kinds], np.bool_)
     return CallGraph(

@@ -103,6 +103,8 @@ class Calls:
         network_ns: int64[m], client minus server duration: network and queue tax; -1 if one side is missing or the
             call was not awaited.
         linked: bool[m], joined by a span link instead of a parent.
+        span_request: int32[n], the request each span is part of: the entry span of its service at or above it.
+        span_service: int32[n], who did what each span tells of: its service, with sidecars counting as the one beside.
     """
 
     client: Int32
@@ -119,6 +121,8 @@ class Calls:
     duration_ns: Int64
     network_ns: Int64
     linked: Bool
+    span_request: Int32
+    span_service: Int32
 
 
 @dataclass(frozen=True, slots=True)
