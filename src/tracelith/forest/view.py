@@ -4,7 +4,9 @@ Every array is NumPy; "index" means a position in another array of the same view
 n spans, t traces, m calls, c chains, s critical-path segments.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -20,6 +22,8 @@ Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 UInt64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +198,14 @@ class ForestView:
     calls: Calls
     chains: Chains
     path: CriticalPath
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, derive: Callable[["ForestView"], T]) -> T:
+        """``derive(view)``, worked out once however many analyses ask; nobody may change what it returns.
+
+        Args:
+            derive: a function of a module; what several analyses need is told apart by it.
+        """
+        if derive not in self._derived:
+            self._derived[derive] = derive(self)
+        return cast("T", self._derived[derive])
