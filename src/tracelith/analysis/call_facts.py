@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelith.analysis.outcomes import failed_attempts
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
-from tracelith.model.schema import Kind, Outcome
 
 __all__ = ["CALL_EDGES", "observe_edges"]
 
@@ -47,7 +47,7 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
             "calls": calls.final.astype(np.int64),
             "awaited": (calls.awaited & calls.final).astype(np.int64),
             "deferred": (calls.deferred & calls.final).astype(np.int64),
-            "failures": (_failed(view) & calls.final).astype(np.int64),
+            "failures": (failed_attempts(view) & calls.final).astype(np.int64),
             "network_calls": both.astype(np.int64),
             "network_ns": np.where(both, calls.network_ns, 0),
             "callee_ns": np.where(critical, forest.duration_ns[answering], 0),
@@ -87,15 +87,3 @@ def critical_ns(view: ForestView) -> NDArray[np.int64]:
     for level in np.split(order, borders):
         np.add.at(total, forest.parent[level], total[level])
     return total
-
-
-def _failed(view: ForestView) -> NDArray[np.bool_]:
-    """Whether each attempt failed, as its caller saw it if the caller has a span for it, or as the callee said."""
-    forest, calls = view.forest, view.calls
-    if not len(calls.client):
-        return np.zeros(0, dtype=np.bool_)
-    failed = forest.outcome == Outcome.FAILED
-    outgoing = np.isin(forest.kind[calls.client], (Kind.CLIENT, Kind.PRODUCER)) & (calls.client >= 0)
-    by_client: NDArray[np.bool_] = (outgoing | (calls.server < 0)) & failed[calls.client]
-    by_server: NDArray[np.bool_] = (calls.server >= 0) & failed[calls.server]
-    return by_client | by_server
