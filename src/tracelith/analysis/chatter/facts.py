@@ -1,0 +1,219 @@
+"""Facts about repeated calls: how many of the same kind a request makes, one after the other or side by side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
+from tracelith.analysis.operation_names import call_names, request_names
+from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.weights import SAMPLING_KEY
+from tracelith.analysis.strata import fact_rows, trace_rows
+from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactTable
+from tracelith.model.schema import Kind
+
+__all__ = ["ASKED", "CHATTY_EXEMPLARS", "LOOP_CALLS", "REPEATED_CALLS", "observe_chatter"]
+
+LOOP_CALLS = 5
+"""So many of the same call one after the other are a loop (own): pages of a list and a call made again in another
+place of the code are two to four."""
+
+ASKED = ("request", "message", "job")
+"""Who asked for the work in which a call is made."""
+
+REPEATED_CALLS = FactTable(
+    "repeated_calls",
+    keys={
+        "caller": pl.String,
+        "operation": pl.String,
+        "asked": pl.String,
+        "callee": pl.String,
+        "callee_kind": pl.String,
+        "callee_operation": pl.String,
+        SAMPLING_KEY: pl.Boolean,
+        "measure": pl.String,
+        "times": pl.Int32,
+    },
+    sums={
+        "requests": pl.Int64,
+        "weight": pl.Float64,
+        "weight_squares": pl.Float64,
+        "weighted_calls": pl.Float64,
+        "weighted_ns": pl.Float64,
+        "weighted_saved_ns": pl.Float64,
+    },
+)
+"""Requests that make a call, by how often. measure: calls (all of them), in_a_row (each begun after all before it had
+ended), at_once (that overlap). Rows of in_a_row and at_once are left out where the number is 1. weighted_ns is the time
+in which at least one such call ran; weighted_saved_ns what is left of it if one call did the work of all."""
+
+CHATTY_EXEMPLARS = FactTable(
+    "chatty_exemplars",
+    keys={
+        "caller": pl.String,
+        "operation": pl.String,
+        "callee": pl.String,
+        "callee_kind": pl.String,
+        "callee_operation": pl.String,
+        SLOT_KEY: pl.Int8,
+    },
+    sums={},
+    maxima={"rank": pl.String},
+)
+"""The traces with most calls in a row (or, without a loop, with most calls), see exemplars."""
+
+_MEASURES = ("calls", "in_a_row", "at_once")
+_EXACT = 32
+"""Counts up to here are kept as they are, larger ones as the lower end of a bucket a tenth wide."""
+
+_EDGE = ["window_ns", "environment", "caller", "operation", "callee", "callee_kind", "callee_operation"]
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """One entry per set of calls: the same call made by the same request.
+
+    Attributes:
+        request: span of the request. callee, called: node and name of what is called.
+        calls, in_a_row, at_once: how many. busy_ns: time in which one of them ran.
+    """
+
+    request: Int64
+    callee: Int64
+    called: Int64
+    calls: Int64
+    in_a_row: Int64
+    at_once: Int64
+    busy_ns: Int64
+
+
+def observe_chatter(view: ForestView) -> Mapping[str, pl.DataFrame]:
+    """Facts of both tables, by table name."""
+    called_names, called = call_names(view)
+    sets = _sets(view, called)
+    caller_names, asking = request_names(view)
+    nodes = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
+    texts = nodes | {"caller": view.forest.services, "operation": caller_names, "callee_operation": called_names}
+    coded = _coded(view, sets, asking)
+    facts = fact_rows(REPEATED_CALLS, _counted(coded), view, asked=ASKED, measure=_MEASURES, **texts)
+    exemplars = _exemplars(view, coded)
+    return {
+        REPEATED_CALLS.name: facts,
+        CHATTY_EXEMPLARS.name: fact_rows(CHATTY_EXEMPLARS, exemplars, view, **texts),
+    }
+
+
+def _sets(view: ForestView, names: NDArray[np.int32]) -> _Sets:
+    """All sets of calls. Attempts of one logical call are one call; what nobody waits for is no chatter."""
+    forest, calls = view.forest, view.calls
+    made = np.flatnonzero(calls.final & calls.awaited & (calls.client >= 0) & (calls.request >= 0) & ~calls.linked)
+    client, server = calls.client[made], calls.server[made]
+    request, callee = calls.request[made].astype(np.int64), calls.callee[made].astype(np.int64)
+    called = names[forest.operation[np.where(server >= 0, server, client)]].astype(np.int64)
+    key = (request * max(len(calls.node_names), 1) + callee) * (int(called.max(initial=0)) + 1) + called
+    # Calls come in the order of their clients, which is that of their start within a trace: a stable sort keeps it.
+    order = np.argsort(key, kind="stable")
+    key, client = key[order], client[order]
+    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if key.size else np.empty(0, np.int64)
+    number = np.diff(np.concatenate([first, [key.size]]))
+    in_a_row, at_once = np.ones_like(number), np.ones_like(number)
+    busy = forest.duration_ns[client[first]].copy()
+    several = np.flatnonzero(number > 1)
+    if several.size:
+        rows = np.repeat(number > 1, number)
+        group = np.repeat(np.arange(several.size), number[several])
+        in_a_row[several], at_once[several], busy[several] = _stretches(view, client[rows], group)
+    chosen = order[first]
+    return _Sets(request[chosen], callee[chosen], called[chosen], number, in_a_row, at_once, busy)
+
+
+def _stretches(view: ForestView, client: NDArray[np.int32], group: Int64) -> tuple[Int64, Int64, Int64]:
+    """Per group: stretches of overlapping calls, calls in the longest of them, and time covered by all.
+
+    Args:
+        client: spans in the order of (group, start).
+        group: dense group number of each.
+    """
+    start = view.forest.start_ns[client]
+    end = start + view.forest.duration_ns[client]
+    latest = pl.DataFrame({"group": group, "end": end}).select(pl.col("end").cum_max().shift(1).over("group"))
+    ended = latest["end"].fill_null(np.iinfo(np.int64).min).to_numpy()
+    opens = np.flatnonzero(start >= ended)
+    size = np.diff(np.concatenate([opens, [start.size]]))
+    covered = np.maximum.reduceat(end, opens) - start[opens]
+    owner = group[opens]
+    firsts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
+    return (
+        np.diff(np.concatenate([firsts, [owner.size]])),
+        np.maximum.reduceat(size, firsts),
+        np.add.reduceat(covered, firsts),
+    )
+
+
+def _coded(view: ForestView, sets: _Sets, asking: NDArray[np.int32]) -> pl.DataFrame:
+    """The sets with where they are counted, names as codes."""
+    forest = view.forest
+    trace = forest.trace[sets.request]
+    kind = forest.kind[sets.request]
+    by_hand = np.isin(kind, (Kind.SERVER, Kind.UNSPECIFIED))
+    asked = np.where(by_hand, 0, np.where(kind == Kind.CONSUMER, 1, 2))
+    return trace_rows(view)[trace].with_columns(
+        trace=pl.Series(trace),
+        caller=pl.Series(view.calls.span_service[sets.request]),
+        operation=pl.Series(asking[forest.operation[sets.request]]),
+        asked=pl.Series(asked.astype(np.int32)),
+        callee=pl.Series(sets.callee),
+        callee_kind=pl.Series(sets.callee),
+        callee_operation=pl.Series(sets.called),
+        calls=pl.Series(sets.calls),
+        in_a_row=pl.Series(sets.in_a_row),
+        at_once=pl.Series(sets.at_once),
+        busy_ns=pl.Series(sets.busy_ns),
+    )
+
+
+def _counted(coded: pl.DataFrame) -> pl.DataFrame:
+    """Rows of REPEATED_CALLS in codes."""
+    stratum_keys = ["window_ns", "environment", SAMPLING_KEY]
+    strata = coded.select(stratum_keys).unique().sort(stratum_keys).with_row_index("stratum")
+    stratum = coded.select(stratum_keys).join(strata, on=stratum_keys, how="left", maintain_order="left")["stratum"]
+    names = ("caller", "operation", "asked", "callee", "callee_operation")
+    parts = []
+    for number, measure in enumerate(_MEASURES):
+        kept = np.flatnonzero((coded[measure] > 1).to_numpy()) if number else np.arange(len(coded))
+        rows, weight = coded[kept], coded["weight"].to_numpy()[kept]
+        busy = weight * rows["busy_ns"].to_numpy() if not number else np.zeros(kept.size)
+        keys = {"stratum": stratum.to_numpy()[kept].astype(np.int64)}
+        keys |= {name: rows[name].to_numpy().astype(np.int64) for name in names}
+        keys["times"] = _shortened(rows[measure].to_numpy())
+        sums = {
+            "weight": weight,
+            "weight_squares": weight**2,
+            "weighted_calls": weight * rows["calls"].to_numpy() if not number else np.zeros(kept.size),
+            "weighted_ns": busy,
+            "weighted_saved_ns": busy * (1 - 1 / rows["in_a_row"].to_numpy()),
+        }
+        grouping = grouped(keys, pl.len().alias("requests"), *(pl.col(name).sum() for name in sums), **sums)
+        parts.append(grouping.with_columns(measure=pl.lit(number, dtype=pl.Int32)))
+    counted = pl.concat(parts)
+    return pl.concat(
+        [counted.drop("stratum"), strata.drop("stratum")[counted["stratum"].to_numpy()]], how="horizontal"
+    ).with_columns(callee_kind=pl.col("callee"))
+
+
+def _shortened(times: Int64) -> Int64:
+    """Counts, large ones as the lower end of their bucket."""
+    steps = np.floor(np.log(np.maximum(times, _EXACT) / _EXACT) / np.log(1.1) + 1e-9)
+    return np.where(times <= _EXACT, times, np.floor(_EXACT * 1.1**steps)).astype(np.int64)
+
+
+def _exemplars(view: ForestView, coded: pl.DataFrame) -> pl.DataFrame:
+    many = coded.filter((pl.col("in_a_row") >= LOOP_CALLS) | (pl.col("calls") > 2 * LOOP_CALLS))
+    # What is kept is the largest: here of calls, those in a row first.
+    return slowest_rows(view, many.with_columns(duration_ns=pl.col("in_a_row") * 1_000_000 + pl.col("calls")), _EDGE)

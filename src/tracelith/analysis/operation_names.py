@@ -1,0 +1,34 @@
+"""What operations are called, as people read them: requests by method and route, datastore calls by their statement."""
+
+import polars as pl
+
+from tracelith.forest.view import ForestView, Int32
+
+__all__ = ["OperationNames", "call_names", "request_names"]
+
+OperationNames = tuple[tuple[str, ...], Int32]
+"""Distinct names, sorted, and the one of each row of the forest's operations."""
+
+
+def request_names(view: ForestView) -> OperationNames:
+    """Names of operations that answer: ``METHOD route`` where the span tells both, else its name."""
+    return _numbered(view.forest.operations.select(_answered()).to_series())
+
+
+def call_names(view: ForestView) -> OperationNames:
+    """Names of operations that are called: what a statement does to which tables, else as request_names."""
+    action = pl.concat_str("peer_action", "peer_object", separator=" ").str.strip_chars()
+    stored = pl.when(pl.col("peer_statement") != "").then(pl.col("peer_statement")).otherwise(action)
+    told = pl.when((pl.col("protocol") == "db") & (stored != "")).then(stored).otherwise(_answered())
+    return _numbered(view.forest.operations.select(told.alias("name")).to_series())
+
+
+def _answered() -> pl.Expr:
+    routed = (pl.col("http_method") != "") & (pl.col("http_route") != "")
+    return pl.when(routed).then(pl.concat_str("http_method", "http_route", separator=" ")).otherwise("name")
+
+
+def _numbered(names: pl.Series) -> OperationNames:
+    texts = tuple(sorted(set(names.to_list())))
+    number = {name: at for at, name in enumerate(texts)}
+    return texts, names.replace_strict(number, return_dtype=pl.Int32).to_numpy()
