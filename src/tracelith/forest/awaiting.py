@@ -8,7 +8,7 @@ from tracelith.forest.sides import Sides
 from tracelith.forest.view import Bool, Int32, Int64, TraceForest
 from tracelith.model.schema import Kind, Outcome
 
-__all__ = ["decide_awaited", "tolerance_ns"]
+__all__ = ["decide_awaited", "messages", "tolerance_ns"]
 
 _LEAST_TOLERANCE_NS = 1_000_000
 """1 ms: what schedulers and millisecond exporters blur (metrics.md §1.3)."""
@@ -32,7 +32,7 @@ def decide_awaited(forest: TraceForest, placement: Placement, peers: Peers, side
 
     Source: metrics.md §1.3, §1.4.
     """
-    message = _messages(forest, peers, sides)
+    message = messages(forest, peers, sides)
     request = placement.request[sides.client]
     in_request = (request == sides.client) | _ends_within(forest, sides.client, request)
     answered = (sides.server < 0) | _answered(forest, placement, sides)
@@ -43,7 +43,8 @@ def decide_awaited(forest: TraceForest, placement: Placement, peers: Peers, side
     return awaited, deferred
 
 
-def _messages(forest: TraceForest, peers: Peers, sides: Sides) -> Bool:
+def messages(forest: TraceForest, peers: Peers, sides: Sides) -> Bool:
+    """Which calls hand a message over instead of asking for an answer."""
     client_kind, server_kind = forest.kind[sides.client], forest.kind[sides.server]
     has_server = sides.server >= 0
     kindless_server = (server_kind == Kind.UNSPECIFIED) | (server_kind == Kind.INTERNAL)

@@ -1,14 +1,17 @@
 """Finds the calls that leave a service: both sides joined, attempts of one logical call numbered together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelith.forest.awaiting import decide_awaited
 from tracelith.forest.clock_offset import CLOCK_GRAIN_NS
 from tracelith.forest.links import join_links
 from tracelith.forest.peers import Peers, name_peers
 from tracelith.forest.placement import Placement, place_spans
+from tracelith.forest.replies import Replies, find_replies
 from tracelith.forest.sides import Sides, match_sides
 from tracelith.forest.view import Bool, Calls, Int32, Int64, TraceForest
 from tracelith.model.ports import WindowSpans
@@ -24,6 +27,7 @@ class CallGraph:
     Attributes:
         calls: what analyses see. paired: bool[m], the client span describes the call.
         placement: where each span runs. peers: nodes, and the peer of each operation.
+        replies: answers over queues. served_ns: int64[m], how long the server needed until its answer, 0 without one.
         skewed: bool[m], awaited, but by the clocks of two hosts the server began before or ended after its client.
         unpaired: bool[m], a client span that no server answered, though services and the like could have.
     """
@@ -32,6 +36,8 @@ class CallGraph:
     paired: Bool
     placement: Placement
     peers: Peers
+    replies: Replies
+    served_ns: Int64
     skewed: Bool
     unpaired: Bool
 
@@ -48,12 +54,18 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
     peers = name_peers(forest.operations, forest.services)
     sides = join_links(forest, window, placement, match_sides(forest, placement, peers))
     awaited, deferred = decide_awaited(forest, placement, peers, sides)
-
     answered = sides.server >= 0
     both = sides.paired & answered & (sides.client >= 0) & awaited
+    replies = find_replies(forest, placement, peers, sides, deferred)
+    awaited[replies.question], deferred[replies.question] = True, False
+    reply = _assigned(sides, replies.question, replies.receipt)
     timed = np.where(sides.paired & (sides.client >= 0), sides.client, sides.server)
     callee: Int32 = np.where(answered, placement.service[sides.server], peers.node[forest.operation[sides.client]])
-    duration = forest.duration_ns[timed]
+    ends = forest.start_ns + forest.duration_ns
+    duration = np.where(reply >= 0, ends[reply] - forest.start_ns[timed], forest.duration_ns[timed])
+    served = np.where(answered, forest.duration_ns[sides.server], np.int64(0))
+    handled_in, answer = sides.server[replies.question], sides.client[replies.answer]
+    served[replies.question] = forest.start_ns[answer] - forest.start_ns[handled_in]
     logical, final = _logical_calls(forest, sides, callee)
     calls = Calls(
         client=sides.client,
@@ -70,6 +82,8 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         duration_ns=duration,
         network_ns=np.where(both, np.maximum(duration - forest.duration_ns[sides.server], 0), np.int64(-1)),
         linked=sides.linked,
+        reply=reply,
+        answers=_assigned(sides, replies.answer, replies.question),
         span_request=placement.request,
         span_service=placement.service,
     )
@@ -79,16 +93,25 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         paired=sides.paired,
         placement=placement,
         peers=peers,
-        skewed=both & _sticks_out(forest, placement, sides),
+        replies=replies,
+        served_ns=served,
+        skewed=(both | (reply >= 0)) & _sticks_out(forest, placement, sides, duration, served),
         unpaired=~answered & answering[callee],
     )
 
 
-def _sticks_out(forest: TraceForest, placement: Placement, sides: Sides) -> Bool:
+def _assigned(sides: Sides, rows: Int64, values: NDArray[Any]) -> Int32:
+    """One value for each call, -1 for those without."""
+    assigned = np.full(sides.client.size, -1, np.int32)
+    assigned[rows] = values
+    return assigned
+
+
+def _sticks_out(forest: TraceForest, placement: Placement, sides: Sides, waited_ns: Int64, served_ns: Int64) -> Bool:
     client, server = sides.client, sides.server
-    early = forest.start_ns[server] < forest.start_ns[client] - CLOCK_GRAIN_NS
-    ends = forest.start_ns + forest.duration_ns
-    late = ends[server] > ends[client] + CLOCK_GRAIN_NS
+    asked, began = forest.start_ns[client], forest.start_ns[server]
+    early = began < asked - CLOCK_GRAIN_NS
+    late = began + served_ns > asked + waited_ns + CLOCK_GRAIN_NS
     two_clocks: Bool = placement.clock[client] != placement.clock[server]
     return two_clocks & (early | late)
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from tracelith.forest.arrays import fold_ancestors, nearest_marked
 from tracelith.forest.calls import CallGraph
-from tracelith.forest.view import Bool, Int32, TraceForest
+from tracelith.forest.parents import cut_cycles
+from tracelith.forest.replies import Replies
+from tracelith.forest.view import Bool, Int32, Int64, TraceForest
 from tracelith.model.schema import Kind
 
 __all__ = ["ChainTree", "cut_chains"]
@@ -23,6 +25,8 @@ class ChainTree:
         parent: int32[n], the parent within the chain; -1 for heads and outside complete traces.
         hops: int32[n], awaited service hops between the head and the span.
         arrives: bool[n], the span answers an awaited call of another service: one hop more than its parent.
+        asking, answered_ns: int32[k], int64[k], questions over queues whose answer a listener took, and when: the
+            request waited inside the span for so long.
     """
 
     head: Int32
@@ -31,13 +35,15 @@ class ChainTree:
     parent: Int32
     hops: Int32
     arrives: Bool
+    asking: Int32
+    answered_ns: Int64
 
 
 def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
     """The chains of all complete traces.
 
     Chains are cut at every call that was not awaited, decided or not, and where a service consumes its own message:
-    nobody is known to wait there.
+    nobody is known to wait there. What answers over a queue goes on below the span in which its asker waited for it.
     """
     calls, parent = graph.calls, forest.parent
     received = np.zeros(parent.size, np.bool_)
@@ -49,13 +55,18 @@ def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
     cut[calls.server[by_parent & ~calls.awaited]] = True
     own_message = (forest.kind == Kind.CONSUMER) & (forest.kind[parent] == Kind.PRODUCER) & (parent >= 0)
     cut |= own_message
+    replies = graph.replies
+    cut[replies.answering] = False
+    arrives[replies.answering] = True
 
     complete = forest.trace_complete[forest.trace]
     chain_parent: Int32 = np.where(cut | ~complete, np.int32(-1), parent)
+    chain_parent = _below_receipts(forest, replies, chain_parent, complete)
     headed = complete & (chain_parent < 0)
     head = np.flatnonzero(headed).astype(np.int32)
     number = np.full(parent.size, -1, np.int32)
     number[head] = np.arange(head.size, dtype=np.int32)
+    woken = replies.question[~replies.waited_in]
     above = nearest_marked(chain_parent, headed)
     return ChainTree(
         head=head,
@@ -64,4 +75,19 @@ def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
         parent=chain_parent,
         hops=fold_ancestors(chain_parent, (arrives & (chain_parent >= 0)).astype(np.int32), np.add),
         arrives=arrives & (chain_parent >= 0),
+        asking=calls.client[woken],
+        answered_ns=forest.start_ns[replies.receipt[~replies.waited_in]],
     )
+
+
+def _below_receipts(forest: TraceForest, replies: Replies, parent: Int32, complete: Bool) -> Int32:
+    """Parents of a chain, with what answers over a queue below the span in which its asker waited."""
+    kept = complete[replies.answering]
+    if not kept.any():
+        return parent
+    moved = parent.copy()
+    moved[replies.answering[kept]] = replies.under[kept]
+    if (forest.parent[replies.answering[kept]] >= 0).all():
+        return moved
+    # Span links can claim that two requests waited for each other.
+    return cut_cycles(moved, forest.trace_first)[0]

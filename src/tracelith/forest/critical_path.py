@@ -47,13 +47,13 @@ def find_critical_path(
     np.add.at(own_ns, span, end - start)
     chain = tree.chain[span]
     order = grouped_order(chain, start - intervals.start_ns[tree.head][chain])
-    span = span[order]
-    hops = label_hops(forest, graph, span)
+    span, end = span[order], end[order]
+    hops = label_hops(forest, graph, _on_their_way(graph, intervals, span, end))
     return CriticalPath(
         chain=chain[order],
         span=span,
         start_ns=start[order],
-        end_ns=end[order],
+        end_ns=end,
         hop=hops.hop,
         hop_labels=hops.labels,
         hop_kinds=hops.kinds,
@@ -61,6 +61,23 @@ def find_critical_path(
         hop_callees=hops.callees,
         drag_ns=drag_ns(tree, siblings, intervals, own_ns),
     )
+
+
+def _on_their_way(graph: CallGraph, intervals: Intervals, span: Int32, end: Int64) -> Int32:
+    """Spans to name the hops of segments after: until the question is taken from its queue, its client.
+
+    The receipt of an answer lasts from the question on; what it does not spend waiting for the other service it waits
+    for the question's queue, and then for the answer's.
+    """
+    inside = graph.replies.waited_in
+    if not inside.any():
+        return span
+    receipt, question = graph.replies.receipt[inside], graph.replies.question[inside]
+    client, taken_ns = np.full(intervals.end_ns.size, -1, np.int32), intervals.start_ns.copy()
+    client[receipt] = graph.calls.client[question]
+    np.maximum.at(taken_ns, receipt, intervals.start_ns[graph.calls.server[question]])
+    asked: Int32 = np.where((client[span] >= 0) & (end <= taken_ns[span]), client[span], span)
+    return asked
 
 
 def _in_flight(siblings: Siblings, intervals: Intervals) -> Bool:

@@ -35,7 +35,8 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
     own_service = graph.placement.service[span].astype(np.int64)
     client = np.flatnonzero(around >= 0)
     row, operation = call[around[client]], forest.operation[around[client]]
-    published = calls.deferred[row] & (graph.peers.message[operation] | (forest.kind[around[client]] == Kind.PRODUCER))
+    handed_over = calls.deferred[row] | (calls.reply[row] >= 0)
+    published = handed_over & (graph.peers.message[operation] | (forest.kind[around[client]] == Kind.PRODUCER))
     to_network = (calls.server[row] >= 0) & ~published
     node = np.where(published, graph.peers.node[operation], calls.callee[row])
     way = services + (to_network.astype(np.int64) * services + calls.caller[row]) * nodes + node

@@ -9,7 +9,7 @@ from tracelith.forest.awaiting import tolerance_ns
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.clock_offset import HostCalls, clock_offsets
-from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.forest.view import Bool, Int64, TraceForest
 from tracelith.model.schema import Outcome
 
 __all__ = ["Intervals", "waiting_intervals"]
@@ -31,13 +31,14 @@ def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) ->
     by one offset that suits all of them, so that they keep their order. Where no offset does, a server that sticks
     out of the client which awaited it, but is not longer, is centred in it. Either takes its subtree along; nothing
     else is moved. What then sticks out of an ancestor is cut off; what lies outside does not count, nor does
-    anything below it.
+    anything below it. A question over a queue whose answer a listener took lasts until then.
 
     Source: metrics.md §1.4, §5.2.
     """
     shift = _shifts(forest, graph, tree)
     start = forest.start_ns + shift
     end = start + forest.duration_ns
+    end[tree.asking] = np.maximum(end[tree.asking], tree.answered_ns + shift[tree.asking])
     inside = tree.parent < 0
     inside |= (start >= start[tree.parent]) & (end <= end[tree.parent])
     if not inside.all():
@@ -53,8 +54,8 @@ def _shifts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
     if not rows.size:
         return shift
     client, server = graph.calls.client[rows], graph.calls.server[rows]
-    offsets = clock_offsets(_host_calls(forest, graph, client, server))
-    client_ns, server_ns = forest.duration_ns[client], forest.duration_ns[server]
+    client_ns, server_ns = graph.calls.duration_ns[rows], graph.served_ns[rows]
+    offsets = clock_offsets(_host_calls(forest, graph, rows))
     fits = server_ns <= client_ns + tolerance_ns(client_ns)
     centred = forest.start_ns[client] + np.maximum(client_ns - server_ns, 0) // 2 - forest.start_ns[server]
     alone = np.where(graph.skewed[rows] & fits, centred, 0)
@@ -67,13 +68,15 @@ def _calls_between_hosts(forest: TraceForest, graph: CallGraph, tree: ChainTree)
     calls, clock = graph.calls, graph.placement.clock
     disagrees = np.zeros(forest.trace_root.size, np.bool_)
     disagrees[forest.trace[calls.server[graph.skewed]]] = True
-    rows = np.flatnonzero((calls.network_ns >= 0) & disagrees[forest.trace[calls.server]])
+    two_sided = (calls.network_ns >= 0) | (calls.reply >= 0)
+    rows = np.flatnonzero(two_sided & disagrees[forest.trace[calls.server]])
     client, server = calls.client[rows], calls.server[rows]
     between: Int64 = rows[tree.arrives[server] & (clock[client] != clock[server])]
     return between
 
 
-def _host_calls(forest: TraceForest, graph: CallGraph, client: Int32, server: Int32) -> HostCalls:
+def _host_calls(forest: TraceForest, graph: CallGraph, rows: Int64) -> HostCalls:
+    client, server = graph.calls.client[rows], graph.calls.server[rows]
     trace = forest.trace[client]
     outcome = forest.outcome[client]
     return HostCalls(
@@ -82,8 +85,8 @@ def _host_calls(forest: TraceForest, graph: CallGraph, client: Int32, server: In
         callee_clock=graph.placement.clock[server],
         since_ns=forest.start_ns[client] - forest.start_ns[forest.trace_first[trace]],
         client_start_ns=forest.start_ns[client],
-        client_ns=forest.duration_ns[client],
+        client_ns=graph.calls.duration_ns[rows],
         server_start_ns=forest.start_ns[server],
-        server_ns=forest.duration_ns[server],
+        server_ns=graph.served_ns[rows],
         answered=(outcome != Outcome.FAILED) & (outcome != Outcome.CANCELLED),
     )

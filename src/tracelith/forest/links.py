@@ -5,9 +5,9 @@ import polars as pl
 
 from tracelith.forest.arrays import grouped_order
 from tracelith.forest.placement import Placement
-from tracelith.forest.sides import Sides
+from tracelith.forest.sides import Sides, take_sides
 from tracelith.forest.tables import operation_table, resource_table
-from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.forest.view import Int32, TraceForest
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import Kind
 
@@ -35,8 +35,8 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
         by_parent = pl.DataFrame({"server": sides.server, "caller": sides.caller})
         again = by_parent.with_row_index("row").join(found, on=["server", "caller"], how="semi")["row"].to_numpy()
         told[again] = True
-        sides = _append(_take(sides, ~told), client, server, found["caller"].to_numpy())
-    return _take(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
+        sides = _append(take_sides(sides, ~told), client, server, found["caller"].to_numpy())
+    return take_sides(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
 
 
 def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -> pl.DataFrame:
@@ -108,7 +108,3 @@ def _append(sides: Sides, client: Int32, server: Int32, caller: Int32) -> Sides:
         paired=np.concatenate([sides.paired, added]),
         linked=np.concatenate([sides.linked, added]),
     )
-
-
-def _take(sides: Sides, rows: Bool | Int64) -> Sides:
-    return Sides(sides.client[rows], sides.server[rows], sides.caller[rows], sides.paired[rows], sides.linked[rows])

@@ -23,8 +23,8 @@ class Peers:
         names, kinds: of all nodes; the services of the forest come first, in its order.
         node: int32, node of the peer for each row of the operations table.
         named: bool, the operation says something about a peer at all.
-        datastore, message, publishes: bool, for each row of the operations table: its attributes are those of a
-            database call, of messaging, of handing a message over.
+        datastore, message, publishes, receives: bool, for each row of the operations table: its attributes are those of
+            a database call, of messaging, of handing a message over, of waiting for one.
     """
 
     names: tuple[str, ...]
@@ -34,6 +34,7 @@ class Peers:
     datastore: Bool
     message: Bool
     publishes: Bool
+    receives: Bool
 
 
 def name_peers(operations: pl.DataFrame, services: tuple[str, ...]) -> Peers:
@@ -59,6 +60,7 @@ def name_peers(operations: pl.DataFrame, services: tuple[str, ...]) -> Peers:
         datastore=(protocol == "db").to_numpy(),
         message=message,
         publishes=message & operations["peer_action"].is_in(_HANDS_OVER).to_numpy(),
+        receives=message & (operations["peer_action"] == "receive").to_numpy(),
     )
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from tracelith.forest.arrays import nearest_marked
 from tracelith.forest.peers import Peers
 from tracelith.forest.placement import Placement
-from tracelith.forest.view import Bool, Int32, TraceForest
+from tracelith.forest.view import Bool, Int32, Int64, TraceForest
 from tracelith.model.schema import Kind
 
-__all__ = ["Sides", "match_sides"]
+__all__ = ["Sides", "match_sides", "take_sides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,18 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
     )
 
 
+def take_sides(sides: Sides, rows: Bool | Int64) -> Sides:
+    """The calls in these rows, or where a mask says so."""
+    return Sides(sides.client[rows], sides.server[rows], sides.caller[rows], sides.paired[rows], sides.linked[rows])
+
+
 def _client_spans(forest: TraceForest, placement: Placement, peers: Peers, caller: Int32) -> Bool:
     kind, operation = forest.kind, forest.operation
     calling: Bool = ((kind == Kind.CLIENT) | (kind == Kind.PRODUCER)) & ~placement.proxy & ~placement.inward
     children = np.bincount(forest.parent[forest.parent >= 0], minlength=kind.size)
     inner = ~placement.entry & ~placement.proxy
+    # Within a request, receiving a message is waiting for it; older instrumentation says CONSUMER for that.
+    calling |= (kind == Kind.CONSUMER) & inner & (children == 0) & peers.receives[operation]
     kindless = (kind == Kind.UNSPECIFIED) & inner
     calling[caller[kindless[caller] & (children[caller] == 1)]] = True
 

@@ -100,13 +100,17 @@ class Calls:
         callee: int32[m], index into nodes.
         node_names, node_kinds: names and kinds (service | datastore | destination | external) of callees; the first
             len(services) nodes are the forest's services in the same order.
-        awaited: bool[m], request/response and waited for (decided on raw clocks, metrics.md §1.3).
+        awaited: bool[m], request/response and waited for (decided on raw clocks, metrics.md §1.3), or a message whose
+            answer was (see reply).
         deferred: bool[m], handed over (messaging, span link, or outlives its caller). Neither: not decidable.
         logical: int32[m], attempts of one logical call share this number; final: bool[m], its last attempt.
         duration_ns: int64[m], client duration, or the server's when the client side is missing.
         network_ns: int64[m], client minus server duration: network and queue tax; -1 if one side is missing or the
             call was not awaited.
         linked: bool[m], joined by a span link instead of a parent.
+        reply: int32[m], the span with which the caller received the answer to this message, where one trace proves
+            that its request waited for that; such a call is awaited, duration_ns is the wait. -1 for all others.
+        answers: int32[m], the call to which this message is the answer that was waited for; -1 for all others.
         span_request: int32[n], the request each span is part of: the entry span of its service at or above it.
         span_service: int32[n], who did what each span tells of: its service, with sidecars counting as the one beside.
     """
@@ -125,6 +129,8 @@ class Calls:
     duration_ns: Int64
     network_ns: Int64
     linked: Bool
+    reply: Int32
+    answers: Int32
     span_request: Int32
     span_service: Int32
 
