@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
+from tracelith.analysis.running.observing import observe_registered
+from tracelith.analysis.running.pool import usable_processors
 from tracelith.cli.progress import bar
 from tracelith.ingest.commit import SpanWriter
 from tracelith.ingest.deployments import read_deployments_csv
@@ -79,7 +81,8 @@ def open_workspace(db: Path | None) -> Iterator[Workspace]:
         StoreError: the file cannot be used; StoreLocked when a server owns it.
     """
     with Store.open(db) as store:
-        yield Workspace(store, Engine(store, registered_analyses()))
+        engine = Engine(store, registered_analyses(), observe=observe_registered, processes=usable_processors())
+        yield Workspace(store, engine)
 
 
 def show_import(summary: ImportSummary, *, named: Sequence[Path]) -> None:

@@ -7,6 +7,7 @@ a period depends on the spans alone, not on when or in what portions they came.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -15,6 +16,7 @@ from tracelith.analysis.base import Analysis, Evidence
 from tracelith.analysis.running.assemble import assemble_document
 from tracelith.analysis.running.concluding import conclude_all
 from tracelith.analysis.running.observing import ObserveSpans, batches_of, observe_batches, observe_spans
+from tracelith.analysis.running.pool import observing_pool
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.ports import AnalysisStore, DeploymentStore
 
@@ -24,6 +26,9 @@ CACHED_DOCUMENTS = 32
 
 REMEMBERED_NS = 26 * 7 * 86_400_000_000_000
 """The period that recorded findings speak of: what the dashboard shows by default."""
+
+WORTH_A_POOL = 4
+"""Batches from which on processes are begun: that takes each about a second, in which one batch is observed."""
 
 Progress = Callable[[int, int], None]
 """Called with windows done and windows to do."""
@@ -46,6 +51,7 @@ class Engine:
         analyses: Sequence[Analysis],
         *,
         observe: ObserveSpans | None = None,
+        processes: int = 1,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Makes sure that the store has a table for every fact. Call before ingest starts.
@@ -53,6 +59,8 @@ class Engine:
         Args:
             store: to read from and to write to. analyses: to run.
             observe: an observer with these analyses; by default they observe in this process and thread.
+            processes: if more than one, much is observed at once, in so many processes of their own (running.pool);
+                ``observe`` must then be a function of a module, as they import it.
             now: the clock of documents and findings.
         """
         self.failures: dict[str, str] = {}
@@ -60,6 +68,7 @@ class Engine:
         self._analyses = tuple(analyses)
         self._tables = [table for analysis in self._analyses for table in analysis.fact_tables]
         self._observe: ObserveSpans = observe or partial(observe_spans, self._analyses)
+        self._processes = processes
         self._now = now
         self._analysing = threading.Lock()
         self._caching = threading.Lock()
@@ -75,11 +84,15 @@ class Engine:
             ObserverDied: an observer in another process could not begin; what was observed before is stored.
             ObserverStopped: an observer in another process was told to stop; what is left stays stale.
         """
-        with self._analysing:
+        with self._analysing, ExitStack() as stack:
             windows = self._store.stale_windows(quiet_for_s)
-            batches = batches_of(windows, self._store.window_span_counts(windows) if windows else {})
+            batches = list(batches_of(windows, self._store.window_span_counts(windows) if windows else {}))
+            observe, at_once = self._observe, 1
+            if self._processes > 1 and sum(batch.buckets for batch in batches) >= WORTH_A_POOL:
+                observe, at_once = stack.enter_context(observing_pool(observe, self._processes)), self._processes
             done = 0
-            for observed in observe_batches(self._store, self._observe, self._tables, batches):
+            observed_batches = observe_batches(self._store, observe, self._tables, batches, at_once=at_once)
+            for observed in stack.enter_context(closing(observed_batches)):
                 self._store.replace_facts(observed.windows, observed.facts, observed.upto)
                 self.failures.update(observed.failures)
                 done += len(observed.windows)

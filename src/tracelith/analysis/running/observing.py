@@ -4,8 +4,11 @@ How much is put together at once is bounded: quiet windows are observed many at 
 for that in buckets of whole traces whose facts are merged.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -141,9 +144,9 @@ def _buckets(spans: int) -> int:
     return max(1, -(-spans // SPANS_AT_ONCE))
 
 
-def observe_registered(spans: WindowSpans) -> Observed:
-    """Facts of the spans from all analyses of the registry."""
-    return observe_spans(registered_analyses(), spans)
+def observe_registered(spans: WindowSpans, *, only: Sequence[str] = ()) -> Observed:
+    """Facts of the spans from all analyses of the registry, or only from those named."""
+    return observe_spans([one for one in registered_analyses() if one.name in only or not only], spans)
 
 
 def observe_spans(
@@ -183,9 +186,21 @@ def _observe(analysis: Analysis, view: ForestView, failures: dict[str, str]) -> 
 
 
 def observe_batches(
-    store: AnalysisStore, observe: ObserveSpans, tables: Sequence[FactTable], batches: Iterable[WindowBatch]
-) -> Iterator[ObservedWindows]:
-    """Facts of the batches, one after the other.
+    store: AnalysisStore,
+    observe: ObserveSpans,
+    tables: Sequence[FactTable],
+    batches: Iterable[WindowBatch],
+    *,
+    at_once: int = 1,
+) -> Generator[ObservedWindows]:
+    """Facts of the batches, in their order.
+
+    Args:
+        store: brings the spans.
+        observe: sees what is in them; asked by ``at_once`` threads.
+        tables: of all analyses.
+        batches: windows to observe.
+        at_once: how many batches may be under way; 1 keeps everything in the calling thread.
 
     A batch that the observer does not survive is observed again, each window by itself and in smaller buckets. A window
     that it does not survive either has no facts, and says so. After a few of those, what is left waits for another
@@ -196,9 +211,10 @@ def observe_batches(
         ObserverStopped: it was told to stop.
     """
     given_up = 0
-    for batch in batches:
+    attempt = partial(_observe_batch, store, observe, tables, last_try=False)
+    for batch, result in _under_way(attempt, batches, at_once):
         try:
-            observed = _observe_batch(store, observe, tables, batch, last_try=False)
+            observed = result()
         except ObserverDied as death:
             if not death.began:
                 raise
@@ -212,6 +228,29 @@ def observe_batches(
             given_up += PROCESS in observed.failures
             if given_up == GIVEN_UP_AT_ONCE:
                 return
+
+
+def _under_way(
+    attempt: Callable[[WindowBatch], ObservedWindows], batches: Iterable[WindowBatch], at_once: int
+) -> Iterator[tuple[WindowBatch, Callable[[], ObservedWindows]]]:
+    """Each batch with what the attempt makes of it, a few of them ahead of the one that is asked for."""
+    if at_once == 1:
+        for batch in batches:
+            yield batch, partial(attempt, batch)
+        return
+    ahead: deque[tuple[WindowBatch, Future[ObservedWindows]]] = deque()
+    with ThreadPoolExecutor(at_once, thread_name_prefix="observe") as threads:
+        try:
+            for batch in batches:
+                ahead.append((batch, threads.submit(attempt, batch)))
+                if len(ahead) > at_once:  # one waits, so that no thread does
+                    first, future = ahead.popleft()
+                    yield first, future.result
+            while ahead:
+                first, future = ahead.popleft()
+                yield first, future.result
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _observe_batch(
@@ -234,12 +273,15 @@ def _observe_batch(
         failures.update(observed.failures)
         for name, rows in observed.facts.items():
             frames[name].append(rows)
-    facts = {table.name: _merged(table, frames[table.name]) for table in tables}
+    facts = {
+        table.name: frames[table.name][0] if len(frames[table.name]) == 1 else _merged(table, frames[table.name])
+        for table in tables
+    }
     return ObservedWindows(batch.windows, facts, min(upto), failures)
 
 
 def _merged(table: FactTable, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     if not parts:
         return pl.DataFrame(schema=table.schema)
-    # Also within one bucket: observe may leave several rows of a key, the store must not.
+    # Also what comes from one observation: observe may leave several rows of a key, the store must not.
     return merge_facts(table, pl.concat(parts), [*FACT_KEYS, *table.keys]).select(list(table.schema))
