@@ -33,7 +33,7 @@ class PassThroughDocument(TypedDict):
     passing_share: EstimateDocument  # of its requests, those of operations that pass through
     callers: list[str]
     callees: list[str]
-    label: Literal["pass_through", "gateway", "cache", "works", "unknown"]
+    label: Literal["pass_through", "gateway", "cache", "boundary", "works", "unknown"]
     label_reason: str  # why a service that passes requests on is not accused
     hops_saved: float | None  # p95 of awaited hops before minus after it is contracted, over requests through it
     saved_ms: EstimateDocument  # network and queueing per request that would go
