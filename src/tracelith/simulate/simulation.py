@@ -14,6 +14,7 @@ from tracelith.simulate.defects import NO_DEFECTS, Defects, check_defects, descr
 from tracelith.simulate.delivery import Delivery, deliver
 from tracelith.simulate.encoding import PROTOBUF, Encoding
 from tracelith.simulate.execution import Followed, SpanBlock, World, execute, follow
+from tracelith.simulate.incidents import Incident, Occurrences
 from tracelith.simulate.recording import process_attributes, record
 from tracelith.simulate.rollouts import Deployment, Fleet, draw_rollouts
 from tracelith.simulate.span_table import SpanTable
@@ -73,6 +74,16 @@ class Simulation:
     def period_us(self) -> tuple[int, int]:
         """Start and end in microseconds since 1970."""
         return _micros(self.start), _micros(self.end)
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """When which entry is asked."""
+        return self._arrivals
+
+    @property
+    def occurrences(self) -> tuple[Occurrences[Incident], ...]:
+        """What went wrong, and when."""
+        return self._world.occurrences
 
     def batches(self, encoding: Encoding = PROTOBUF, *, batch_spans: int = BATCH_SPANS) -> Iterator[Batch]:
         """Requests in order of time, at most batch_spans spans each."""

@@ -50,6 +50,7 @@ def draw_system(seed: int, plan: SystemPlan) -> System:
         rollbacks=rollbacks,
         monorepos=monorepos,
         incidents=tuple(incident for symptom in symptoms for incident in symptom.incidents),
+        rushes=tuple(rush for symptom in symptoms for rush in symptom.rushes),
         table_owners=dict(sorted(draft.table_owners.items())),
         planted={
             "plan": plan.name,

@@ -121,6 +121,7 @@ class Symptoms:
         replies: requests that wait for an answer over a queue. group_stalls: consumer groups that stand still.
         pass_through: services that hand calls on and do nothing else. cycles: callees that ask their callers back.
         chatter: operations that read row by row. own_axes: chains of services that are busy when the others are not.
+        locks: migrations of a table that several services use.
     """
 
     foreign_tables: Whole = (0, 0)
@@ -131,6 +132,7 @@ class Symptoms:
     cycles: Whole = (0, 0)
     chatter: Whole = (0, 0)
     own_axes: Whole = (0, 0)
+    locks: Whole = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ DATA = SystemPlan(
     "data",
     "A random system in which services use tables that belong to others",
     shapes=(_PLAIN,),
-    symptoms=Symptoms(foreign_tables=(1, 4)),
+    symptoms=Symptoms(foreign_tables=(1, 4), locks=(0, 1)),
 )
 
 FAILURES = SystemPlan(

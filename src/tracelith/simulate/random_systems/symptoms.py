@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tracelith.simulate.flow import Publish, Query, Repeat
-from tracelith.simulate.incidents import GroupStall, Incident, Moments, Outage
+from tracelith.simulate.incidents import GroupStall, Incident, Moments, Outage, TableLock
 from tracelith.simulate.latency import Latency
 from tracelith.simulate.random_systems.dice import Dice
 from tracelith.simulate.random_systems.draft import (
@@ -19,7 +19,7 @@ from tracelith.simulate.random_systems.plans import Symptoms
 from tracelith.simulate.random_systems.vocabulary import plural
 from tracelith.simulate.random_systems.weaving import new_operation
 from tracelith.simulate.topology import Database, Scaling, Service, Topic
-from tracelith.simulate.traffic_shape import Cycle
+from tracelith.simulate.traffic_shape import Cycle, Rush
 
 __all__ = ["PlantedSymptom", "plant_symptoms"]
 
@@ -34,13 +34,14 @@ class PlantedSymptom:
 
     Attributes:
         kind: its key in System.planted. told: a sentence without its full stop. facts: JSON-ready.
-        incidents: what goes wrong because of it.
+        incidents: what goes wrong because of it. rushes: when many requests come.
     """
 
     kind: str
     told: str
     facts: dict[str, Any]
     incidents: tuple[Incident, ...] = ()
+    rushes: tuple[Rush, ...] = ()
 
 
 def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[PlantedSymptom]:
@@ -54,6 +55,7 @@ def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[P
         (symptoms.group_stalls, _group_stall),
         (symptoms.outages, _outage),
         (symptoms.own_axes, _own_axis),
+        (symptoms.locks, _lock),
     )
     if symptoms.outages[1]:
         _draw_tolerance(dice, draft)
@@ -112,13 +114,41 @@ def _foreign_table(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     return PlantedSymptom("foreign_tables", f"{name} {way} the table {table}, which belongs to {owner}", facts)
 
 
+def _lock(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A migration that locks a table which several services use, in the middle of a busy hour."""
+    users: dict[tuple[Database, str], set[str]] = {}
+    for operation in _operations(draft):
+        for step in operation.data:
+            if isinstance(step, Query):
+                for table in (step.collection, *step.joins):
+                    users.setdefault((step.database, table), set()).add(operation.service.name)
+    shared = sorted((one for one, names in users.items() if len(names) > 1), key=lambda one: (one[0].address, one[1]))
+    if not shared:
+        return None
+    database, table = dice.pick(shared)
+    owner, at, seconds = draft.table_owners[table], dice.between((0.2, 0.8)), float(dice.whole((60, 180)))
+    lock = TableLock(
+        database,
+        table,
+        Moments(at=(at,)),
+        seconds,
+        by=owner,
+        statement=f"ALTER TABLE {table} ADD COLUMN remarks text",
+        patience_s=dice.pick((0.5, 2.0, 30.0)),
+    )
+    services = sorted(users[database, table])
+    facts = {"table": table, "by": owner, "services": services, "seconds": seconds}
+    told = f"{owner} changes its table {table} and locks {' and '.join(services)} out for {seconds:g} seconds"
+    return PlantedSymptom("locks", told, facts, (lock,), (Rush(at, minutes=12, share=0.04),))
+
+
 def _draw_tolerance(dice: Dice, draft: SystemDraft) -> None:
     """How much of each callee's failures its callers pass on, the same in all of a caller's operations."""
     tolerated: dict[tuple[str, str], float] = {}
     for caller, call in _calls(draft):
         pair = caller.service.name, call.target.service.name
         call.tolerated = tolerated.setdefault(pair, dice.pick(_TOLERANCE))
-        call.attempts = 2 if dice.chance(0.15) else 1
+        call.attempts = 3 if dice.chance(0.15) else 1
         call.fallback = (dice.work(0.3),) if call.tolerated else ()
 
 
@@ -165,11 +195,13 @@ def _group_stall(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
         return None
     consumer = dice.pick(waiting)
     minutes, handler_s = dice.between((6, 30)), dice.pick((0.0, 70.0))
-    moments = Moments(at=(dice.between((0.2, 0.8)),), per_week=0.7)
-    stall = GroupStall(consumer.topic, consumer.group, moments, minutes, handler_s)
+    at = dice.between((0.2, 0.8))
+    stall = GroupStall(consumer.topic, consumer.group, Moments(at=(at,), per_week=0.7), minutes, handler_s)
     told = f"the consumer group {consumer.group} takes nothing from its queue for {minutes:g} minutes now and then"
     facts = {"group": consumer.group, "destination": consumer.topic.destination, "service": consumer.service.name}
-    return PlantedSymptom("group_stalls", told, facts, (stall,))
+    # Groups rebalance when much is to be done; and of a quiet hour nobody could tell whether anything was waiting.
+    rush = Rush(at, minutes=minutes + 30, share=0.06)
+    return PlantedSymptom("group_stalls", told, facts, (stall,), (rush,))
 
 
 def _pass_through(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
