@@ -36,6 +36,8 @@ class Evidence:
         refusals: spans refused before they could be stored, by reason; of every environment and time still remembered,
             as a span that cannot be read names neither.
         declarations: what people say about the system that no trace can.
+        concluded: for an analysis that concludes after the others: their parts of the document. A part is missing if
+            its analysis failed or did not run.
     """
 
     environment: str
@@ -45,6 +47,7 @@ class Evidence:
     deployments: pl.DataFrame
     refusals: Mapping[str, int] = field(default_factory=dict)
     declarations: Declarations = field(default_factory=Declarations)
+    concluded: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Analysis:
         fact_tables: what observe produces. observe returns one frame per table name.
         without_evidence: its parts of the document when it could not conclude, given the reason.
         sections: the docstring's sections by name.
+        after_others: it concludes from what the others concluded, see Evidence.concluded.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Analysis:
     conclude: Callable[[Evidence], Conclusion]
     without_evidence: Callable[[str], Mapping[str, Any]] = lambda _reason: {}
     sections: Mapping[str, str] = field(default_factory=dict)
+    after_others: bool = False
 
     @classmethod
     def define(
@@ -90,6 +95,7 @@ class Analysis:
         conclude: Callable[[Evidence], Conclusion],
         observe: Observe | None = None,
         without_evidence: Callable[[str], Mapping[str, Any]] = lambda _reason: {},
+        after_others: bool = False,
     ) -> "Analysis":
         """An analysis from its module's name and docstring; the docstring's first line is its title.
 
@@ -103,7 +109,7 @@ class Analysis:
         if missing:
             raise ValueError(f"{module}: the docstring lacks the section(s) {', '.join(missing)}")
         name = module.rsplit(".", 1)[-1]
-        return cls(name, title, fact_tables, observe, conclude, without_evidence, sections)
+        return cls(name, title, fact_tables, observe, conclude, without_evidence, sections, after_others)
 
 
 def _sections(docstring: str) -> dict[str, str]:

@@ -1,7 +1,11 @@
-"""Every analysis concludes from the same evidence; one that fails is named and does not stop the others."""
+"""Every analysis concludes from the same evidence; one that fails is named and does not stop the others.
+
+Most look at facts alone. A few ask what the others found, such as which services are bound without calling each other:
+they conclude last, and see the parts of the document that are there by then.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tracelith.analysis.base import Analysis, Evidence
@@ -17,7 +21,7 @@ class Concluded:
 
     Attributes:
         document: their top-level keys of the analysis document.
-        findings: worst first, then in the order of the analyses.
+        findings: worst first, then in the order of the analyses: those that conclude after the others come last.
         failures: what went wrong, by analysis name.
     """
 
@@ -37,15 +41,19 @@ def conclude_all(analyses: Sequence[Analysis], evidence: Evidence, failures: Map
     document: dict[str, Any] = {}
     findings: list[Finding] = []
     failed = dict(failures)
-    for analysis in analyses:
-        try:
-            conclusion = analysis.conclude(evidence)
-        except MemoryError:
-            raise
-        except Exception as error:
-            failed[analysis.name] = describe_failure(error)
-            continue
-        document |= conclusion.document
-        findings.extend(conclusion.findings)
+    for last in (False, True):
+        seen = replace(evidence, concluded=dict(document))
+        for analysis in analyses:
+            if analysis.after_others is not last:
+                continue
+            try:
+                conclusion = analysis.conclude(seen)
+            except MemoryError:
+                raise
+            except Exception as error:
+                failed[analysis.name] = describe_failure(error)
+                continue
+            document |= conclusion.document
+            findings.extend(conclusion.findings)
     findings.sort(key=lambda finding: -finding.severity.rank)
     return Concluded(document, tuple(findings), failed)
