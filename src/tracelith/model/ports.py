@@ -62,7 +62,7 @@ class AnalysisStore(TraceReader, Protocol):
     def read_windows(self, windows: Sequence[int], bucket: int = 0, buckets: int = 1) -> WindowSpans:
         """Spans of these windows; with buckets > 1 only the traces whose id falls in that bucket (bounds memory).
 
-        Spans are sorted by trace and start. After several buckets, hand the smallest ``upto`` to replace_facts.
+        Spans come in no particular order. After several buckets, hand the smallest ``upto`` to replace_facts.
         Quiet systems and imports have thousands of windows with a few spans each, so windows are read, observed and
         replaced many at a time.
         """
