@@ -11,6 +11,7 @@ from tracelith.model.semantic_conventions import (
     DB_SYSTEM_RENAMES,
     KNOWN_RESOURCE_KEYS,
     KNOWN_SPAN_KEYS,
+    QUERY_TEXT_KEYS,
     RESOURCE_KEYS,
     SPAN_KEYS,
 )
@@ -93,8 +94,11 @@ def test_the_environment_has_two_generations_of_keys() -> None:
     assert RESOURCE_KEYS["environment"] == ("deployment.environment.name", "deployment.environment")
 
 
-@pytest.mark.parametrize(
-    "personal", ["db.statement", "db.query.text", "url.query", "enduser.id", "http.request.header"]
-)
+@pytest.mark.parametrize("personal", ["url.query", "enduser.id", "http.request.header"])
 def test_text_that_may_be_personal_is_never_read(personal: str) -> None:
     assert personal not in KNOWN_SPAN_KEYS | KNOWN_RESOURCE_KEYS
+
+
+def test_query_texts_are_no_field_of_a_span() -> None:
+    """They are read for names of tables and dropped; fields are stored."""
+    assert not set(QUERY_TEXT_KEYS) & {key for keys in SPAN_KEYS.values() for key in keys}

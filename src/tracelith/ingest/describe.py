@@ -17,6 +17,7 @@ from tracelith.ingest.memo import Memo, TextRow
 from tracelith.ingest.naming import normalise_names
 from tracelith.ingest.outcomes import span_outcomes, span_statuses
 from tracelith.ingest.peers import PEER_COLUMNS, PROTOCOLS, choose_peers, operation_text
+from tracelith.ingest.query_texts import QueryTexts, Statements, split_query_texts
 from tracelith.ingest.sampling import adjusted_counts
 from tracelith.model.schema import LINK, RESOURCE_TEXT, SPAN, RawSpans
 from tracelith.model.semantic_conventions import RESOURCE_KEYS, SPAN_KEYS
@@ -57,9 +58,10 @@ def describe(raw: RawSpans) -> DescribedSpans:
 
     Row order of spans is kept.
     """
-    fields = _SPAN_FIELDS.read(raw.span_attributes, raw.spans.height)
+    attributes, queries = split_query_texts(raw.span_attributes)
+    fields = _SPAN_FIELDS.read(attributes, raw.spans.height)
     resources, resource_row = _resources(raw)
-    operations, operation_row = _operations(raw.spans, fields)
+    operations, operation_row = _operations(raw.spans, fields, _QUERY_TEXTS.read(queries, fields))
     start, end = raw.spans["start_ns"].to_numpy(), raw.spans["end_ns"].to_numpy()
     status = span_statuses(raw.spans["status"].to_numpy(), fields)
     columns = {
@@ -113,7 +115,7 @@ def _resource_text(given: Sequence[TextRow]) -> list[TextRow]:
 # --- operations ----------------------------------------------------------------------------------------------------
 
 
-def _operations(spans: pl.DataFrame, fields: Fields) -> tuple[list[TextRow], NDArray[np.int64]]:
+def _operations(spans: pl.DataFrame, fields: Fields, statements: Statements) -> tuple[list[TextRow], NDArray[np.int64]]:
     """OPERATION_TEXT rows and the row of each span's operation."""
     name_codes, names = encode_text(spans["name"])
     normal_codes, normal_names = encode_text(pl.Series(_NORMAL_NAMES(names.to_pylist())))
@@ -125,6 +127,7 @@ def _operations(spans: pl.DataFrame, fields: Fields) -> tuple[list[TextRow], NDA
         (fields["http_method"], fields.values),
         (fields["http_route"], fields.values),
         (scope_codes, scopes),
+        (statements.codes, statements.values),
         *((peers.codes[name], peers.values) for name in PEER_COLUMNS),
     )
     first, row = distinct_rows([kind.astype(np.int32), peers.protocol, *(codes for codes, _ in columns)])
@@ -144,8 +147,9 @@ def _texts(values: pa.LargeStringArray, codes: NDArray[np.int32]) -> list[str]:
 
 
 _GIVEN_OPERATION = {"kind": pl.UInt8} | dict.fromkeys(
-    ("protocol", "name", "http_method", "http_route", "scope", *PEER_COLUMNS), pl.String
+    ("protocol", "name", "http_method", "http_route", "scope", "statement", *PEER_COLUMNS), pl.String
 )
 _NORMAL_NAMES = Memo[str](lambda names: normalise_names(pl.Series(names)).to_list())
+_QUERY_TEXTS = QueryTexts()
 _RESOURCE_TEXTS = Memo(_resource_text)
 _OPERATION_TEXTS = Memo(_operation_text)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tracelith.model.schema import ATTRIBUTE, RAW_LINK, RAW_SPAN, Kind, RawSpans, Status
-from tracelith.model.semantic_conventions import KNOWN_RESOURCE_KEYS, KNOWN_SPAN_KEYS
+from tracelith.model.semantic_conventions import KNOWN_RESOURCE_KEYS, KNOWN_SPAN_KEYS, QUERY_TEXT_KEYS
 
 __all__ = ["REFUSALS", "FlatSpans", "flatten", "rows_of", "without_spans"]
 
@@ -242,6 +242,7 @@ def _key_set(keys: frozenset[str]) -> tuple[pa.Array, NDArray[Any]]:
 
 _SPAN_KEYS = _key_set(KNOWN_SPAN_KEYS)
 _RESOURCE_KEYS = _key_set(KNOWN_RESOURCE_KEYS)
+_QUERY_TEXTS = _key_set(frozenset(QUERY_TEXT_KEYS))[1]
 
 
 def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, NDArray[Any]]) -> tuple[pl.DataFrame, Int64]:
@@ -267,6 +268,11 @@ def _attributes(lists: pa.ListArray, keys: tuple[pa.Array, NDArray[Any]]) -> tup
         return ATTRIBUTE.to_frame(), np.empty(0, np.int64)
     position, text = np.concatenate(taken), pa.concat_arrays(texts)
     row = rows_of(lists)[position]
-    key = pl.Series("key", numbers[key_number[position]]).cat.to(ATTRIBUTE["key"])
+    meant = numbers[key_number[position]]
+    key = pl.Series("key", meant).cat.to(ATTRIBUTE["key"])
     frame = pl.DataFrame([pl.Series("row", row, dtype=ATTRIBUTE["row"]), key, pl.Series("value", text)])
-    return frame, row[_missing(text)] if text.null_count else np.empty(0, np.int64)
+    if not text.null_count:
+        return frame, np.empty(0, np.int64)
+    # Exporters cut query texts at a number of bytes, within a character too; that is no reason to lose the span.
+    misspelt = _missing(text)
+    return frame.filter(~misspelt), row[misspelt & ~np.isin(meant, _QUERY_TEXTS)]

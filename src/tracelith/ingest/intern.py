@@ -14,9 +14,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.ingest.describe import DescribedSpans
-from tracelith.ingest.limits import SERVICES, Folded, Row, TextLimits
+from tracelith.ingest.limits import SERVICES, STATEMENTS, Folded, Row, TextLimits
 from tracelith.ingest.naming import normalise_operations
-from tracelith.model.schema import OPERATION, RESOURCE, RESOURCE_TEXT, SPAN, InternedBatch, UnusedTexts
+from tracelith.model.schema import (
+    OPERATION,
+    OPERATION_TEXT,
+    OTHER,
+    RESOURCE,
+    RESOURCE_TEXT,
+    SPAN,
+    InternedBatch,
+    UnusedTexts,
+)
 
 __all__ = ["Interner"]
 
@@ -25,6 +34,7 @@ MAX_SPELLINGS = 20_000
 and it pays with having each of them worked out again."""
 
 SERVICE = RESOURCE_TEXT.names().index("service")
+STATEMENT = OPERATION_TEXT.names().index("peer_statement")
 
 
 class Interner:
@@ -75,14 +85,18 @@ class Interner:
         operation_row = described.spans["operation_row"].to_numpy()
         brought = described.resources
         resources = self._resources.assign(brought, _own_service(brought), list, self._admit_resource)
+        first_service = self._first_service(described, brought)
         operations = self._operations.assign(
             described.operations,
-            self._first_service(described, brought),
+            first_service,
             normalise_operations,
             self._admit_operation,
         )
         self._count(resources.folded, resource_row)
         self._count(operations.folded, operation_row)
+        if unread := [row for row, texts in enumerate(described.operations) if texts[STATEMENT] == OTHER]:
+            services = first_service(unread)
+            self._count({row: (name, (STATEMENTS,)) for row, name in zip(unread, services, strict=True)}, operation_row)
         spans = described.spans.with_columns(
             pl.Series("resource", resources.codes[resource_row]),
             pl.Series("operation", operations.codes[operation_row]),

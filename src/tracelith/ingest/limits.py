@@ -41,6 +41,7 @@ __all__ = [
     "MAX_TABLE_ROWS",
     "MAX_VERSIONS",
     "SERVICES",
+    "STATEMENTS",
     "Cardinality",
     "Folded",
     "Row",
@@ -58,6 +59,7 @@ MAX_MET_ONCE = 20_000
 """Service names remembered because they may be met again; when there are more, all are forgotten."""
 
 SERVICES = "services"
+STATEMENTS = "statements"
 MAX_ENVIRONMENTS = 200
 MAX_VERSIONS = 1_000
 """Versions of one service while raw spans of them are kept: a hundred deployments a day for a week is less."""
@@ -87,7 +89,7 @@ _OPERATION_BUDGETS: Mapping[str, tuple[str, int]] = {
     "peer_namespace": ("destinations", MAX_NAMES),
     "peer_object": ("destinations", MAX_NAMES),
     "peer_action": ("other fields", _FEW),
-    "peer_statement": ("destinations", MAX_NAMES),
+    "peer_statement": (STATEMENTS, MAX_NAMES),
     "consumer_group": ("consumer groups", MAX_NAMES),
     "scope": ("other fields", 2 * _FEW),
 }

@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracelith.ingest.fields import Codes, Fields, encode_text
-from tracelith.model.schema import OPERATION_TEXT, Kind
+from tracelith.ingest.statements import first_table, summary_statement
+from tracelith.model.schema import OPERATION_TEXT, Kind, is_folded
 from tracelith.model.semantic_conventions import DB_SYSTEM_RENAMES, MESSAGING_ACTION_RENAMES
 
 __all__ = ["PEER_COLUMNS", "PROTOCOLS", "Peers", "choose_peers", "operation_text"]
@@ -125,31 +126,53 @@ def _authorities(url_codes: Codes, values: pa.LargeStringArray) -> tuple[Codes, 
 
 
 def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
-    """OPERATION_TEXT rows from rows with PEER_COLUMNS: one spelling for one thing."""
-    system, action, address = pl.col("peer_system"), pl.col("peer_action"), pl.col("peer_address")
+    """OPERATION_TEXT rows from rows with PEER_COLUMNS and the statement of a query text: one spelling for one thing."""
+    action, address = pl.col("peer_action"), pl.col("peer_address")
     is_db, is_messaging = pl.col("protocol") == "db", pl.col("protocol") == "messaging"
-    words = pl.col("peer_summary").str.split(" ")
     service, namespace = pl.col("peer_service"), pl.col("peer_service_namespace")
     chosen = {
         "http_method": pl.col("http_method").str.to_uppercase(),
-        "peer_system": pl.when((is_db | is_messaging) & (system == ""))
+        "peer_system": pl.when((is_db | is_messaging) & (pl.col("peer_system") == ""))
         .then(pl.lit(_UNKNOWN_SYSTEM))
         .when(is_db)
-        .then(system.str.to_lowercase().replace(DB_SYSTEM_RENAMES))
-        .otherwise(system.str.to_lowercase()),
+        .then(pl.col("peer_system").str.to_lowercase().replace(DB_SYSTEM_RENAMES))
+        .otherwise(pl.col("peer_system").str.to_lowercase()),
         "peer_address": _joined_address(address, pl.col("peer_port")),
         "peer_service": pl.when((service == "") | (namespace == ""))
         .then(service)
         .otherwise(pl.concat_str(namespace, service, separator="/")),
-        "peer_object": _or_summary(pl.col("peer_object"), words.list.get(1, null_on_oob=True)),
-        "peer_statement": pl.when(~is_db | (pl.col("peer_object") == "") | (pl.col("peer_summary") != ""))
-        .then("peer_summary")
-        .otherwise(pl.concat_str(action, pl.col("peer_object"), separator=" ").str.strip_chars()),
         "peer_action": pl.when(is_messaging)
         .then(action.str.to_lowercase().replace(MESSAGING_ACTION_RENAMES))
-        .otherwise(_or_summary(action, words.list.get(0, null_on_oob=True))),
+        .otherwise("peer_action"),
     }
-    return operations.select(chosen.get(name, pl.col(name)).alias(name) for name in OPERATION_TEXT)
+    return _with_statements(operations.with_columns(**chosen)).select(OPERATION_TEXT.names())
+
+
+def _with_statements(operations: pl.DataFrame) -> pl.DataFrame:
+    """Datastore calls with their statement, and with its action and table where the attributes name none.
+
+    A summary is believed before the parsed text, that before a single table: it cannot tell of a join.
+    """
+    is_db = operations["protocol"] == "db"
+    names = ("peer_system", "peer_summary", "statement", "peer_action", "peer_object")
+    statements, actions, objects = (
+        [""] * len(is_db),
+        operations["peer_action"].to_list(),
+        operations["peer_object"].to_list(),
+    )
+    for row in is_db.arg_true():
+        system, summary, parsed, action, table = (operations[row, name] for name in names)
+        statement = (
+            parsed if parsed and not summary else summary_statement(summary or action, table=table, system=system)
+        )
+        statements[row] = statement
+        actions[row] = action or ("" if is_folded(statement) else statement.split(" ", 1)[0])
+        objects[row] = table or ("" if is_folded(statement) else first_table(statement))
+    return operations.with_columns(
+        pl.Series("peer_statement", statements, pl.String),
+        pl.Series("peer_action", actions, pl.String),
+        pl.Series("peer_object", objects, pl.String),
+    )
 
 
 def _joined_address(address: pl.Expr, port: pl.Expr) -> pl.Expr:
@@ -159,8 +182,3 @@ def _joined_address(address: pl.Expr, port: pl.Expr) -> pl.Expr:
     complete = (address == "") | (port == "") | address.str.contains(r"^[^:]+:[0-9]+$|\]:[0-9]+$")
     bracketed = host.otherwise(address)
     return pl.when(complete).then(bracketed).otherwise(pl.concat_str(bracketed, port, separator=":"))
-
-
-def _or_summary(given: pl.Expr, word: pl.Expr) -> pl.Expr:
-    """The attribute if given, else the word of ``db.query.summary`` (``SELECT orders``: action, then object)."""
-    return pl.when(given == "").then(word.fill_null("")).otherwise(given)

@@ -5,8 +5,8 @@ of OpenTelemetry's registry (current and deprecated) stand those that older trac
 collectors pass on: OpenTracing (``db.type``, ``peer.address``, ``message_bus.destination``), Jaeger (``ip``) and
 Envoy (``grpc.status_code``).
 
-Not read on purpose: query texts, query strings, headers and user ids. They are large, often personal, and no metric
-needs them. URLs are read for their host alone.
+Not read on purpose: query strings of URLs, headers and user ids. They are large, often personal, and no metric needs
+them. URLs are read for their host alone, and the text of database statements for the names of their tables alone.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ __all__ = [
     "KNOWN_RESOURCE_KEYS",
     "KNOWN_SPAN_KEYS",
     "MESSAGING_ACTION_RENAMES",
+    "QUERY_TEXT_KEYS",
     "RESOURCE_KEYS",
     "SPAN_KEYS",
 ]
@@ -104,8 +105,11 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
     "error": ("error",),
 }
 
+QUERY_TEXT_KEYS = ("db.query.text", "db.statement")
+"""Read for the tables that a statement names, where nothing says them; the text is dropped with its batch."""
+
 KNOWN_RESOURCE_KEYS = frozenset(key for keys in RESOURCE_KEYS.values() for key in keys)
-KNOWN_SPAN_KEYS = frozenset(key for keys in SPAN_KEYS.values() for key in keys)
+KNOWN_SPAN_KEYS = frozenset(key for keys in (*SPAN_KEYS.values(), QUERY_TEXT_KEYS) for key in keys)
 KNOWN_KEYS = tuple(sorted(KNOWN_RESOURCE_KEYS | KNOWN_SPAN_KEYS))
 
 DB_SYSTEM_RENAMES: Mapping[str, str] = {

@@ -28,6 +28,7 @@ FOLDED_SPANS = FactTable(
 _OF_OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "span names": ("name",),
     "destinations": ("peer_address", "peer_service", "peer_namespace", "peer_object"),
+    "statements": ("peer_statement",),
     "consumer groups": ("consumer_group",),
     "other fields": ("http_method", "peer_system", "peer_action", "scope"),
 }
@@ -46,6 +47,10 @@ CONSEQUENCES: Mapping[str, tuple[str, str]] = {
     "destinations": (
         "What it calls beyond the first thousand addresses, tables or topics is not told apart.",
         "Name destinations by their template or logical name.",
+    ),
+    "statements": (
+        "Tables that these database statements read or write are not seen.",
+        "Send db.query.summary, or parameters apart from the text of statements.",
     ),
     "consumer groups": ("Consumers are not told apart.", "Give each consumer group a fixed name."),
     "other fields": ("Methods, systems or scopes are not told apart.", "Use the words of the semantic conventions."),
