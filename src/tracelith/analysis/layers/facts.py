@@ -46,13 +46,16 @@ HANDED_ON = FactTable(
         "turned_away": pl.Int64,
         "answered": pl.Int64,
         "translated": pl.Int64,
+        "timed": pl.Int64,
+        "lighter": pl.Int64,
     },
 )
 """Requests of complete traces. Those that make one awaited call to a service and none to anything else name what they
 call and the bucket of OWN_SHARES their own time falls in; for all others the callee is empty and the bucket -1.
 from_outside: nobody called them. turned_away: refused (4xx) without having asked anybody. answered: neither
 refused nor failed, without having asked anybody. translated: asked by one
-protocol (HTTP, RPC) and passed on by another."""
+protocol (HTTP, RPC) and passed on by another. timed: their single call was seen from both sides; lighter: and their
+own time was less than what that call lost on the way."""
 
 ENTRY_CALLS = FactTable(
     "entry_calls",
@@ -95,9 +98,10 @@ class _Requests:
 def observe_layers(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of the three tables, by table name."""
     requests = _requests(view)
-    own_share = _own_shares(view, requests)
+    own_ns = request_own_time_ns(view, view.once(own_time_ns))[requests.span]
+    own_share = _own_shares(view, requests, own_ns)
     return {
-        HANDED_ON.name: _handed_on(view, requests, own_share),
+        HANDED_ON.name: _handed_on(view, requests, own_ns, own_share),
         ENTRY_CALLS.name: _entry_calls(view),
         PASSING_EXEMPLARS.name: _exemplars(view, requests, own_share),
     }
@@ -121,20 +125,20 @@ def _requests(view: ForestView) -> _Requests:
     return _Requests(span, only[span], anything[span] == 0)
 
 
-def _own_shares(view: ForestView, requests: _Requests) -> Int8:
+def _own_shares(view: ForestView, requests: _Requests, own_ns: Int64) -> Int8:
     """Bucket of OWN_SHARES of each request that makes a single call, -1 for the others."""
-    forest = view.forest
-    own_ns = request_own_time_ns(view, view.once(own_time_ns))[requests.span]
-    share = own_ns / np.maximum(forest.duration_ns[requests.span], 1)
+    share = own_ns / np.maximum(view.forest.duration_ns[requests.span], 1)
     bucket = np.searchsorted(np.array(OWN_SHARES[1:-1]), share, side="right").astype(np.int8)
     return np.where(requests.call >= 0, bucket, np.int8(-1))
 
 
-def _handed_on(view: ForestView, requests: _Requests, own_share: Int8) -> pl.DataFrame:
+def _handed_on(view: ForestView, requests: _Requests, own_ns: Int64, own_share: Int8) -> pl.DataFrame:
     forest, calls = view.forest, view.calls
     names, name_of = view.once(request_names)
     asked, outcome = forest.operation[requests.span], forest.outcome[requests.span]
     callee, called, translated = _passed_on(view, requests, name_of, (len(calls.node_names), len(names)))
+    way_ns = np.full(requests.span.size, -1, np.int64)
+    way_ns[requests.call >= 0] = calls.network_ns[requests.call[requests.call >= 0]]
     stratum, strata = _strata(view)
     rows = grouped(
         {
@@ -146,11 +150,13 @@ def _handed_on(view: ForestView, requests: _Requests, own_share: Int8) -> pl.Dat
             "own_share": own_share,
         },
         pl.len().alias("requests"),
-        pl.col("from_outside", "turned_away", "answered", "translated").sum(),
+        pl.col("from_outside", "turned_away", "answered", "translated", "timed", "lighter").sum(),
         from_outside=(forest.parent[requests.span] < 0).astype(np.int64),
         turned_away=(requests.alone & (outcome == Outcome.REFUSED)).astype(np.int64),
         answered=(requests.alone & (outcome == Outcome.FINE)).astype(np.int64),
         translated=translated.astype(np.int64),
+        timed=(way_ns >= 0).astype(np.int64),
+        lighter=(own_ns < way_ns).astype(np.int64),
     )
     texts = {
         "service": forest.services,

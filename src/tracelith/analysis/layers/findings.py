@@ -56,7 +56,7 @@ def split_finding(document: Mapping[str, Any]) -> Finding:
             "ci": share["ci"],
             "unit": "share",
             "n": share["n"],
-            "reading": "0.8 and more: nearly every change needs all of these services, as none holds a whole capability",
+            "reading": "0.8 and more: nearly every change needs all of these, as none holds a whole capability",
         },
         advice=f"Make {', '.join(names[:-1])} part of {names[-1]}, or cut along what the business does instead: "
         f"a request would wait for {document['hops_saved']} calls less.",

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.layers.facts import OWN_SHARES, SMALL_SHARE
+from tracelith.analysis.layers.facts import HANDED_ON, OWN_SHARES, SMALL_SHARE
 from tracelith.analysis.statistics.intervals import proportion_interval
 from tracelith.model.findings import Estimate, State
 from tracelith.model.schema import is_folded
@@ -20,13 +20,18 @@ LEAST_SINGLE_CALLS = 0.8
 LEAST_PURITY = 0.9
 """Share of these calls that go to the usual operation (metrics.md §11)."""
 
-NEEDED_REQUESTS = 30
-"""Of an operation (own): with fewer, the median of its own time says little. A service needs more, see services."""
+LEAST_LIGHTER = 0.5
+"""Lower bound of the share of requests whose own time is less than what their call loses on the way (own): the service
+then costs more time than it uses. A service without data that computes for a while before it asks a slow one has a
+small share of own time, too; in random systems half of those that were found without this had been given work."""
+
+NEEDED_REQUESTS = 20
+"""Of an operation (own): as many as a median needs anywhere else. A service needs more, see services."""
 
 Float64 = NDArray[np.float64]
 
 _OPERATION = ["service", "operation"]
-_SUMS = ("requests", "from_outside", "turned_away", "answered", "translated")
+_SUMS = tuple(HANDED_ON.sums)
 
 
 def judged_operations(rows: pl.DataFrame) -> pl.DataFrame:
@@ -37,8 +42,9 @@ def judged_operations(rows: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         service, operation, the sums of HANDED_ON, single (requests with one call), single_share, single_low,
-        single_high, own_time_share (median of those, null without), callee, callee_operation (the usual ones, null
-        without), purity, and passes: whether the operation hands on what it is asked, by all three measures.
+        single_high, lighter_low (lower bound of lighter / timed), own_time_share (median of single requests, null
+        without), callee, callee_operation (the usual ones, null
+        without), purity, and passes: whether the operation hands on what it is asked, by all measures.
     """
     single = rows.filter(pl.col("callee") != "")
     totals = rows.group_by(_OPERATION).agg(pl.col(_SUMS).sum())
@@ -49,14 +55,20 @@ def judged_operations(rows: pl.DataFrame) -> pl.DataFrame:
         .sort(_OPERATION)
     )
     low, high = proportion_interval(judged["single"].to_numpy(), judged["requests"].to_numpy())
+    lighter, _ = proportion_interval(judged["lighter"].to_numpy(), judged["timed"].to_numpy())
     folded = [is_folded(name) for name in judged["operation"]]
     return judged.with_columns(
-        single_share=pl.col("single") / pl.col("requests"), single_low=low, single_high=high, folded=pl.Series(folded)
+        single_share=pl.col("single") / pl.col("requests"),
+        single_low=low,
+        single_high=high,
+        lighter_low=lighter,
+        folded=pl.Series(folded, dtype=pl.Boolean),
     ).with_columns(
         passes=~pl.col("folded")
         & (pl.col("requests") >= NEEDED_REQUESTS)
         & (pl.col("single_low") > LEAST_SINGLE_CALLS)
         & (pl.col("own_time_share") < SMALL_SHARE).fill_null(False)
+        & ((pl.col("lighter_low") > LEAST_LIGHTER) | (pl.col("timed") == 0))
         & (pl.col("purity") > LEAST_PURITY).fill_null(False)
     )
 

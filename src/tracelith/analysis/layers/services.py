@@ -18,8 +18,9 @@ from tracelith.model.schema import is_folded
 
 __all__ = ["Label", "PassingService", "passing_services"]
 
-NEEDED_REQUESTS = 200
-"""Requests of a service (metrics.md §19)."""
+NEEDED_REQUESTS = 30
+"""Requests of a service (own; metrics.md §19 says 200 of an operation): so many that behave alike put the lower bound
+of their share at .92, and where they do not, the bounds say so."""
 
 MOST_OF_THEM = 0.5
 """A service hands on when more than half of its requests are of operations that do, by the lower bound (own)."""
@@ -111,7 +112,7 @@ def _service(
         reason=f"{NEEDED_REQUESTS} requests in complete traces are needed, {total} came",
     )
     counted = tuple(_counted(callees))
-    label, reason, edge = _label(name, share, passing, tuple(callers), counted, evidence.declarations)
+    label, reason, edge = _label(share, passing, _spared(name, passing, tuple(callers), counted, evidence.declarations))
     usual, purity = _usual(passing)
     return PassingService(
         service=name,
@@ -145,19 +146,11 @@ def _usual(passing: list[dict[str, Any]]) -> tuple[str, float]:
     return (usual if by_callee[usual] > 0.9 * single else ""), purity
 
 
-def _label(
-    name: str,
-    share: Estimate,
-    passing: list[dict[str, Any]],
-    callers: tuple[str, ...],
-    callees: tuple[str, ...],
-    declared: Declarations,
-) -> tuple[Label, str, bool]:
+def _label(share: Estimate, passing: list[dict[str, Any]], spared: tuple[Label, str] | None) -> tuple[Label, str, bool]:
     if share.state is not State.OK or share.low is None:
         return "unknown", share.reason, False
     if share.low <= MOST_OF_THEM:
         return "works", "", False
-    spared = _spared(name, passing, callers, callees, declared)
     if spared is not None:
         return *spared, False
     requests = sum(row["requests"] for row in passing)
@@ -178,6 +171,11 @@ def _spared(
         return "gateway", "declared to be a gateway"
     if len(callees) >= GATEWAY_CALLEES:
         return "gateway", f"it stands before {len(callees)} services"
+    return _own_doing(passing) or _boundary(callers, callees, declared)
+
+
+def _own_doing(passing: list[dict[str, Any]]) -> tuple[Label, str] | None:
+    """What a service does of its own beside handing on."""
     requests = sum(row["requests"] for row in passing)
     away, answered = (proportion(sum(row[kind] for row in passing), requests) for kind in ("turned_away", "answered"))
     if away.value is not None and (away.low or 0.0) >= GUARDED:
@@ -186,11 +184,15 @@ def _spared(
         return "cache", f"it answers {percent(answered.value)} of the requests without asking anybody, as a cache does"
     if sum(row["translated"] for row in passing) > requests / 2:
         return "boundary", "it translates between HTTP and RPC"
-    teams = _teams(declared, callers), _teams(declared, callees)
-    if all(teams) and teams[0].isdisjoint(teams[1]):
-        ends = " and ".join(", ".join(sorted(team)) for team in teams)
-        return "boundary", f"it stands between the teams {ends}"
     return None
+
+
+def _boundary(callers: tuple[str, ...], callees: tuple[str, ...], declared: Declarations) -> tuple[Label, str] | None:
+    """Whether those who call a service and those whom it calls belong to different teams: it keeps them apart."""
+    above, below = _teams(declared, callers), _teams(declared, callees)
+    if not above or not below or above & below:
+        return None
+    return "boundary", f"it stands between the teams {', '.join(sorted(above))} and {', '.join(sorted(below))}"
 
 
 def _teams(declared: Declarations, services: tuple[str, ...]) -> set[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
@@ -61,7 +62,7 @@ def layer_splits(services: Sequence[PassingService], entry_calls: pl.DataFrame) 
 
 
 def _split(names: tuple[str, ...], purity: float, entry_calls: pl.DataFrame) -> LayerSplit:
-    edges = list(zip(names, names[1:], strict=False))
+    edges = list(pairwise(names))
     totals: dict[tuple[str, str], int] = {}
     used: dict[tuple[str, str], list[int]] = defaultdict(list)
     for service, operation, caller, callee, traces in entry_calls.iter_rows():
