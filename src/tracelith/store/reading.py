@@ -66,7 +66,7 @@ def read_windows(database: Database, windows: Sequence[int], bucket: int, bucket
     asked = tuple(sorted(set(windows)))
     first, last = (asked[0], asked[-1]) if asked else (0, -WINDOW_NS)
     start, end = horizon_of(first, last)
-    parameters = {
+    parameters: dict[str, int | str] = {
         "windows": number_list(asked), "first": first, "end": last + WINDOW_NS, "bucket": bucket, "buckets": buckets,
         "from": start, "to": end,
     }  # fmt: skip
