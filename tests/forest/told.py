@@ -94,6 +94,7 @@ def tell(view: ForestView) -> Told:
                 int(calls.duration_ns[i]),
                 int(calls.network_ns[i]),
                 bool(calls.linked[i]),
+                int(calls.sent_ns[i]),
                 span(calls.reply[i]),
             )
             for i in range(calls.client.size)

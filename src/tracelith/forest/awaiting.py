@@ -19,7 +19,7 @@ def tolerance_ns(duration_ns: Int64) -> Int64:
     return np.maximum(_LEAST_TOLERANCE_NS, duration_ns // 100)
 
 
-def decide_awaited(forest: TraceForest, placement: Placement, peers: Peers, sides: Sides) -> tuple[Bool, Bool]:
+def decide_awaited(forest: TraceForest, placement: Placement, sides: Sides, message: Bool) -> tuple[Bool, Bool]:
     """For each call, whether it was awaited and whether it was deferred; neither if its spans cannot tell.
 
     A message is deferred, and so is what a span link joins. A request is awaited if its client span ends within the
@@ -32,7 +32,6 @@ def decide_awaited(forest: TraceForest, placement: Placement, peers: Peers, side
 
     Source: metrics.md §1.3, §1.4.
     """
-    message = messages(forest, peers, sides)
     request = placement.request[sides.client]
     in_request = (request == sides.client) | _ends_within(forest, sides.client, request)
     answered = (sides.server < 0) | _answered(forest, placement, sides)

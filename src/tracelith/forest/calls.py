@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.forest.awaiting import decide_awaited
+from tracelith.forest.awaiting import decide_awaited, messages
 from tracelith.forest.clock_offset import CLOCK_GRAIN_NS
 from tracelith.forest.links import join_links
 from tracelith.forest.peers import Peers, name_peers
@@ -53,10 +53,11 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
     placement = place_spans(forest)
     peers = name_peers(forest.operations, forest.services)
     sides = join_links(forest, window, placement, match_sides(forest, placement, peers))
-    awaited, deferred = decide_awaited(forest, placement, peers, sides)
+    message = messages(forest, peers, sides)
+    awaited, deferred = decide_awaited(forest, placement, sides, message)
     answered = sides.server >= 0
     both = sides.paired & answered & (sides.client >= 0) & awaited
-    replies = find_replies(forest, placement, peers, sides, deferred)
+    replies = find_replies(forest, placement, sides, message)
     awaited[replies.question], deferred[replies.question] = True, False
     reply = _assigned(sides, replies.question, replies.receipt)
     timed = np.where(sides.paired & (sides.client >= 0), sides.client, sides.server)
@@ -82,6 +83,7 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         duration_ns=duration,
         network_ns=np.where(both, np.maximum(duration - forest.duration_ns[sides.server], 0), np.int64(-1)),
         linked=sides.linked,
+        sent_ns=np.where(message, np.where(sides.client >= 0, ends[sides.client], sides.sent_ns), np.int64(-1)),
         reply=reply,
         answers=_assigned(sides, replies.answer, replies.question),
         span_request=placement.request,

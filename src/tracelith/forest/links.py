@@ -7,7 +7,7 @@ from tracelith.forest.arrays import grouped_order
 from tracelith.forest.placement import Placement
 from tracelith.forest.sides import Sides, take_sides
 from tracelith.forest.tables import operation_table, resource_table
-from tracelith.forest.view import Int32, TraceForest
+from tracelith.forest.view import TraceForest
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import Kind
 
@@ -29,13 +29,12 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
     if found is not None and len(found):
         known = pl.DataFrame({"client": sides.client, "server": sides.server})
         found = found.join(known, on=["client", "server"], how="anti")
-        client, server = found["client"].to_numpy(), found["server"].to_numpy()
-        told = (sides.server < 0) & np.isin(sides.client, client)
+        told = (sides.server < 0) & np.isin(sides.client, found["client"].to_numpy())
         # A receiver may have both: a parent in the producer's service, and a link to the publish. That is one message.
         by_parent = pl.DataFrame({"server": sides.server, "caller": sides.caller})
         again = by_parent.with_row_index("row").join(found, on=["server", "caller"], how="semi")["row"].to_numpy()
         told[again] = True
-        sides = _append(take_sides(sides, ~told), client, server, found["caller"].to_numpy())
+        sides = _append(take_sides(sides, ~told), found)
     return take_sides(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
 
 
@@ -53,6 +52,7 @@ def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -
             client=pl.when(near).then("span_near").fill_null(-1),
             server="span",
             caller=pl.coalesce(pl.when(near).then("service_near"), "service_far"),
+            sent_ns=pl.when(near).then(None).otherwise("sent_ns").fill_null(-1),
             callee="service",
             client_kind=pl.coalesce(pl.when(near).then("kind_near"), "kind_far"),
             kind="kind",
@@ -62,8 +62,8 @@ def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -
             & (pl.col("caller") != pl.col("callee"))
             & ((pl.col("kind") == Kind.CONSUMER) | (pl.col("client_kind") == Kind.PRODUCER))
         )
-        .select("client", "server", "caller")
-        .unique()
+        .group_by("client", "server", "caller")
+        .agg(pl.col("sent_ns").max())
     )
 
 
@@ -84,7 +84,7 @@ def _index(forest: TraceForest, placement: Placement, ids: pl.DataFrame, *, call
 
 
 def _elsewhere(forest: TraceForest, window: WindowSpans) -> pl.DataFrame:
-    """Service and kind of linked spans, wherever they lie; the caller's side where two share an id."""
+    """Service, kind and end of linked spans, wherever they lie; the caller's side where two share an id."""
     linked = window.linked_spans
     resource = resource_table(window.resources).rows_of(linked["resource"].to_numpy())
     operation = operation_table(window.operations).rows_of(linked["operation"].to_numpy())
@@ -92,19 +92,20 @@ def _elsewhere(forest: TraceForest, window: WindowSpans) -> pl.DataFrame:
     service = np.array([numbers.get(name, -1) for name in forest.resources["service"].to_list()], np.int32)
     kind = forest.operations["kind"].to_numpy()
     return (
-        linked.select(_ID)
+        linked.select(*_ID, sent_ns=pl.col("start_ns") + pl.col("duration_ns"))
         .with_columns(service=pl.Series(service[resource]), kind=pl.Series(kind[operation]))
-        .sort(pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)]), "service", "kind")
+        .sort(pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)]), "service", "kind", "sent_ns")
         .unique(_ID, keep="first", maintain_order=True)
     )
 
 
-def _append(sides: Sides, client: Int32, server: Int32, caller: Int32) -> Sides:
-    added = np.ones(client.size, np.bool_)
+def _append(sides: Sides, found: pl.DataFrame) -> Sides:
+    added = np.ones(len(found), np.bool_)
     return Sides(
-        client=np.concatenate([sides.client, client]),
-        server=np.concatenate([sides.server, server]),
-        caller=np.concatenate([sides.caller, caller]),
+        client=np.concatenate([sides.client, found["client"].to_numpy()]),
+        server=np.concatenate([sides.server, found["server"].to_numpy()]),
+        caller=np.concatenate([sides.caller, found["caller"].to_numpy()]),
         paired=np.concatenate([sides.paired, added]),
         linked=np.concatenate([sides.linked, added]),
+        sent_ns=np.concatenate([sides.sent_ns, found["sent_ns"].to_numpy()]),
     )

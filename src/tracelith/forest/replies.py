@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.forest.awaiting import messages, tolerance_ns
-from tracelith.forest.peers import Peers
+from tracelith.forest.awaiting import tolerance_ns
 from tracelith.forest.placement import Placement
-from tracelith.forest.sides import Sides, take_sides
+from tracelith.forest.sides import Sides
 from tracelith.forest.view import Bool, Int32, Int64, TraceForest
 
 __all__ = ["Replies", "find_replies"]
@@ -60,7 +59,7 @@ class _Found:
     receiver: Int32
 
 
-def find_replies(forest: TraceForest, placement: Placement, peers: Peers, sides: Sides, deferred: Bool) -> Replies:
+def find_replies(forest: TraceForest, placement: Placement, sides: Sides, message: Bool) -> Replies:
     """Structural proof, request by request, that a caller waited for an answer over a queue.
 
     A request of A publishes a message P; its receiver C, or what C does, publishes Q; and A receives Q. Two shapes
@@ -75,9 +74,7 @@ def find_replies(forest: TraceForest, placement: Placement, peers: Peers, sides:
 
     Source: metrics.md §10.1; tracing answers back: own.
     """
-    rows = np.flatnonzero(deferred & (sides.client >= 0) & (sides.server >= 0))
-    if rows.size:
-        rows = rows[messages(forest, peers, take_sides(sides, rows))]
+    rows = np.flatnonzero(message & (sides.client >= 0) & (sides.server >= 0))
     if rows.size < 2:
         return _none()
     entry = placement.entry[sides.server[rows]]

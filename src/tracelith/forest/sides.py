@@ -22,6 +22,7 @@ class Sides:
         caller: service that calls.
         paired: the client span describes the call; otherwise it is what the caller was doing meanwhile.
         linked: joined by a span link instead of a parent.
+        sent_ns: when a producer in another trace had handed over the message; -1 for all other calls.
     """
 
     client: Int32
@@ -29,6 +30,7 @@ class Sides:
     caller: Int32
     paired: Bool
     linked: Bool
+    sent_ns: Int64
 
 
 def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Sides:
@@ -68,12 +70,20 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
         caller=placement.service[client],
         paired=np.concatenate([paired, np.ones(alone.size, np.bool_)]),
         linked=np.zeros(client.size, np.bool_),
+        sent_ns=np.full(client.size, -1, np.int64),
     )
 
 
 def take_sides(sides: Sides, rows: Bool | Int64) -> Sides:
     """The calls in these rows, or where a mask says so."""
-    return Sides(sides.client[rows], sides.server[rows], sides.caller[rows], sides.paired[rows], sides.linked[rows])
+    return Sides(
+        client=sides.client[rows],
+        server=sides.server[rows],
+        caller=sides.caller[rows],
+        paired=sides.paired[rows],
+        linked=sides.linked[rows],
+        sent_ns=sides.sent_ns[rows],
+    )
 
 
 def _client_spans(forest: TraceForest, placement: Placement, peers: Peers, caller: Int32) -> Bool:

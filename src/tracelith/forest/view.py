@@ -108,6 +108,8 @@ class Calls:
         network_ns: int64[m], client minus server duration: network and queue tax; -1 if one side is missing or the
             call was not awaited.
         linked: bool[m], joined by a span link instead of a parent.
+        sent_ns: int64[m], when this message was handed over: the end of its producer span, also where that lies in
+            another window; -1 for calls that are no messages, and where the producer was not found.
         reply: int32[m], the span with which the caller received the answer to this message, where one trace proves
             that its request waited for that; such a call is awaited, duration_ns is the wait. -1 for all others.
         answers: int32[m], the call to which this message is the answer that was waited for; -1 for all others.
@@ -129,6 +131,7 @@ class Calls:
     duration_ns: Int64
     network_ns: Int64
     linked: Bool
+    sent_ns: Int64
     reply: Int32
     answers: Int32
     span_request: Int32
