@@ -16,7 +16,7 @@ class NoFacts:
     def merged(self, table: FactTable) -> pl.DataFrame:
         return pl.DataFrame(schema=table.schema)
 
-    def by_window(self, table: FactTable, block_ns: int | None = None) -> pl.DataFrame:
+    def by_window(self, table: FactTable, block_ns: int | None = None) -> pl.DataFrame:  # noqa: ARG002 - of the port
         return pl.DataFrame(schema=table.schema)
 
 

@@ -14,7 +14,7 @@ class CycleDocument(TypedDict):
 
     services: list[str]
     edges: list[str]  # "a → b"
-    reentry_share: EstimateDocument  # of the requests that pass any of them, those that come back to one
+    reentry_share: EstimateDocument  # of the requests that pass the service come back to, those that come back
     kind: Literal["runtime", "between_requests"]  # the same request comes back, or only different requests close it
     trace_ids: list[str]
 
@@ -47,10 +47,11 @@ class SystemSizeDocument(TypedDict):
     mean_callees: float | None
     mutual_pairs: int
     callers_gini: float | None
-    requests_per_second: float
-    requests_per_second_per_service: float | None  # from outside
+    requests_per_second: float | None  # from outside; None where sampling is not known
+    requests_per_second_per_service: float | None
     teams: int | None  # None if no span and no declaration names any
     services_per_team: float | None
+    units: int | None  # groups that deploy together or write each other's data, single services among them
     label: Literal["ordinary", "too_many", "unknown"]
     label_reason: str
 

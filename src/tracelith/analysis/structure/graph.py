@@ -1,0 +1,116 @@
+"""Measures of a graph of services: degrees, density, circles, concentration, and who stands out.
+
+Names in the literature: callers AIS, callees ADS, their product ACS, mutual pairs SIY, density SCF, mean callees ADCS.
+Source: metrics.md §13.1; Bogner et al. 2017 for the measures, Gini 1912.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["FEWEST_COMPARED", "OUTLYING", "ServiceGraph", "gini", "modified_z", "service_graph"]
+
+OUTLYING = 3.5
+"""A modified z above this is an outlier (Iglewicz and Hoaglin 1993)."""
+
+FEWEST_COMPARED = 8
+"""Below so many services no one stands out from the others."""
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceGraph:
+    """Services and who calls whom.
+
+    Attributes:
+        services: sorted. edges: distinct (caller, callee), sorted, no service to itself.
+        callers, callees: distinct neighbours of each service.
+    """
+
+    services: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+    callers: dict[str, tuple[str, ...]]
+    callees: dict[str, tuple[str, ...]]
+
+    @property
+    def density(self) -> float | None:
+        """Edges of all that are possible, 0 to 1; None with fewer than two services."""
+        possible = len(self.services) * (len(self.services) - 1)
+        return len(self.edges) / possible if possible else None
+
+    @property
+    def mean_callees(self) -> float | None:
+        """Edges per service; None without services."""
+        return len(self.edges) / len(self.services) if self.services else None
+
+    @property
+    def mutual_pairs(self) -> int:
+        """Pairs of services that call each other."""
+        edges = set(self.edges)
+        return sum((callee, caller) in edges for caller, callee in self.edges) // 2
+
+    def instability(self, service: str) -> float | None:
+        """Callees of all neighbours: 0 only answers, 1 only asks; None without neighbours."""
+        callers, callees = len(self.callers[service]), len(self.callees[service])
+        return callees / (callers + callees) if callers + callees else None
+
+    def circles(self) -> list[tuple[str, ...]]:
+        """Largest sets of services in which everyone reaches everyone, two services and more, sorted."""
+        if not self.edges:
+            return []
+        number = {service: at for at, service in enumerate(self.services)}
+        ends = np.array([(number[caller], number[callee]) for caller, callee in self.edges])
+        size = len(self.services)
+        matrix = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
+        count, component = connected_components(matrix, directed=True, connection="strong")
+        members = [np.flatnonzero(component == one) for one in range(count) if (component == one).sum() > 1]
+        return sorted(tuple(self.services[at] for at in found) for found in members)
+
+
+def service_graph(services: Collection[str], edges: Iterable[tuple[str, str]]) -> ServiceGraph:
+    """The graph; ends of edges are services too."""
+    distinct = sorted({(caller, callee) for caller, callee in edges if caller != callee})
+    names = tuple(sorted({*services, *(end for edge in distinct for end in edge)}))
+    callers: dict[str, list[str]] = {name: [] for name in names}
+    callees: dict[str, list[str]] = {name: [] for name in names}
+    for caller, callee in distinct:
+        callers[callee].append(caller)
+        callees[caller].append(callee)
+    return ServiceGraph(
+        names,
+        tuple(distinct),
+        {name: tuple(found) for name, found in callers.items()},
+        {name: tuple(found) for name, found in callees.items()},
+    )
+
+
+def gini(values: ArrayLike) -> float | None:
+    """Concentration: 0 if all are alike, towards 1 if one has it all; None without values or if all are 0."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    total = ordered.sum()
+    if not ordered.size or total <= 0:
+        return None
+    rank = np.arange(1, ordered.size + 1)
+    return float((2 * rank - ordered.size - 1) @ ordered / (ordered.size * total))
+
+
+def modified_z(values: ArrayLike) -> Float64:
+    """How far each value lies from the median, in robust standard deviations.
+
+    Where more than half of the values are the same, the mean distance stands in for the median one; 0 for all if all
+    are the same.
+
+    Source: Iglewicz and Hoaglin 1993.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if not sample.size:
+        return sample
+    distance = sample - np.median(sample)
+    middling, mean = float(np.median(np.abs(distance))), float(np.abs(distance).mean())
+    scale = middling / 0.6745 if middling > 0 else mean * 1.2533
+    return distance / scale if scale > 0 else np.zeros_like(sample)
