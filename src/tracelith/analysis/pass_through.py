@@ -3,10 +3,10 @@
 Question: Which services only pass requests on, and is the system cut by technical layer?
 Method: An operation passes through if nearly all of its requests (lower bound above 0.8) make exactly one awaited call
     to a service and no other, retries counted once, their median own time (what no call covers) is below a fifth of
-    the duration and most often less than what the call loses on the way, and more than nine tenths of these calls go
-    to one operation. A service passes through if more than
-    half of its requests (lower bound) are of such operations. Two such services in a row and what they hand on to are
-    a split by layer if at least four fifths of the requests from outside pass all of them in this order.
+    the duration, for a quarter of them even less than what the call loses on the way, and more than nine tenths of
+    these calls go to one operation. A service passes through if more than half of its requests (lower bound) are of
+    such operations. Two such services in a row and what they hand on to are a split by layer if at least four fifths
+    of the requests from outside pass all of them in this order.
 Reading: The index is single calls x others' time x purity, 0 to 1. Hops saved is by how much the 95th percentile of
     awaited calls in a row would drop, saved time the mean time between the two sides of the calls that would go.
 Needs: 30 requests of the service and 20 of the operation in complete traces, 200 requests from outside for a split.
