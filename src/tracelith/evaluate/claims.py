@@ -4,7 +4,7 @@ A method (our own pipeline, or a baseline) is a function from Evidence to Claims
 same detector and subject; see detectors.py for what each detector asks and how its subjects are written.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,14 @@ __all__ = [
     "Evidence",
     "Method",
     "Truth",
+    "chatty_subject",
+    "cycle_subject",
     "edge_subject",
     "entry_subject",
+    "group_subject",
     "hop_subject",
+    "layers_subject",
+    "message_subject",
     "pair_subject",
 ]
 
@@ -180,3 +185,28 @@ def edge_subject(caller: str, callee: str) -> str:
 def pair_subject(a: str, b: str) -> str:
     """How detectors about two services, in no order, write their subjects."""
     return " + ".join(sorted((a, b)))
+
+
+def message_subject(service: str, operation: str, destination: str) -> str:
+    """How detectors about messages of an operation write their subjects; the destination as in SPANS."""
+    return f"{entry_subject(service, operation)} → {destination}"
+
+
+def group_subject(destination: str, group: str) -> str:
+    """How detectors about consumer groups write their subjects; the destination as in SPANS."""
+    return f"{destination} {group}"
+
+
+def chatty_subject(service: str, operation: str, callee: str) -> str:
+    """How detectors about repeated calls write their subjects; the callee a service, or a peer as in SPANS."""
+    return f"{entry_subject(service, operation)} → {callee}"
+
+
+def cycle_subject(services: Sequence[str]) -> str:
+    """How detectors about circles of services write their subjects."""
+    return " + ".join(sorted(services))
+
+
+def layers_subject(services: Sequence[str]) -> str:
+    """How detectors about layers write their subjects, the outermost first."""
+    return " → ".join(services)

@@ -47,7 +47,7 @@ class EntryAccount:
         at_us, latency_us: int64 microseconds; when it came, and how long until it was answered.
         failed: bool, it was answered with 5xx.
         hops: int64, awaited service hops; call_hops: those of them that are not waited for over a queue;
-            critical_hops: those of call_hops that the latency depends on, without branches that others outlasted.
+            critical_hops: those of hops that the latency depends on, without branches that others outlasted.
         places: columns of spent_us. spent_us: int64[requests, places]; the rows add up to latency_us.
     """
 
@@ -118,7 +118,7 @@ def _entry(service: str, operation: str, parts: Sequence[Followed]) -> EntryAcco
         status[reached] >= 500,
         np.concatenate([part.ledger.hops(over_queues=True) for part in parts])[reached],
         np.concatenate([part.ledger.hops(over_queues=False) for part in parts])[reached],
-        np.concatenate([part.ledger.hops(over_queues=False, decisive=True) for part in parts])[reached],
+        np.concatenate([part.ledger.hops(over_queues=True, decisive=True) for part in parts])[reached],
         places,
         np.concatenate([part.ledger.spent_us(places) for part in parts])[reached],
     )

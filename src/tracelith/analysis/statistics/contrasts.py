@@ -37,24 +37,29 @@ class Stratified:
     odds_ratio: float
 
 
-def hypergeometric_p(sessions: int, with_a: int, with_b: int, with_both: int) -> tuple[float, float]:
+def hypergeometric_p(
+    sessions: int, with_a: ArrayLike, with_b: ArrayLike, with_both: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Probability of at least so many sessions in common if both chose theirs freely, and its mid-p value."""
-    law = stats.hypergeom(sessions, with_a, with_b)
-    p_value = float(law.sf(with_both - 1))
-    return p_value, p_value - float(law.pmf(with_both)) / 2
+    law, both = stats.hypergeom(sessions, with_a, with_b), np.asarray(with_both)
+    p_value = np.asarray(law.sf(both - 1), dtype=np.float64)
+    return p_value, np.asarray(p_value - law.pmf(both) / 2)
 
 
-def poisson_coincidence_p(events_a: int, events_b: int, window: float, period: float, coincidences: int) -> float:
-    """Probability that so many of a's events or more have one of b's within ``window`` before them, if b's fell evenly.
+def poisson_coincidence_p(
+    events_a: ArrayLike, events_b: ArrayLike, window: float, period: float, coincidences: ArrayLike
+) -> NDArray[np.float64]:
+    """Probability that so many of a's events or more have one of b's in their window, if b's fell evenly.
 
     Args:
         events_a, events_b: how many events each has in the period.
         window, period: in the same unit.
-        coincidences: events of a with one of b before them.
+        coincidences: events of a with one of b in the window.
 
     Source: Donges et al. 2016, without lag.
     """
-    return float(stats.binom.sf(coincidences - 1, events_a, -math.expm1(events_b * math.log1p(-window / period))))
+    chance = 1.0 - (1.0 - min(1.0, window / period)) ** np.asarray(events_b, np.float64)
+    return np.asarray(stats.binom.sf(np.asarray(coincidences) - 1, events_a, chance), dtype=np.float64)
 
 
 def stratified_test(tables: ArrayLike) -> Stratified:

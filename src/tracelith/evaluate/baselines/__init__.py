@@ -7,8 +7,11 @@ wrong and why, and its source. They look at spans and deployments only, never at
 from tracelith.evaluate.baselines import (
     call_graph,
     code_maat,
+    error_correlation,
     esb_usage,
     event_coincidence,
+    fixed_calls,
+    graph_cycles,
     hypergeometric,
     jaccard,
     quantile_ratio,
@@ -27,5 +30,8 @@ METHODS: tuple[Method, ...] = (
     hypergeometric.METHOD,
     event_coincidence.METHOD,
     shared_datastore.METHOD,
+    error_correlation.METHOD,
+    fixed_calls.METHOD,
+    graph_cycles.METHOD,
 )
 """In the order of tables."""

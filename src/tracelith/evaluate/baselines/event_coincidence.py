@@ -23,29 +23,19 @@ from itertools import combinations
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from numpy.typing import NDArray
 
+from tracelith.analysis.statistics.contrasts import poisson_coincidence_p
 from tracelith.evaluate.baselines.accusing import pair_claims
 from tracelith.evaluate.baselines.windows import HOUR_NS
 from tracelith.evaluate.claims import Claim, Evidence, Method
 
-__all__ = ["METHOD", "chance_of_coincidence", "coincidence_tests", "p_values"]
+__all__ = ["METHOD", "coincidence_tests"]
 
 DELTA_NS = HOUR_NS // 2
 ALPHA = 0.05
 
 Moments = NDArray[np.int64]
-
-
-def chance_of_coincidence(window: float, period: float, events: ArrayLike) -> NDArray[np.float64]:
-    """Probability that a window of this length holds at least one of so many events strewn over the period."""
-    return np.asarray(1.0 - (1.0 - min(1.0, window / period)) ** np.asarray(events, np.float64))
-
-
-def p_values(coincidences: ArrayLike, events: ArrayLike, chance: ArrayLike) -> NDArray[np.float64]:
-    """Probability of at least so many coincidences among these events."""
-    return np.asarray(stats.binom.sf(np.asarray(coincidences) - 1, events, chance), dtype=np.float64)
 
 
 def coincidence_tests(deployments: pl.DataFrame, start_ns: int, end_ns: int) -> pl.DataFrame:
@@ -72,8 +62,8 @@ def _directed(pairs: Sequence[tuple[Moments, Moments]], start_ns: int, end_ns: i
         before = np.searchsorted(others, inner - DELTA_NS, side="left")
         until = np.searchsorted(others, inner + DELTA_NS, side="right")
         counts[row] = (until > before).sum(), inner.size, others.size
-    chance = chance_of_coincidence(2 * DELTA_NS, end_ns - start_ns, counts[:, 2])
-    return p_values(counts[:, 0], counts[:, 1], chance)
+    coincidences, events, others = counts.T
+    return poisson_coincidence_p(events, others, 2 * DELTA_NS, end_ns - start_ns, coincidences)
 
 
 def _judge(evidence: Evidence) -> list[Claim]:

@@ -14,23 +14,16 @@ Source: R. A. Fisher's exact test, one-sided; association of changes in version 
 et al., Mining version histories to guide software changes (2005), measures the same table by support and confidence.
 """
 
-import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
+from tracelith.analysis.statistics.contrasts import hypergeometric_p
 from tracelith.evaluate.baselines.accusing import pair_claims
 from tracelith.evaluate.baselines.windows import DAY_NS, fixed_windows, pair_counts
 from tracelith.evaluate.claims import Claim, Evidence, Method
 
-__all__ = ["METHOD", "associated_pairs", "upper_tail"]
+__all__ = ["METHOD", "associated_pairs"]
 
 ALPHA = 0.05
-
-
-def upper_tail(windows: int, with_a: ArrayLike, with_b: ArrayLike, both: ArrayLike) -> NDArray[np.float64]:
-    """Probability of at least so many shared windows if the two were independent."""
-    return np.asarray(stats.hypergeom.sf(np.asarray(both) - 1, windows, with_a, with_b), dtype=np.float64)
 
 
 def associated_pairs(deployments: pl.DataFrame, start_ns: int, end_ns: int) -> pl.DataFrame:
@@ -42,7 +35,7 @@ def associated_pairs(deployments: pl.DataFrame, start_ns: int, end_ns: int) -> p
     """
     counts = pair_counts(fixed_windows(deployments, DAY_NS))
     days = (end_ns - 1) // DAY_NS - start_ns // DAY_NS + 1
-    p = upper_tail(days, counts["with_a"].to_numpy(), counts["with_b"].to_numpy(), counts["both"].to_numpy())
+    p, _ = hypergeometric_p(days, *(counts[name].to_numpy() for name in ("with_a", "with_b", "both")))
     return counts.select("a", "b").with_columns(p=pl.Series(p, dtype=pl.Float64)).filter(pl.col("p") <= ALPHA)
 
 

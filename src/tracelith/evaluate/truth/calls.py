@@ -1,24 +1,39 @@
-"""Who calls whom, who waits, and which data are shared: follows from the description of a system alone."""
+"""Who calls whom, and who waits: follows from the description of a system alone."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tracelith.evaluate.claims import Truth, edge_subject
+from tracelith.evaluate.claims import Case, Truth, edge_subject
 from tracelith.evaluate.naming import service_names
+from tracelith.evaluate.truth.steps import steps_taken
 from tracelith.simulate import Simulation
+from tracelith.simulate.flow import Publish
 
 __all__ = ["call_truths"]
 
 
-def call_truths(simulation: Simulation) -> list[Truth]:
-    """Edges between services, whether they are awaited, and datastores whose tables several services use."""
-    names = service_names(simulation.system)
+def call_truths(_case: Case, simulation: Simulation) -> list[Truth]:
+    """Edges between services, and whether they are awaited."""
+    names, awaited = service_names(simulation.system), _awaited_messages(simulation)
     modes: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for call in simulation.truth["calls"]:
-        if call["caller"] != call["callee"] and call["callee"] in names:  # others are outside the system
-            modes[names[call["caller"]], names[call["callee"]]].add(call["mode"])
-    truths = [truth for edge, found in sorted(modes.items()) for truth in _edge(edge, found)]
-    return [*truths, *_datastores(simulation)]
+        edge = call["caller"], call["callee"]
+        if edge[0] != edge[1] and edge[1] in names:  # others are outside the system
+            mode = "sync" if call["mode"] == "async" and edge in awaited else call["mode"]
+            modes[names[edge[0]], names[edge[1]]].add(mode)
+    return [truth for edge, found in sorted(modes.items()) for truth in _edge(edge, found)]
+
+
+def _awaited_messages(simulation: Simulation) -> set[tuple[str, str]]:
+    """Who waits for whose answers to all the messages between them."""
+    consumers = simulation.system.consumers
+    waits: defaultdict[tuple[str, str], set[bool]] = defaultdict(set)
+    for taken in steps_taken(simulation.system):
+        if isinstance(taken.step, Publish):
+            for consumer in consumers:
+                if consumer.topic == taken.step.topic:
+                    waits[taken.where.service, consumer.service.name].add(taken.step.awaits_reply)
+    return {edge for edge, found in waits.items() if found == {True}}
 
 
 def _edge(edge: tuple[str, str], modes: set[str]) -> Iterator[Truth]:
@@ -28,18 +43,3 @@ def _edge(edge: tuple[str, str], modes: set[str]) -> Iterator[Truth]:
     if waits or "sync" not in modes:
         yield Truth("sync-edge", subject, positive=waits)
         yield Truth("awaited-share", subject, value=float(waits))
-
-
-def _datastores(simulation: Simulation) -> Iterator[Truth]:
-    """A datastore is shared if a table of it is used by several services; to share a server alone is no coupling."""
-    shared = {
-        (table["server"], table["namespace"])
-        for table in simulation.truth["tables"]
-        if len({*table["readers"], *table["writers"]}) > 1
-    }
-    found: dict[str, bool] = {}
-    for store in simulation.truth["datastores"]:
-        name = f"{store['system']} {store['namespace']}"
-        found[name] = found.get(name, False) or (store["server"], store["namespace"]) in shared
-    for name, is_shared in sorted(found.items()):
-        yield Truth("shared-datastore", name, positive=is_shared)

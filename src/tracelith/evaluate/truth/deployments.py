@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracelith.evaluate.claims import Truth, pair_subject
+from tracelith.evaluate.claims import Case, Truth, pair_subject
 from tracelith.evaluate.naming import service_names
 from tracelith.simulate import Simulation
 from tracelith.simulate.release_calendar import EPOCH_MONDAY_US, FIRST_HOUR, HOUR_US, LAST_HOUR, WORKING_DAYS
@@ -21,7 +21,7 @@ from tracelith.simulate.rollouts import draw_rollouts
 from tracelith.simulate.topology import System
 from tracelith.simulate.traffic import DAY_US, WEEK_US
 
-__all__ = ["deployment_truths", "directed_subject"]
+__all__ = ["BOUND", "FEWEST_DEPLOYMENTS", "bonds", "deployment_truths", "directed_subject"]
 
 REFERENCE_RUNS = 24
 REFERENCE = 7_919
@@ -45,11 +45,11 @@ def directed_subject(service: str, given: str) -> str:
     return f"{service} with {given}"
 
 
-def deployment_truths(simulation: Simulation) -> list[Truth]:
+def deployment_truths(_case: Case, simulation: Simulation) -> list[Truth]:
     """Pairs, their rates and excesses, and the lockstep of the whole system."""
     names, counts = service_names(simulation.system), simulation.truth["deployments"]["count"]
     services = sorted(names[name] for name, count in counts.items() if count >= FEWEST_DEPLOYMENTS)
-    bound = _bound(simulation)
+    bound = bonds(simulation)
     runs = _reference(simulation, simulation.system)
     unbound = _reference(simulation, _unbound(simulation.system)) if bound else {}
     truths: list[Truth] = list(_pairs(bound, services))
@@ -74,7 +74,7 @@ def _measured_pairs(bound: Bonds, services: list[str], seed: int) -> list[tuple[
     return sorted({*(pair for pair in pairs if pair in bound), *(others[place] for place in drawn)})
 
 
-def _bound(simulation: Simulation) -> Bonds:
+def bonds(simulation: Simulation) -> Bonds:
     """Pairs that habits or a monorepo bind, with the share of deployments that one of them takes the other along."""
     names = service_names(simulation.system)
     found = {}

@@ -1,0 +1,24 @@
+"""Tables that several services use."""
+
+from collections.abc import Iterator
+
+from tracelith.evaluate.claims import Claim
+from tracelith.evaluate.our_claims.reading import Reading, estimate
+
+__all__ = ["data_claims"]
+
+
+def data_claims(reading: Reading) -> Iterator[Claim]:
+    """Who writes, reads and joins what others keep, and who waits for it."""
+    for rule in ("foreign-write", "foreign-read"):
+        told = {subjects[0] for subjects in reading.told(rule)}
+        yield from (Claim(rule, label, claimed=True) for label in sorted(told))
+        for table in reading.rows("datastores", "tables"):
+            label = f"{table['server']} {table['namespace']}.{table['table']}"
+            if label not in told and table["status"] != "ok":
+                yield Claim(rule, label)
+    for table in reading.rows("datastores", "tables"):
+        label = f"{table['server']} {table['namespace']}.{table['table']}"
+        yield estimate("foreign-write-share", label, table["foreign_write_share"])
+    for detector, rule in (("foreign-join", "cross-owner-join"), ("lock-contention", "lock-contention")):
+        yield from (Claim(detector, subjects[0], claimed=True) for subjects in reading.told(rule))

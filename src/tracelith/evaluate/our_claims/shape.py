@@ -1,0 +1,45 @@
+"""Layers, chatter, cycles, scaling, and what is bound without a call."""
+
+from collections.abc import Iterator
+
+from tracelith.evaluate.claims import Claim, cycle_subject, layers_subject, pair_subject
+from tracelith.evaluate.our_claims.reading import Reading
+
+__all__ = ["coupling_claims", "scaling_claims", "structure_claims"]
+
+
+def structure_claims(reading: Reading) -> Iterator[Claim]:
+    """Who only hands on, who talks too much, who is asked back, and whether there are too many."""
+    told = {subjects[0] for subjects in reading.told("pass-through-service")}
+    yield from (Claim("pass-through", service, claimed=True) for service in sorted(told))
+    for service in reading.rows("layers", "services"):
+        if service["service"] not in told and service["label"] == "unknown":
+            yield Claim("pass-through", service["service"])
+    for subjects in reading.told("layer-split"):
+        yield Claim("layer-split", layers_subject(subjects), claimed=True)
+    for subjects in reading.told("chatty-calls"):
+        yield Claim("chatty", f"{subjects[0]} → {subjects[1]}", claimed=True)
+    for subjects in reading.told("call-cycle"):
+        yield Claim("call-cycle", cycle_subject(subjects), claimed=True)
+    known = reading.document.get("structure", {}).get("size", {}).get("label", "unknown") != "unknown"
+    many = bool(reading.told("too-many-services"))
+    yield Claim("too-many-services", "system", claimed=many if known or many else None)
+
+
+def scaling_claims(reading: Reading) -> Iterator[Claim]:
+    """Pairs that were compared; between the two answers lies none."""
+    for pair in reading.rows("scaling", "pairs"):
+        subject, label = pair_subject(pair["a"], pair["b"]), pair["label"]
+        known = label in ("same_axis", "own_axis")
+        yield Claim("same-axis", subject, claimed=label == "same_axis" if known else None)
+        yield Claim("own-axis", subject, claimed=label == "own_axis" if known else None)
+
+
+def coupling_claims(reading: Reading) -> Iterator[Claim]:
+    """Pairs that people are told of; the others may be unknown."""
+    told = {pair_subject(*subjects[:2]) for subjects in reading.told("hidden-coupling")}
+    yield from (Claim("hidden-coupling", subject, claimed=True) for subject in sorted(told))
+    for pair in reading.rows("coupling", "pairs"):
+        subject = pair_subject(pair["a"], pair["b"])
+        if subject not in told and pair["label"] == "unknown":
+            yield Claim("hidden-coupling", subject)
