@@ -92,6 +92,7 @@ def test_older_keys_stand_in_for_missing_newer_ones_only() -> None:
         {"http.method": "get", "http.route": "/a", "net.peer.name": "cart", "net.peer.port": "80"},
         {"http.request.method": "GET", "url.template": "/a", "url.full": "http://user:pw@cart:80/a?b=c"},
         {"http.method": "GET", "http.route": "/a", "http.url": "http://cart:80"},
+        {"http.method": "GET", "http.route": "/a", "http.host": "cart:80", "http.target": "/a?b=c"},
     ],
 )
 def test_an_http_call_reads_the_same_in_every_generation(attributes: Attributes) -> None:
@@ -111,19 +112,158 @@ def test_an_http_call_reads_the_same_in_every_generation(attributes: Attributes)
         },
         {"db.system": "mssql", "db.name": "shop", "db.sql.table": "orders", "db.operation": "SELECT"},
         {"db.system": "MSSQL", "db.instance": "shop", "db.query.summary": "SELECT orders"},
+        {"db.system": "sqlserver", "db.name": "shop", "db.statement": "SELECT TOP 5 * FROM [orders] WITH (NOLOCK)"},
+        {"db.type": "mssql", "db.instance": "shop", "db.statement": "select * from orders where id = @p0"},
+        {
+            "db.system.name": "microsoft.sql_server",
+            "db.namespace": "shop",
+            "db.operation.name": "SELECT",
+            "db.query.text": "SELECT * FROM orders WHERE id = @p0",
+        },
     ],
 )
 def test_a_query_reads_the_same_in_every_generation(attributes: Attributes) -> None:
     row = _one({**attributes, "server.address": "db", "server.port": 1433}, kind=Kind.CLIENT)
 
-    assert _pick(row, "protocol", "peer_system", "peer_namespace", "peer_object", "peer_action", "peer_address") == (
+    columns = ("protocol", "peer_system", "peer_namespace", "peer_object", "peer_action", "peer_address")
+    assert _pick(row, *columns, "peer_statement") == (
         "db",
         "microsoft.sql_server",
         "shop",
         "orders",
         "SELECT",
         "db:1433",
+        "SELECT orders",
     )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "statement"),
+    [
+        ({"db.collection.name": "orders", "db.operation.name": "SELECT"}, "SELECT orders"),
+        ({"db.sql.table": "orders", "db.operation": "SELECT"}, "SELECT orders"),
+        ({"db.collection.name": "orders", "db.query.summary": "SELECT orders users"}, "SELECT orders users"),
+        (
+            {"db.sql.table": "orders", "db.statement": "SELECT 1 FROM orders JOIN users USING (id)"},
+            "SELECT orders users",
+        ),
+        ({"db.sql.table": "orders", "db.operation": "SELECT", "db.statement": "no SQL ("}, "SELECT orders"),
+        ({"db.collection.name": "orders", "db.operation.name": "ALTER TABLE"}, "ALTER TABLE orders"),
+        ({"db.collection.name": "orders", "db.query.summary": "CREATE INDEX orders_by_day"}, "CREATE INDEX orders"),
+        ({"db.operation": "COMMIT"}, "COMMIT"),
+        ({}, ""),
+    ],
+)
+def test_a_statement_is_told_by_the_source_that_knows_most(attributes: Attributes, statement: str) -> None:
+    row = _one({"db.system": "postgresql", **attributes}, kind=Kind.CLIENT)
+
+    assert row["peer_statement"] == statement
+
+
+@pytest.mark.parametrize(
+    ("attributes", "statement"),
+    [
+        ({"db.system.name": "mongodb", "db.collection.name": "orders", "db.operation.name": "find"}, "find orders"),
+        ({"db.system": "mongodb", "db.mongodb.collection": "orders", "db.operation": "find"}, "find orders"),
+        ({"db.system": "mongodb", "db.statement": '{"find": "orders"}'}, ""),
+        ({"db.system.name": "redis", "db.operation.name": "GET", "db.query.text": "GET user:8231"}, "GET"),
+        ({"db.system": "redis", "db.statement": "GET user:8231"}, ""),
+        ({"db.system": "cassandra", "db.cassandra.table": "orders", "db.operation": "SELECT"}, "SELECT orders"),
+        (
+            {"db.system": "elasticsearch", "db.operation": "search", "db.elasticsearch.path_parts.index": "orders"},
+            "search orders",
+        ),
+        (
+            {"db.system": "cosmosdb", "db.cosmosdb.container": "orders", "db.operation": "query_items"},
+            "query_items orders",
+        ),
+    ],
+)
+def test_datastores_that_speak_no_sql_tell_operation_and_collection(attributes: Attributes, statement: str) -> None:
+    row = _one(attributes, kind=Kind.CLIENT)
+
+    assert row["peer_statement"] == statement
+
+
+def test_a_message_has_no_statement() -> None:
+    row = _one({"messaging.system": "kafka", "messaging.destination.name": "orders"}, kind=Kind.PRODUCER)
+
+    assert _pick(row, "peer_object", "peer_statement") == ("orders", "")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "system", "destination"),
+    [
+        ({"messaging.system": "aws_sqs", "messaging.destination.name": "orders"}, "aws_sqs", "orders"),
+        ({"messaging.system": "aws.sqs", "messaging.destination": "orders"}, "aws_sqs", "orders"),
+        (
+            {"messaging.system": "AmazonSQS", "aws.sqs.queue.url": "https://sqs.eu-1.amazonaws.com/12345/orders"},
+            "aws_sqs",
+            "orders",
+        ),
+        (
+            {"messaging.system": "aws_sqs", "messaging.url": "https://sqs.eu-1.amazonaws.com/12345/orders"},
+            "aws_sqs",
+            "orders",
+        ),
+        (
+            {"messaging.system": "aws_sqs", "messaging.destination.name": "arn:aws:sqs:eu-1:12345:orders"},
+            "aws_sqs",
+            "orders",
+        ),
+        ({"messaging.system": "aws.sns", "aws.sns.topic.arn": "arn:aws:sns:eu-1:12345:orders"}, "aws.sns", "orders"),
+        ({"messaging.system": "gcp_pubsub", "messaging.destination.name": "orders"}, "gcp_pubsub", "orders"),
+        (
+            {"messaging.system": "pubsub", "messaging.destination": "projects/shop/topics/orders"},
+            "gcp_pubsub",
+            "orders",
+        ),
+        ({"messaging.system": "az.servicebus", "message_bus.destination": "orders"}, "servicebus", "orders"),
+        ({"messaging.system": "servicebus", "messaging.destination.name": "orders"}, "servicebus", "orders"),
+        ({"messaging.system": "rocketmq", "messaging.destination.name": "orders"}, "rocketmq", "orders"),
+        ({"messaging.system": "rabbitmq", "messaging.destination.name": "shop:orders"}, "rabbitmq", "shop:orders"),
+    ],
+)
+def test_a_queue_has_one_name_whatever_library_sends_to_it(
+    attributes: Attributes, system: str, destination: str
+) -> None:
+    row = _one(attributes, kind=Kind.PRODUCER)
+
+    assert _pick(row, "protocol", "peer_system", "peer_object") == ("messaging", system, destination)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"messaging.consumer.group.name": "billing"},
+        {"messaging.kafka.consumer.group": "billing"},
+        {"messaging.rocketmq.client_group": "billing"},
+        {"messaging.eventhubs.consumer.group": "billing"},
+        {"messaging.destination.subscription.name": "billing"},
+        {"messaging.servicebus.destination.subscription_name": "billing"},
+    ],
+)
+def test_consumers_that_share_a_topic_are_a_group_in_every_generation(attributes: Attributes) -> None:
+    assert _one({"messaging.system": "x", **attributes}, kind=Kind.CONSUMER)["consumer_group"] == "billing"
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"faas.name": "cart", "faas.version": "7", "faas.instance": "i-1"},
+        {"k8s.deployment.name": "cart", "container.image.tag": "7", "k8s.pod.name": "i-1"},
+        {"k8s.statefulset.name": "cart", "service.version": "7", "container.id": "i-1"},
+        {"aws.ecs.task.family": "cart", "service.version": "7", "aws.ecs.task.arn": "i-1"},
+    ],
+)
+def test_a_platform_names_the_service_that_does_not_name_itself(resource: Attributes) -> None:
+    (row,) = _describe(make_span(), resource=resource)
+
+    assert _pick(row, "service", "version", "instance") == ("cart", "7", "i-1")
+
+
+def test_an_invoked_function_is_the_service_of_its_name() -> None:
+    assert _one({"faas.invoked_name": "cart"}, kind=Kind.CLIENT)["peer_service"] == "cart"
 
 
 @pytest.mark.parametrize(

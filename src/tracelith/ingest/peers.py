@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tracelith.ingest.fields import Codes, Fields, encode_text
 from tracelith.ingest.statements import first_table, summary_statement
 from tracelith.model.schema import OPERATION_TEXT, Kind, is_folded
-from tracelith.model.semantic_conventions import DB_SYSTEM_RENAMES, MESSAGING_ACTION_RENAMES
+from tracelith.model.semantic_conventions import DB_SYSTEM_RENAMES, MESSAGING_ACTION_RENAMES, MESSAGING_SYSTEM_RENAMES
 
 __all__ = ["PEER_COLUMNS", "PROTOCOLS", "Peers", "choose_peers", "operation_text"]
 
@@ -43,6 +43,13 @@ PEER_COLUMNS = (
 
 _AUTHORITY = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^@/?#]*@)?([^/?#]+)"
 _UNKNOWN_SYSTEM = "unknown"
+
+_DESTINATION_PATH = (
+    r"^https?://[^/]+/[0-9]+/"  # of a queue's address
+    r"|^arn:aws[a-z-]*:(?:sqs|sns|kinesis):[a-z0-9-]*:[0-9]*:(?:stream/)?"
+    r"|^projects/[^/]+/(?:topics|subscriptions)/"
+)
+"""What some libraries put before the name of a queue or topic, and others, at its other end, do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +143,16 @@ def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(_UNKNOWN_SYSTEM))
         .when(is_db)
         .then(pl.col("peer_system").str.to_lowercase().replace(DB_SYSTEM_RENAMES))
+        .when(is_messaging)
+        .then(pl.col("peer_system").str.to_lowercase().replace(MESSAGING_SYSTEM_RENAMES))
         .otherwise(pl.col("peer_system").str.to_lowercase()),
         "peer_address": _joined_address(address, pl.col("peer_port")),
         "peer_service": pl.when((service == "") | (namespace == ""))
         .then(service)
         .otherwise(pl.concat_str(namespace, service, separator="/")),
+        "peer_object": pl.when(is_messaging)
+        .then(pl.col("peer_object").str.replace(_DESTINATION_PATH, ""))
+        .otherwise("peer_object"),
         "peer_action": pl.when(is_messaging)
         .then(action.str.to_lowercase().replace(MESSAGING_ACTION_RENAMES))
         .otherwise("peer_action"),

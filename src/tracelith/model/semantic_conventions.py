@@ -2,8 +2,8 @@
 
 One table: canonical field to attribute keys, newest convention first; the first key present wins. Beside the keys
 of OpenTelemetry's registry (current and deprecated) stand those that older tracers and proxies still send and
-collectors pass on: OpenTracing (``db.type``, ``peer.address``, ``message_bus.destination``), Jaeger (``ip``) and
-Envoy (``grpc.status_code``).
+collectors pass on: OpenTracing (``db.type``, ``peer.address``, ``message_bus.destination``), Jaeger (``ip``,
+``hostname``) and Envoy (``grpc.status_code``), and keys that left the conventions before they had a registry.
 
 Not read on purpose: query strings of URLs, headers and user ids. They are large, often personal, and no metric needs
 them. URLs are read for their host alone, and the text of database statements for the names of their tables alone.
@@ -17,18 +17,38 @@ __all__ = [
     "KNOWN_RESOURCE_KEYS",
     "KNOWN_SPAN_KEYS",
     "MESSAGING_ACTION_RENAMES",
+    "MESSAGING_SYSTEM_RENAMES",
     "QUERY_TEXT_KEYS",
     "RESOURCE_KEYS",
     "SPAN_KEYS",
 ]
 
 RESOURCE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "service": ("service.name",),
+    # What the conventions tell SDKs and collectors to take where nobody named the service.
+    "service": (
+        "service.name",
+        "faas.name",
+        "k8s.deployment.name",
+        "k8s.statefulset.name",
+        "k8s.daemonset.name",
+        "k8s.cronjob.name",
+        "aws.ecs.task.family",
+        "cloudfoundry.app.name",
+    ),
     "namespace": ("service.namespace",),
     "environment": ("deployment.environment.name", "deployment.environment"),
-    "version": ("service.version",),
-    "instance": ("service.instance.id", "k8s.pod.uid", "k8s.pod.name", "container.id", "host.id"),
-    "host": ("k8s.node.name", "host.name", "host.id", "ip"),
+    "version": ("service.version", "faas.version", "container.image.tag"),
+    "instance": (
+        "service.instance.id",
+        "k8s.pod.uid",
+        "k8s.pod.name",
+        "faas.instance",
+        "aws.ecs.task.id",
+        "aws.ecs.task.arn",
+        "container.id",
+        "host.id",
+    ),
+    "host": ("k8s.node.name", "host.name", "host.id", "hostname", "ip"),
     "language": ("telemetry.sdk.language",),
 }
 
@@ -48,15 +68,24 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
         "grpc.status_code",
     ),
     "db_system": ("db.system.name", "db.system", "db.type"),
-    "db_namespace": ("db.namespace", "db.name", "db.redis.database_index", "db.instance"),
+    "db_namespace": (
+        "db.namespace",
+        "db.name",
+        "db.redis.database_index",
+        "db.cassandra.keyspace",
+        "db.hbase.namespace",
+        "db.instance",
+    ),
     "db_object": (
         "db.collection.name",
         "db.sql.table",
         "db.mongodb.collection",
         "db.cassandra.table",
         "db.cosmosdb.container",
+        "db.operation.parameter.index",
+        "db.elasticsearch.path_parts.index",
     ),
-    "db_action": ("db.operation.name", "db.operation"),
+    "db_action": ("db.operation.name", "db.operation", "db.cosmosdb.operation_type"),
     "db_summary": ("db.query.summary",),
     "messaging_system": ("messaging.system",),
     # The template comes first: names of temporary destinations are as many as there are clients.
@@ -64,7 +93,11 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
         "messaging.destination.template",
         "messaging.destination.name",
         "messaging.destination",
+        "messaging.destination_publish.name",
         "message_bus.destination",
+        "aws.sqs.queue.url",
+        "aws.sns.topic.arn",
+        "messaging.url",
     ),
     "messaging_action": ("messaging.operation.type", "messaging.operation.name", "messaging.operation"),
     # A subscription divides a topic among consumers exactly as a consumer group does.
@@ -77,7 +110,8 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
         "messaging.destination.subscription.name",
         "messaging.servicebus.destination.subscription_name",
     ),
-    "peer_service": ("service.peer.name", "peer.service"),
+    # A function calls another one by its name, which is that service's name in turn.
+    "peer_service": ("service.peer.name", "peer.service", "faas.invoked_name"),
     "peer_service_namespace": ("service.peer.namespace",),
     "peer_address": (
         "server.address",
@@ -85,6 +119,7 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
         "server.socket.domain",
         "net.sock.peer.name",
         "peer.hostname",
+        "http.host",
         "network.peer.address",
         "server.socket.address",
         "net.sock.peer.addr",
@@ -136,6 +171,26 @@ DB_SYSTEM_RENAMES: Mapping[str, str] = {
     "sql": "other_sql",
     "postgres": "postgresql",
     "mongo": "mongodb",
+    "sqlserver": "microsoft.sql_server",
+}
+
+MESSAGING_SYSTEM_RENAMES: Mapping[str, str] = {
+    # What instrumentations called their broker before the conventions had names, and the names.
+    "amazonsqs": "aws_sqs",
+    "aws.sqs": "aws_sqs",
+    "sqs": "aws_sqs",
+    "amazonsns": "aws.sns",
+    "aws_sns": "aws.sns",
+    "sns": "aws.sns",
+    "google_pubsub": "gcp_pubsub",
+    "pubsub": "gcp_pubsub",
+    "gcppubsub": "gcp_pubsub",
+    "azure_servicebus": "servicebus",
+    "az.servicebus": "servicebus",
+    "azureservicebus": "servicebus",
+    "azure_eventhubs": "eventhubs",
+    "az.eventhubs": "eventhubs",
+    "azure_eventgrid": "eventgrid",
 }
 
 MESSAGING_ACTION_RENAMES: Mapping[str, str] = {
