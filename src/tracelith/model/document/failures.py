@@ -42,11 +42,12 @@ class BlastRadiusDocument(TypedDict):
     """What fails when a service fails."""
 
     service: str
+    kind: Literal["service", "datastore", "destination", "external"]
     requests: int
     failures: int
     radius: EstimateDocument  # share of all requests from outside that fail if every call to the service fails
     structural_reach: float  # share of entry operations whose requests ever reach it
-    observed: EstimateDocument  # share that failed in its bad minutes, minus the share in ordinary ones
+    observed: EstimateDocument  # share that failed because of it in its bad minutes; other failures are not counted
     entries: list[dict[str, object]]  # [{service, operation, radius: Estimate}], most affected first
     failing_with_it: list[str]  # services that fail with probability 0.5 or more if it does
 

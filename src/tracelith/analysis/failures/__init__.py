@@ -1,0 +1,18 @@
+"""How failures travel: observed per request, judged per edge, entry operation and stretch of time.
+
+tables        the fact tables
+units         caller requests with the callees they waited for, and which of those failed
+origins       which failed request is whose doing: the last one down the chain of failed calls
+observing     facts of a view
+edges         whether the failure of a callee fails its caller
+shares        weighted counts of failures as estimates
+stretches     stretches of time in which something fails beyond its usual share
+spreading     what failed with an origin, in its stretches
+cascades      the same told as a story
+radius        what fails if all calls to a service fail
+entries       availability and hidden errors of entry operations
+retrying      attempts per call, and storms of them
+waiting       where calls are cut off
+together      services that fail in the same stretches of time on their own account
+claims        findings
+"""

@@ -1,0 +1,76 @@
+"""Caller requests with the callees they waited for: the unit of "does the failure of a callee fail its caller"."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelith.analysis.failures.tables import ALONE, OTHERS, QUIET, SHARED
+from tracelith.analysis.outcomes import CallOutcomes
+from tracelith.forest.view import ForestView
+from tracelith.model.schema import Outcome
+
+__all__ = ["CallerUnits", "caller_units", "judged_calls"]
+
+Bool = NDArray[np.bool_]
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CallerUnits:
+    """One row per caller request and callee; requests that were cancelled, or whose callee was, are left out.
+
+    Attributes:
+        request: int32[u], span. caller: int32[u], service. callee: int32[u], node.
+        state: int8[u], QUIET | ALONE | SHARED | OTHERS. caller_failed: bool[u].
+    """
+
+    request: Int32
+    caller: Int32
+    callee: Int32
+    state: Int8
+    caller_failed: Bool
+
+
+def judged_calls(view: ForestView) -> Bool:
+    """Attempts that decide: the last one of a call that the request above it did not hand over, bool[m].
+
+    What outlives its request cannot be why that failed; such calls are deferred (metrics.md §9.1).
+    """
+    calls = view.calls
+    judged: Bool = calls.final & ~calls.deferred & (calls.request >= 0)
+    return judged
+
+
+def caller_units(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> CallerUnits:
+    """The units of a view, in no particular order."""
+    forest, calls = view.forest, view.calls
+    nodes = len(calls.node_names)
+    request, callee = calls.request[judged].astype(np.int64), calls.callee[judged]
+    pair = request * nodes + callee
+    failed = np.unique(pair[(outcomes.failed & ~outcomes.cancelled)[judged]])
+    cancelled = np.unique(pair[outcomes.cancelled[judged]])
+    units = np.unique(pair)
+    gone = np.isin(units, cancelled)
+    failing = np.isin(units, failed) & ~gone
+    spans = (units // nodes).astype(np.int32)
+    state = _states(len(forest.trace), spans, failing)
+    caller = np.zeros(len(forest.trace), dtype=np.int32)
+    caller[request] = calls.caller[judged]
+    kept = ~gone & (forest.outcome[spans] != Outcome.CANCELLED)
+    spans = spans[kept]
+    return CallerUnits(
+        spans,
+        caller[spans],
+        (units[kept] % nodes).astype(np.int32),
+        state[kept],
+        forest.outcome[spans] == Outcome.FAILED,
+    )
+
+
+def _states(spans: int, request: Int32, failing: Bool) -> Int8:
+    failing_callees = np.bincount(request[failing], minlength=spans)[request] if failing.any() else 0
+    others = failing_callees - failing > 0
+    return np.where(failing, np.where(others, SHARED, ALONE), np.where(others, OTHERS, QUIET)).astype(np.int8)
