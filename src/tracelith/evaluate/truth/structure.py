@@ -136,7 +136,7 @@ def _datastore(database: Database) -> str:
 
 
 def _cycles(simulation: Simulation, steps: Sequence[Taken]) -> Iterator[Truth]:
-    """Circles of awaited calls; one and the same request comes back to a service, or it may be told or not."""
+    """Services that one and the same request goes round; circles that only different requests close may be told."""
     names, requests = service_names(simulation.system), requests_by_entry(simulation)
     edges: set[tuple[str, str]] = set()
     back: defaultdict[frozenset[str], float] = defaultdict(float)
@@ -146,10 +146,11 @@ def _cycles(simulation: Simulation, steps: Sequence[Taken]) -> Iterator[Truth]:
             edges.add((caller, callee))
             if callee in path:
                 back[frozenset(path[path.index(callee) :])] += taken.mean * requests[taken.where.entry]
-    for circle in _circles(edges):
-        coming_back = sum(times for services, times in back.items() if services <= circle)
-        seen = coming_back >= max(COMING_BACK * sum(requests), FEWEST_COMING_BACK)
-        yield Truth("call-cycle", cycle_subject([names[name] for name in circle]), positive=seen or None)
+    found: dict[str, bool | None] = {cycle_subject([names[name] for name in one]): None for one in _circles(edges)}
+    for circle, times in back.items():
+        seen = times >= max(COMING_BACK * sum(requests), FEWEST_COMING_BACK)
+        found[cycle_subject([names[name] for name in circle])] = seen or None
+    yield from (Truth("call-cycle", subject, positive) for subject, positive in sorted(found.items()))
 
 
 def _asked(step: Step, system: System) -> set[str]:
