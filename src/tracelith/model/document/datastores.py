@@ -40,6 +40,7 @@ class TableUseDocument(TypedDict):
     writes: int
     days: int  # on how many distinct days it was seen
     joined: int  # of the reads, those that join it to other tables
+    regular: bool  # a habit; use that was met once or twice accuses nobody
 
 
 class TableDocument(TypedDict):
@@ -50,11 +51,15 @@ class TableDocument(TypedDict):
     namespace: str
     table: str
     owner: str | None  # the service it belongs to, None if nothing tells
-    owner_by: Literal["declared", "writes", "reads", "unknown"]  # how the owner is known
+    owner_by: Literal["declared", "migrations", "name", "writes", "reads", "unknown"]  # how the owner is known
+    purpose: Literal["data", "handover", "bookkeeping"]  # outboxes and tables of tools are no shared data
+    confidence: Literal["high", "medium", "low"]  # how surely all users mean the same table
+    remark: str  # what lowers the confidence, in a sentence; empty if nothing does
     users: list[TableUseDocument]  # most calls first
-    foreign_write_share: EstimateDocument  # writes that are not the main writer's
+    foreign_write_share: EstimateDocument  # writes that are not the owner's, or the main writer's without an owner
+    foreign_read_share: EstimateDocument  # the same of reads
     effective_writers: EstimateDocument  # 1 / sum of squared write shares
-    level: Literal["own", "read", "written"]  # by whom beside the owner: nobody, readers, writers
+    level: Literal["own", "read", "written"]  # what others than the owner do regularly: nothing, read, write
     band: Literal["ok", "flag", "strong", "unknown"]  # of the foreign write share
     trace_ids: list[str]  # of foreign uses, if there are any
     status: StateName
@@ -68,7 +73,7 @@ class JoinDocument(TypedDict):
     system: str
     server: str
     namespace: str
-    tables: list[str]
+    tables: list[str]  # "namespace.table", in the order of the statement
     owners: list[str | None]  # of the tables, in their order
     calls: int
     trace_ids: list[str]
@@ -85,10 +90,10 @@ class ContentionDocument(TypedDict):
     end: str
     seconds: float
     services: list[str]
-    calls: int  # slow or failed ones
-    failures: int
-    usual_ms: float  # median of the table's calls outside
-    slow_ms: float  # median of those calls
+    calls: int  # those that waited
+    failures: int  # of them, those that gave up
+    usual_ms: float  # of the table's other calls (geometric mean, which is about the median)
+    slow_ms: float  # of those calls
     cause: Literal["migration", "deployment", "unknown"]
     cause_service: str | None
     cause_detail: str  # the statement, or the version deployed

@@ -1,0 +1,257 @@
+"""Facts about datastores: what each service asks of them, examples, and the calls that took far too long or failed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.analysis.datastores.statements import parse_statement
+from tracelith.analysis.datastores.systems import store_kind
+from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
+from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
+from tracelith.analysis.strata import fact_rows
+from tracelith.forest.view import ForestView
+from tracelith.model.facts import FactTable
+from tracelith.model.schema import Outcome
+
+__all__ = [
+    "BIN_NS",
+    "DATASTORE_CALLS",
+    "DATASTORE_EXEMPLARS",
+    "DATASTORE_STALLS",
+    "SOURCE",
+    "observe_datastores",
+]
+
+SOURCE: Mapping[str, type[pl.DataType]] = {
+    "service": pl.String,
+    "system": pl.String,
+    "address": pl.String,
+    "namespace": pl.String,
+    "statement": pl.String,
+}
+"""Who asked what of which datastore, in the words of the spans: what is one and the same place is decided when
+concluding, because that depends on what was declared and on what else is there."""
+
+DATASTORE_CALLS = FactTable(
+    "datastore_calls",
+    keys={**SOURCE, SAMPLING_KEY: pl.Boolean},
+    sums={
+        "calls": pl.Int64,
+        "failures": pl.Int64,
+        "weight": pl.Float64,
+        "weight_squares": pl.Float64,
+        "log_ns": pl.Float64,
+    },
+)
+"""Every call. weight and weight_squares are of calls that did not fail: a write that failed wrote nothing. log_ns is
+the sum of the logarithms of the durations: their mean is what a call usually takes, whatever a few slow ones take."""
+
+DATASTORE_EXEMPLARS = FactTable(
+    "datastore_exemplars", keys={**SOURCE, SLOT_KEY: pl.Int8}, sums={}, maxima={"rank": pl.String}
+)
+"""Example traces, see exemplars."""
+
+DATASTORE_STALLS = FactTable(
+    "datastore_stalls",
+    keys={**SOURCE, "bin_ns": pl.Int64},
+    sums={"calls": pl.Int64, "late": pl.Int64, "failures": pl.Int64, "late_log_ns": pl.Float64},
+    minima={"first_ns": pl.Int64},
+    maxima={"last_ns": pl.Int64, "rank": pl.String},
+)
+"""Stretches of BIN_NS in which many calls took long, and every call that defines a table: late ones are all of these.
+first_ns is when the first of them began, last_ns when the last was over; failures are of late calls, calls of all."""
+
+BIN_NS = 10_000_000_000
+SLOW_NS = 200_000_000
+"""A row of a table is looked up a hundred times as fast. Calls that fail at once wait for nobody and are not late."""
+LATE_SHARE = 0.25
+"""Share of a stretch's calls that are late at least: who waits for a lock does not wait alone. Without this, in a busy
+system every stretch of every statement would have a row of its own."""
+OFTEN = 20
+"""Calls in a window after which a statement that usually takes SLOW_NS is known to be slow by nature: a report."""
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Calls to datastores: one entry per call.
+
+    source: index into sources, the rows of SOURCE without the service. stratum: window, environment and sampling.
+    """
+
+    sources: pl.DataFrame
+    strata: pl.DataFrame
+    stratum: Int64
+    service: Int64
+    source: Int64
+    span: Int64
+    duration_ns: Int64
+    failed: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+
+
+def observe_datastores(view: ForestView) -> Mapping[str, pl.DataFrame]:
+    """Facts of all tables, by table name."""
+    asked = _asked(view)
+    calls = _calls(asked)
+    return {
+        DATASTORE_CALLS.name: _named(DATASTORE_CALLS, calls, asked, view),
+        DATASTORE_EXEMPLARS.name: _named(DATASTORE_EXEMPLARS, _exemplars(view, asked), asked, view),
+        DATASTORE_STALLS.name: _named(DATASTORE_STALLS, _stalls(view, asked, calls), asked, view),
+    }
+
+
+def _asked(view: ForestView) -> _Asked:
+    forest, calls = view.forest, view.calls
+    database = np.array([kind == "datastore" for kind in calls.node_kinds], dtype=np.bool_)
+    chosen = np.flatnonzero((calls.client >= 0) & database[calls.callee])
+    span = calls.client[chosen].astype(np.int64)
+    sources, source_of = _sources(forest.operations)
+    known, weight = known_sampling(forest.trace_weight)
+    strata = pl.DataFrame(
+        {"window_ns": forest.trace_window, "environment": forest.trace_environment, SAMPLING_KEY: known}
+    )
+    numbered = strata.unique(maintain_order=True).with_row_index("stratum")
+    stratum = strata.join(numbered, on=strata.columns, how="left", maintain_order="left")["stratum"].to_numpy()
+    trace = forest.trace[span]
+    return _Asked(
+        sources=sources,
+        strata=numbered.drop("stratum"),
+        stratum=stratum[trace].astype(np.int64),
+        service=calls.caller[chosen].astype(np.int64),
+        source=source_of[forest.operation[span]],
+        span=span,
+        duration_ns=forest.duration_ns[span],
+        failed=forest.outcome[span] == Outcome.FAILED,
+        weight=weight[trace],
+    )
+
+
+def _sources(operations: pl.DataFrame) -> tuple[pl.DataFrame, Int64]:
+    """Distinct rows of SOURCE without the service, and the row of each operation."""
+    action, table, statement = (pl.col(name) for name in ("peer_action", "peer_object", "peer_statement"))
+    whole = pl.when(statement.str.contains(" ", literal=True) | (table == "")).then(statement)
+    named = pl.concat_str(pl.when(action == "").then(pl.lit("?")).otherwise(action), table, separator=" ")
+    rows = operations.select(
+        system="peer_system",
+        address=pl.when(pl.col("peer_address") == "").then("peer_service").otherwise("peer_address"),
+        namespace="peer_namespace",
+        statement=whole.otherwise(named),
+    )
+    distinct = rows.unique(maintain_order=True).with_row_index("source")
+    row = rows.join(distinct, on=rows.columns, how="left", maintain_order="left")["source"]
+    return distinct.drop("source"), row.to_numpy().astype(np.int64)
+
+
+def _calls(asked: _Asked) -> pl.DataFrame:
+    kept = np.where(asked.failed, 0.0, asked.weight)
+    return grouped(
+        {"stratum": asked.stratum, "service": asked.service, "source": asked.source},
+        pl.len().alias("calls"),
+        pl.col("failures", "weight", "weight_squares", "log_ns").sum(),
+        failures=asked.failed.astype(np.int64),
+        weight=kept,
+        weight_squares=kept * kept,
+        log_ns=np.log(np.maximum(asked.duration_ns, 1).astype(np.float64)),
+    )
+
+
+def _exemplars(view: ForestView, asked: _Asked) -> pl.DataFrame:
+    """The slowest calls of each statement that names a table."""
+    chosen = np.flatnonzero((_databases(asked) & _of_statements(asked, "tables"))[asked.source])
+    rows = pl.DataFrame(
+        {
+            "stratum": asked.stratum[chosen],
+            "service": asked.service[chosen],
+            "source": asked.source[chosen],
+            "trace": view.forest.trace[asked.span[chosen]],
+            "duration_ns": asked.duration_ns[chosen],
+        }
+    )
+    return slowest_rows(view, rows, ["stratum", "service", "source"])
+
+
+def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:
+    late = _late(asked, calls)
+    start_ns = view.forest.start_ns[asked.span]
+    keys = {
+        "stratum": asked.stratum,
+        "service": asked.service,
+        "source": asked.source,
+        "bin_ns": start_ns // BIN_NS * BIN_NS,
+    }
+    where = pl.DataFrame(keys)
+    chosen = where.filter(pl.Series(late)).unique()
+    found = where.with_row_index("call").join(chosen, on=list(keys), how="semi")["call"].to_numpy()
+    ends_ns = start_ns + asked.duration_ns
+    rows = where[found].with_columns(
+        late=pl.Series(late[found]),
+        failed=pl.Series(asked.failed[found]),
+        first_ns=pl.Series(start_ns[found]),
+        last_ns=pl.Series(ends_ns[found]),
+        log_ns=pl.Series(np.log(np.maximum(asked.duration_ns[found], 1).astype(np.float64))),
+        trace=pl.Series(view.forest.trace[asked.span[found]]),
+        duration_ns=pl.Series(asked.duration_ns[found]),
+    )
+    summed = rows.group_by(list(keys)).agg(
+        pl.len().alias("calls"),
+        pl.col("late").sum(),
+        (pl.col("failed") & pl.col("late")).sum().alias("failures"),
+        pl.col("log_ns").filter("late").sum().alias("late_log_ns"),
+        pl.col("first_ns").filter("late").min(),
+        pl.col("last_ns").filter("late").max(),
+    )
+    summed = summed.filter(pl.col("late") >= pl.col("calls") * LATE_SHARE)
+    examples = slowest_rows(view, rows.filter("late"), list(keys)).group_by(list(keys)).agg(pl.col("rank").max())
+    return summed.join(examples, on=list(keys), how="left")
+
+
+def _late(asked: _Asked, calls: pl.DataFrame) -> NDArray[np.bool_]:
+    """Which calls took long although their statement does not always do so, or define a table."""
+    judged, defines = _databases(asked), _of_statements(asked, "definition")
+    tables = _of_statements(asked, "tables")
+    late: NDArray[np.bool_] = (asked.duration_ns >= SLOW_NS) & (judged & tables & ~defines)[asked.source]
+    rows = np.flatnonzero(late)
+    if rows.size:
+        keys = ["stratum", "service", "source"]
+        slow = (pl.col("log_ns") >= pl.col("calls") * np.log(SLOW_NS)) & (pl.col("calls") >= OFTEN)
+        by_nature = calls.select(*keys, slow=slow)
+        suspects = pl.DataFrame({name: getattr(asked, name)[rows] for name in keys})
+        late[rows] = ~suspects.join(by_nature, on=keys, how="left", maintain_order="left")["slow"].to_numpy()
+    late |= (judged & tables & defines)[asked.source]
+    return late
+
+
+def _databases(asked: _Asked) -> NDArray[np.bool_]:
+    """Which sources keep data."""
+    return np.array([store_kind(system) == "database" for system in asked.sources["system"]], dtype=np.bool_)
+
+
+def _of_statements(asked: _Asked, what: str) -> NDArray[np.bool_]:
+    """Which sources have a statement with tables, or with a definition."""
+    parsed = (parse_statement(text) for text in asked.sources["statement"])
+    return np.array([bool(getattr(one, what)) for one in parsed], dtype=np.bool_)
+
+
+def _named(table: FactTable, rows: pl.DataFrame, asked: _Asked, view: ForestView) -> pl.DataFrame:
+    """Rows of the table with what their codes stand for, merged to one per key."""
+    coded = pl.concat(
+        [
+            rows.drop("stratum", "source"),
+            asked.strata[rows["stratum"].to_numpy()],
+            asked.sources[rows["source"].to_numpy()],
+        ],
+        how="horizontal",
+    )
+    keys = ["window_ns", "environment", *table.keys]
+    merged = coded.group_by(keys).agg(
+        *(pl.col(name).sum() for name in table.sums),
+        *(pl.col(name).min() for name in table.minima),
+        *(pl.col(name).max() for name in table.maxima),
+    )
+    return fact_rows(table, merged, view, service=view.forest.services)

@@ -1,0 +1,275 @@
+"""Who uses which table, how often and how regularly: what all conclusions about data start from."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.analysis.base import Evidence
+from tracelith.analysis.datastores.facts import DATASTORE_CALLS, SOURCE
+from tracelith.analysis.datastores.identity import Confidence, Place, Said, Table, locate, tables_of
+from tracelith.analysis.datastores.statements import Statement, parse_statement
+from tracelith.analysis.datastores.systems import Purpose, StoreKind, purpose_of, store_kind
+from tracelith.analysis.statistics.bootstrap import block_length_ns
+from tracelith.analysis.statistics.weights import speaking_rows
+
+__all__ = ["DataUse", "Source", "TableUse", "UsedTable", "data_use"]
+
+Float64 = NDArray[np.float64]
+
+DAY_NS = 86_400_000_000_000
+HOUR_NS = DAY_NS // 24
+
+REGULAR_STRETCHES = 3
+"""Use that is seen on fewer distinct days is a one-off: a migration, an administrator (metrics.md §8)."""
+REGULAR_CALLS = 10
+"""Fewer calls than this prove no habit, however they are spread."""
+MANY_DAYS, MANY_HOURS = 5, 5
+"""With so many days, habits are told by days; with fewer by hours or, in the end, by blocks of minutes."""
+SHORT_SHARE = 0.2
+"""Within less than MANY_DAYS a one-off can fill hours; use that counts is seen in this share of them at least."""
+
+_RANK = ("high", "medium", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One row of SOURCE (its key) and what it means.
+
+    Attributes:
+        tables: those of its statement, in its order; empty if it names none, or is no database.
+        calls: all of them. log_ns: sum of the logarithms of their durations.
+    """
+
+    key: tuple[str, ...]
+    service: str
+    place: Place
+    kind: StoreKind
+    statement: Statement
+    tables: tuple[Table, ...]
+    calls: int
+    log_ns: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """What one service does with one table; calls that failed left out.
+
+    Attributes:
+        reads, writes, defines: calls. joined: of the reads, those that join it to other tables.
+        read_weight, write_weight: float64[b], adjusted counts per block of time. write_squares, read_squares: sums of
+            squared adjusted counts.
+        days: distinct days. reads_regularly, writes_regularly: a habit, no one-off.
+    """
+
+    service: str
+    reads: int
+    writes: int
+    defines: int
+    joined: int
+    read_weight: Float64
+    write_weight: Float64
+    read_squares: float
+    write_squares: float
+    days: int
+    reads_regularly: bool
+    writes_regularly: bool
+
+    @property
+    def regular(self) -> bool:
+        """Whether it is a user at all, and no visitor."""
+        return self.reads_regularly or self.writes_regularly
+
+
+@dataclass(frozen=True, slots=True)
+class UsedTable:
+    """A table and its users, most calls first.
+
+    Attributes:
+        confidence, remark: how surely all of them mean the same table.
+    """
+
+    table: Table
+    purpose: Purpose
+    confidence: Confidence
+    remark: str
+    uses: tuple[TableUse, ...]
+
+    @property
+    def reads(self) -> int:
+        """Reads of all services."""
+        return sum(use.reads for use in self.uses)
+
+    @property
+    def writes(self) -> int:
+        """Writes of all services."""
+        return sum(use.writes for use in self.uses)
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """Everything asked of datastores. tables are those of databases only, sorted; blocks is how many there are."""
+
+    sources: tuple[Source, ...]
+    tables: tuple[UsedTable, ...]
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Rhythm:
+    """What counts as a habit: calls in so many stretches of this length, and in this share of the table's."""
+
+    stretch_ns: int
+    share: float
+
+
+def data_use(evidence: Evidence) -> DataUse:
+    """Who uses what, from the facts of the whole period."""
+    block_ns = block_length_ns(evidence.start_ns, evidence.end_ns)
+    rows = evidence.facts.by_window(DATASTORE_CALLS, block_ns)
+    if rows.is_empty():
+        return DataUse((), (), 0)
+    totals = (
+        rows.group_by(list(SOURCE)).agg(pl.col("calls", "log_ns").sum()).sort(list(SOURCE)).with_row_index("source")
+    )
+    sources = _sources(totals, evidence)
+    coded = rows.join(totals.drop("calls", "log_ns"), on=list(SOURCE), how="left")
+    blocks = coded["window_ns"].unique().sort()
+    tables = _used_tables(coded, sources, blocks, block_ns)
+    return DataUse(sources, tables, len(blocks))
+
+
+def _sources(totals: pl.DataFrame, evidence: Evidence) -> tuple[Source, ...]:
+    said = [Said(*row) for row in totals.select("service", "system", "address", "namespace").iter_rows()]
+    places = locate(said, evidence.declarations)
+    statements = [parse_statement(text) for text in totals["statement"]]
+    meant = tables_of(
+        (places[one], access.table)
+        for one, statement in zip(said, statements, strict=True)
+        for access in statement.tables
+        if store_kind(one.system) == "database"
+    )
+    found = []
+    keys = totals.select(list(SOURCE)).iter_rows()
+    sums = totals.select("calls", "log_ns").iter_rows()
+    for key, one, statement, (calls, log_ns) in zip(keys, said, statements, sums, strict=True):
+        kind, place = store_kind(one.system), places[one]
+        tables = tuple(meant[place, access.table] for access in statement.tables) if kind == "database" else ()
+        found.append(Source(key, one.service, place, kind, statement, tables, calls, log_ns))
+    return tuple(found)
+
+
+def _used_tables(
+    coded: pl.DataFrame, sources: Sequence[Source], blocks: pl.Series, block_ns: int
+) -> tuple[UsedTable, ...]:
+    tables = sorted({table for source in sources for table in source.tables})
+    if not tables:
+        return ()
+    number = {table: place for place, table in enumerate(tables)}
+    accesses = [
+        (row, number[table], access.reads, access.writes, access.defines, access.joined and access.reads)
+        for row, source in enumerate(sources)
+        for table, access in zip(source.tables, source.statement.tables, strict=False)  # none if it is no database
+    ]
+    uses = _uses(coded, pl.DataFrame(accesses, schema=_ACCESS, orient="row"))
+    rhythm = _rhythm(blocks, block_ns)
+    found: dict[int, list[TableUse]] = defaultdict(list)
+    stretches = _stretches(uses, rhythm)
+    by_table = uses.partition_by("table", "service", as_dict=True, maintain_order=True)
+    for (table, service), rows in by_table.items():
+        found[table].append(_table_use(rows, service, blocks, stretches[table, service]))
+    named: dict[int, list[Place]] = defaultdict(list)
+    for row, table, *_ in accesses:
+        named[table].append(sources[row].place)
+    return tuple(_used(table, found[place], named[place]) for place, table in enumerate(tables) if found[place])
+
+
+_ACCESS = {
+    "source": pl.UInt32,
+    "table": pl.Int64,
+    "reading": pl.Boolean,
+    "writing": pl.Boolean,
+    "defining": pl.Boolean,
+    "joining": pl.Boolean,
+}
+
+
+def _uses(coded: pl.DataFrame, accesses: pl.DataFrame) -> pl.DataFrame:
+    """One row per block, table and service; shares are of the more numerous kind of traces, counts of both."""
+    done = pl.col("calls") - pl.col("failures")
+    keys = ["window_ns", "table", "service"]
+    touched = coded.join(accesses, on="source").with_columns(
+        reads=done * pl.col("reading"),
+        writes=done * pl.col("writing"),
+        defines=done * pl.col("defining"),
+        joined=done * pl.col("joining"),
+    )
+    counted = touched.group_by(keys).agg(pl.col("reads", "writes", "defines", "joined").sum())
+    weighed = (
+        speaking_rows(touched.rename({"calls": "traces"}), ["table"])
+        .group_by(keys)
+        .agg(
+            *(
+                (pl.col(measure) * pl.col(way)).sum().alias(f"{kind}_{measure}")
+                for kind, way in (("read", "reading"), ("write", "writing"))
+                for measure in ("weight", "weight_squares")
+            )
+        )
+    )
+    return counted.join(weighed, on=keys, how="left").fill_null(0).sort("table", "service", "window_ns")
+
+
+def _rhythm(blocks: pl.Series, block_ns: int) -> _Rhythm:
+    if (blocks // DAY_NS).n_unique() >= MANY_DAYS:
+        return _Rhythm(max(DAY_NS, block_ns), 0.0)
+    if (blocks // HOUR_NS).n_unique() >= MANY_HOURS:
+        return _Rhythm(max(HOUR_NS, block_ns), SHORT_SHARE)
+    return _Rhythm(block_ns, SHORT_SHARE)
+
+
+def _stretches(uses: pl.DataFrame, rhythm: _Rhythm) -> dict[tuple[int, str], tuple[bool, bool]]:
+    """Whether each service reads and writes each table regularly."""
+    stretch = pl.col("window_ns") // rhythm.stretch_ns
+    whole = uses.group_by("table").agg(stretch.n_unique().alias("whole"))
+    seen = uses.group_by("table", "service").agg(
+        *(stretch.filter(pl.col(way) > 0).n_unique().alias(f"{way}_seen") for way in ("reads", "writes")),
+        pl.col("reads", "writes").sum(),
+    )
+    least = pl.max_horizontal(pl.lit(REGULAR_STRETCHES), pl.col("whole") * rhythm.share)
+    judged = seen.join(whole, on="table").with_columns(
+        ((pl.col(f"{way}_seen") >= least) & (pl.col(way) >= REGULAR_CALLS)).alias(f"{way}_often")
+        for way in ("reads", "writes")
+    )
+    rows = judged.select("table", "service", "reads_often", "writes_often").iter_rows()
+    return {(table, service): (reads, writes) for table, service, reads, writes in rows}
+
+
+def _table_use(rows: pl.DataFrame, service: str, blocks: pl.Series, often: tuple[bool, bool]) -> TableUse:
+    at = np.searchsorted(blocks.to_numpy(), rows["window_ns"].to_numpy())
+    weights = np.zeros((2, len(blocks)))
+    weights[0, at], weights[1, at] = rows["read_weight"].to_numpy(), rows["write_weight"].to_numpy()
+    reads, writes, defines, joined = (int(rows[name].sum()) for name in ("reads", "writes", "defines", "joined"))
+    return TableUse(
+        service=service,
+        reads=reads,
+        writes=writes,
+        defines=defines,
+        joined=joined,
+        read_weight=weights[0],
+        write_weight=weights[1],
+        read_squares=float(rows["read_weight_squares"].sum()),
+        write_squares=float(rows["write_weight_squares"].sum()),
+        days=(rows["window_ns"] // DAY_NS).n_unique(),
+        reads_regularly=often[0],
+        writes_regularly=often[1],
+    )
+
+
+def _used(table: Table, uses: Sequence[TableUse], named: Sequence[Place]) -> UsedTable:
+    worst = max(named, key=lambda place: _RANK.index(place.confidence))
+    ordered = sorted(uses, key=lambda use: (-(use.reads + use.writes), use.service))
+    purpose = purpose_of(table.namespace, table.table)
+    return UsedTable(table, purpose, worst.confidence, worst.remark, tuple(ordered))
