@@ -13,8 +13,8 @@ __all__ = ["structure_findings"]
 REENTERED = 10
 """Requests that came back before a circle is more than a curiosity (own)."""
 
-REENTRY_SHARE = 0.01
-"""Of the requests: rarer circles are seldom worth the change (own)."""
+REENTRY_SHARE = 0.002
+"""Of the requests: rarer circles are seldom worth a change (own)."""
 
 MOST_NAMES = 6
 
@@ -41,7 +41,7 @@ def _cycle(circle: Circle) -> Finding:
     share = circle.document["reentry_share"]
     title = (
         f"{names} call each other in a circle: {percent(share['value'] or 0.0)} of the requests through "
-        f"{circle.again[0]} come back to it while it waits"
+        f"{circle.head} come back to it while it waits"
         if runtime
         else f"{names} call each other in a circle, though never for the same request"
     )

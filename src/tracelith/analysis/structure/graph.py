@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+
+from tracelith.analysis.components import connected_sets
 
 __all__ = ["FEWEST_COMPARED", "OUTLYING", "ServiceGraph", "gini", "modified_z", "service_graph"]
 
@@ -61,15 +61,7 @@ class ServiceGraph:
 
     def circles(self) -> list[tuple[str, ...]]:
         """Largest sets of services in which everyone reaches everyone, two services and more, sorted."""
-        if not self.edges:
-            return []
-        number = {service: at for at, service in enumerate(self.services)}
-        ends = np.array([(number[caller], number[callee]) for caller, callee in self.edges])
-        size = len(self.services)
-        matrix = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
-        count, component = connected_components(matrix, directed=True, connection="strong")
-        members = [np.flatnonzero(component == one) for one in range(count) if (component == one).sum() > 1]
-        return sorted(tuple(self.services[at] for at in found) for found in members)
+        return sorted(found for found in connected_sets(self.services, self.edges, mutual=True) if len(found) > 1)
 
 
 def service_graph(services: Collection[str], edges: Iterable[tuple[str, str]]) -> ServiceGraph:

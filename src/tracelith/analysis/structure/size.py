@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
-
 from tracelith.analysis.base import Evidence
+from tracelith.analysis.components import connected_sets
 from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.structure.facts import SERVICE_TRACES
 from tracelith.analysis.structure.graph import ServiceGraph, gini
@@ -79,12 +76,7 @@ def _units(services: Sequence[str], concluded: Mapping[str, Any]) -> int | None:
     tested = codeployment and any(pair["label"] != "untested" for pair in codeployment["pairs"])
     if not services or not tested:
         return None
-    number = {service: at for at, service in enumerate(services)}
-    bound = [(number[a], number[b]) for a, b in _bound(concluded) if a in number and b in number]
-    ends = np.array(bound, dtype=np.int64).reshape(-1, 2)
-    size = len(services)
-    matrix = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(size, size))
-    return int(connected_components(matrix, directed=False)[0])
+    return len(connected_sets(services, _bound(concluded)))
 
 
 def _bound(concluded: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,8 @@ class CoupledPairDocument(TypedDict):
 
     a: str
     b: str
-    calls: int  # between them, either way
-    linked_by: Literal["calls", "messages", "none"]
+    calls: int  # calls and messages between them, either way
+    linked_by: Literal["calls", "messages", "others", "none"]  # others: not directly, but both depend on the same
     deploys: float | None  # None: could not be told
     fails: float | None
     data: float | None
@@ -24,7 +24,7 @@ class CoupledPairDocument(TypedDict):
     label: Literal["hidden", "open", "calls_only", "none", "unknown"]
     # hidden: bound without any call between them; open: bound, and they call; calls_only: they call and nothing else
     # that could be told binds them, which is how it should be
-    reason: str
+    reason: str  # what they share, or what explains it
 
 
 class CouplingDocument(TypedDict):

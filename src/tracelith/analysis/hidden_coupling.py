@@ -1,0 +1,122 @@
+"""Hidden coupling.
+
+Question: Which services are bound to each other although neither calls the other?
+Method: For every pair of services the analyses of deployments, failures, data and load have said whether it surely
+    deploys together, fails together, uses tables that one of the two writes, or follows one load. Beside that stands
+    whether the two call each other or send each other messages. A bond without a call or message is hidden.
+Reading: Hidden coupling is what no diagram shows: two teams find out when a release or a schema change of the one
+    breaks the other. Pairs that call each other and are bound by nothing else are how services should be: the call is
+    the only thing to agree on.
+Needs: What each of the other analyses needs; a pair is unknown if they call and nothing else could be told.
+False positives: Load alone binds nobody. A release train moves all services, which the analysis of deployments takes
+    into account. Services that fail together because both depend on a third, or on each other through others, are
+    explained by it. A caller of both that is deployed with them is named: the change may be one of the caller.
+Source: Own; the idea that change coupling without structural coupling is the dangerous kind from Gall, Hajek and
+    Jazayeri, ICSM 1998.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tracelith.analysis.base import Analysis, Conclusion, Evidence
+from tracelith.analysis.components import connected_sets
+from tracelith.analysis.coupling.bonds import FAMILIES, bonds_of
+from tracelith.analysis.coupling.links import links_of
+from tracelith.analysis.coupling.pairs import couple
+from tracelith.model.findings import Finding, Severity, State
+
+__all__ = ["ANALYSIS"]
+
+RULE = "hidden-coupling"
+
+MOST_NAMES = 4
+
+_WAYS = {"deploy": "deploy together", "failure": "fail together", "data": "share tables that they write"}
+_COLUMNS = {"deploy": "deploys", "failure": "fails", "data": "data"}
+
+
+def conclude(evidence: Evidence) -> Conclusion:
+    """The document's coupling, and a finding for each set of services that are bound without a call."""
+    concluded = evidence.concluded
+    links, bonds = links_of(concluded), bonds_of(concluded)
+    services = {row["service"] for row in concluded.get("quality", {}).get("service_list", ())}
+    services |= {name for pair in (*links.calls, *links.messages) for name in pair}
+    if not services:
+        return Conclusion(without_evidence("no services in this period"))
+    told = {family: bonds.told(family) for family in FAMILIES}
+    if not any(told[family] for family in ("deploy", "failure", "data")):
+        reason = "nothing is known yet of deployments, failures or data that two services could share"
+        return Conclusion(without_evidence(reason))
+    coupling = couple(services, links, bonds)
+    part = {
+        "pairs": coupling.pairs,
+        "counts": coupling.counts,
+        "evidence": told,
+        "status": str(State.OK),
+        "reason": "",
+    }
+    return Conclusion({"coupling": part}, tuple(_findings([row for row in coupling.pairs if row["label"] == "hidden"])))
+
+
+def _findings(hidden: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """One for each set of services that hidden pairs hold together: a group of eight is one matter, not 28."""
+    names = list(dict.fromkeys(name for row in hidden for name in (row["a"], row["b"])))
+    for members in connected_sets(names, [(row["a"], row["b"]) for row in hidden]):
+        yield _finding(members, [row for row in hidden if row["a"] in members])
+
+
+def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]]) -> Finding:
+    strongest = pairs[0]
+    subjects = tuple(dict.fromkeys((strongest["a"], strongest["b"], *members)))
+    ways = [way for family, way in _WAYS.items() if any(family in row["families"] for row in pairs)]
+    together = " and ".join(ways)
+    if len(members) == 2:
+        title = f"{members[0]} and {members[1]} {together}, although neither calls the other"
+    else:
+        title = f"{_named(subjects)} {together}, although {len(pairs)} pairs of them never call each other"
+    family = strongest["families"][0]
+    why = f" ({strongest['reason']})" if strongest["reason"] else ""
+    return Finding(
+        rule=RULE,
+        severity=Severity.WARNING,
+        subjects=subjects,
+        title=title,
+        metric={
+            "name": f"how surely {strongest['a']} and {strongest['b']} {_WAYS[family]}, lower bound",
+            "value": strongest[_COLUMNS[family]],
+            "ci": None,
+            "unit": "",
+            "n": len(pairs),
+            "reading": "0 is what chance and calendar explain, 1 is always; no call or message between them shows it",
+        },
+        advice=(
+            f"Find what they have in common{why}: a library, a table, a configuration or a person. "
+            "Give it to one of them and let the other ask, or merge what cannot be told apart."
+        ),
+        evidence={
+            "trace_ids": [],
+            "pairs": [{name: row[name] for name in ("a", "b", "families", "reason")} for row in pairs],
+        },
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def without_evidence(reason: str) -> dict[str, Any]:
+    """The part when nothing can be said."""
+    state = str(State.INSUFFICIENT_DATA)
+    return {"coupling": {"pairs": [], "counts": {}, "evidence": {}, "status": state, "reason": reason}}
+
+
+ANALYSIS = Analysis.define(
+    __name__,
+    __doc__,
+    fact_tables=(),
+    conclude=conclude,
+    without_evidence=without_evidence,
+    after_others=True,
+)
