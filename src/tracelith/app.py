@@ -27,6 +27,7 @@ from tracelith.analysis.running.engine import Engine
 from tracelith.analysis.running.observing import ObserverDied, ObserverStopped
 from tracelith.analysis.running.process import ObservingProcess
 from tracelith.config import Settings
+from tracelith.declared import DeclaredIn
 from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView
 from tracelith.http_server import HttpServer
@@ -36,6 +37,7 @@ from tracelith.ingest.http_answers import CountedAnswers
 from tracelith.ingest.kept_times import kept_times
 from tracelith.ingest.otlp_grpc import GrpcReceiver
 from tracelith.ingest.otlp_http import create_otlp_app
+from tracelith.model.declarations import Declarations
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import StoreError
 from tracelith.present.receiving import Receiving, Retention
@@ -74,9 +76,11 @@ class Application:
 
         Raises:
             StoreError: the database cannot be used.
-            ConfigurationError: an address is taken, or the report schedule is no crontab line.
+            ConfigurationError: an address is taken, the report schedule is no crontab line, or the declarations cannot
+                be used.
         """
         schedule = crontab_trigger(settings.report_schedule)
+        declarations = DeclaredIn(settings.declarations) if settings.declarations else Declarations
         self.settings = settings
         self._stopping = threading.Event()
         self._recorded_generation = -1
@@ -85,7 +89,7 @@ class Application:
         with ExitStack() as stack:
             self.store = stack.enter_context(Store.open(settings.db))
             observer = ObservingProcess(on_death=log.warning)
-            self.engine = Engine(self.store, registered_analyses(), observe=observer)
+            self.engine = Engine(self.store, registered_analyses(), observe=observer, declarations=declarations)
             self._committer = GroupCommitter(
                 self.store,
                 max_queued_bytes=settings.max_queued_bytes,

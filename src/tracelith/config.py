@@ -57,6 +57,10 @@ class Settings(BaseModel):
         default=(), description="host names the dashboard answers to besides loopback"
     )
 
+    declarations: Path | None = Field(
+        default=None, description="TOML file of what only people know: aliases of databases, owners, gateways"
+    )
+
     max_request_bytes: int = Field(default=16 << 20, ge=1 << 16, description="largest OTLP request, also decompressed")
     max_queued_bytes: int = Field(default=64 << 20, ge=1 << 20, description="requests waiting for their commit")
 

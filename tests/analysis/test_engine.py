@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -24,6 +24,7 @@ from tracelith.analysis.running.observing import (
     observe_spans,
 )
 from tracelith.forest.view import ForestView
+from tracelith.model.declarations import Declarations
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
 from tracelith.model.ports import WindowSpans
@@ -261,6 +262,25 @@ def test_the_document_is_kept_until_facts_change() -> None:
 
     assert again is first
     assert later["quality"]["traces"] == 2 * first["quality"]["traces"]
+
+
+def test_the_document_follows_what_is_declared() -> None:
+    declared = [Declarations(gateways=frozenset({"old"}))]
+
+    def conclude(evidence: Evidence) -> Conclusion:
+        return Conclusion({"told": sorted(evidence.declarations.gateways)})
+
+    told = Analysis("told", "Told", (), None, conclude)
+    with Store.open(None) as store:
+        engine = Engine(store, [told], declarations=lambda: declared[-1])
+
+        first = engine.conclude("", 0, 1)
+        same = engine.conclude("", 0, 1)
+        declared.append(Declarations(gateways=frozenset({"new"})))
+        later = engine.conclude("", 0, 1)
+
+    assert same is first
+    assert [cast(Any, document)["told"] for document in (first, later)] == [["old"], ["new"]]
 
 
 def test_the_number_of_kept_documents_is_bounded() -> None:

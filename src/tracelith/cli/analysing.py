@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tracelith.analysis.times import iso_time
 from tracelith.cli.options import DEFAULT_DB, Format, parse_time_ns
-from tracelith.cli.server_client import RunningServer, find_server
+from tracelith.cli.server_client import RunningServer, find_server, refuse_declarations
 from tracelith.cli.workspace import Workspace, open_workspace
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import InputError, StoreLocked
@@ -29,6 +29,7 @@ def analyse(
     db: Path | None,
     deployments: Path | None,
     *,
+    declarations: Path | None,
     environment: str | None,
     since: str | None,
     until: str | None,
@@ -43,7 +44,7 @@ def analyse(
     if not paths:
         file = _existing(db or DEFAULT_DB)
         try:
-            with open_workspace(file) as workspace:
+            with open_workspace(file, declarations) as workspace:
                 document = _analyze_here(workspace, [], deployments, environment, since_ns, until_ns)
         except StoreLocked as locked:
             server = find_server(file, locked)
@@ -52,9 +53,10 @@ def analyse(
                     f"a server owns {file} and answers for it; hand it the deployments first: "
                     f"tracelith deployments import {deployments} --db {file}"
                 ) from None
+            refuse_declarations(file, declarations)
             document = _ask_server(server, environment, since_ns, until_ns)
     else:
-        with open_workspace(db) as workspace:
+        with open_workspace(db, declarations) as workspace:
             document = _analyze_here(workspace, paths, deployments, environment, since_ns, until_ns)
     _show(document, output)
     return _exit_code(document, fail_on)

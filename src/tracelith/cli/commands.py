@@ -14,6 +14,7 @@ from tracelith.cli.options import (
     DEFAULT_TRACES,
     DEFAULT_WEEKS,
     Db,
+    DeclarationsFile,
     Deployments,
     Environment,
     Format,
@@ -57,6 +58,7 @@ def serve(
     http: Annotated[str | None, typer.Option(help="OTLP/HTTP address.", show_default="127.0.0.1:4318")] = None,
     web: Annotated[str | None, typer.Option(help="Dashboard address.", show_default="127.0.0.1:8080")] = None,
     reports: Annotated[Path | None, typer.Option(help="Folder of weekly reports.", show_default="reports")] = None,
+    declarations: DeclarationsFile = None,
     max_db_bytes: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="Stay below this size, for example 20GB.", show_default="no limit"),
@@ -76,7 +78,7 @@ def serve(
 
     addresses = {"grpc": grpc, "http": http, "web": web}
     kept = {"max_db_bytes": max_db_bytes, "keep_attributes": keep_attributes}
-    run_server({"db": db, **addresses, "reports": reports, **kept}, config)
+    run_server({"db": db, **addresses, "reports": reports, "declarations": declarations, **kept}, config)
 
 
 @app.command("import")
@@ -115,6 +117,7 @@ def analyze(
     ] = None,
     db: Db = None,
     deployments: Deployments = None,
+    declarations: DeclarationsFile = None,
     since: Since = None,
     until: Until = None,
     environment: Environment = None,
@@ -123,7 +126,7 @@ def analyze(
         Literal["warning", "critical"] | None, typer.Option(help="Exit with 1 on findings at or above this.")
     ] = None,
 ) -> None:
-    """Analyse traces: how deep, which hop makes the tail, what deploys together."""
+    """Analyse traces: what is called in chains, deploys together, fails together, or shares its data."""
     from tracelith.cli.analysing import analyse
 
     raise typer.Exit(
@@ -131,6 +134,7 @@ def analyze(
             paths or [],
             db,
             deployments,
+            declarations=declarations,
             environment=environment,
             since=since,
             until=until,
@@ -155,11 +159,12 @@ def report(
         ),
     ] = None,
     environment: Environment = None,
+    declarations: DeclarationsFile = None,
 ) -> None:
     """Report on a week: what was found, what changed since the week before, and how good the evidence is."""
     from tracelith.cli.reporting import report_week
 
-    raise typer.Exit(report_week(db or DEFAULT_DB, week, environment, output=output, out=out))
+    raise typer.Exit(report_week(db or DEFAULT_DB, week, environment, declarations, output=output, out=out))
 
 
 @app.command()

@@ -14,6 +14,7 @@ __all__ = [
     "DEFAULT_TRACES",
     "DEFAULT_WEEKS",
     "Db",
+    "DeclarationsFile",
     "Deployments",
     "Environment",
     "Format",
@@ -57,6 +58,12 @@ Spans = Annotated[int, typer.Option(min=1000, help="About how many spans.")]
 Db = Annotated[Path | None, typer.Option("--db", help="DuckDB file.", show_default=False)]
 Deployments = Annotated[
     Path | None, typer.Option(help="CSV with columns timestamp, service, version.", show_default=False)
+]
+DeclarationsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--declarations", help="TOML file: aliases of databases, owners of tables and services.", show_default=False
+    ),
 ]
 Environment = Annotated[
     str | None,

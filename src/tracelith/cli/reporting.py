@@ -8,7 +8,7 @@ import typer
 
 from tracelith.analysis.times import iso_time
 from tracelith.cli.options import ReportFormat
-from tracelith.cli.server_client import RunningServer, find_server
+from tracelith.cli.server_client import RunningServer, find_server, refuse_declarations
 from tracelith.cli.workspace import open_workspace
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import InputError, StoreLocked
@@ -23,18 +23,26 @@ ANALYSIS_FAILED = 3
 
 
 def report_week(
-    file: Path, week: str | None, environment: str | None, *, output: ReportFormat, out: Path | None
+    file: Path,
+    week: str | None,
+    environment: str | None,
+    declarations: Path | None,
+    *,
+    output: ReportFormat,
+    out: Path | None,
 ) -> int:
     """Writes the report on the week from the database or from the server that owns it, and returns the exit code."""
     chosen = IsoWeek.parse(week) if week else IsoWeek.last_full(datetime.now(UTC))
     if not file.exists():
         raise InputError(f"{file} does not exist; name the database with --db")
     try:
-        with open_workspace(file) as workspace:
+        with open_workspace(file, declarations) as workspace:
             workspace.analyse()
             built = build_report(workspace.engine.conclude, chosen, environment=environment)
     except StoreLocked as locked:
-        built = build_report(_documents_of(find_server(file, locked)), chosen, environment=environment)
+        server = find_server(file, locked)
+        refuse_declarations(file, declarations)
+        built = build_report(_documents_of(server), chosen, environment=environment)
     _write(built, output, out)
     if any(analysis["error"] for analysis in built.document["analyses"]):
         return ANALYSIS_FAILED

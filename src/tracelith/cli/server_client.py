@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tracelith.app import server_note
 from tracelith.model.errors import InputError, StoreError, StoreLocked
 
-__all__ = ["RunningServer", "find_server"]
+__all__ = ["RunningServer", "find_server", "refuse_declarations"]
 
 TIMEOUT_S = 120.0
 
@@ -103,3 +103,16 @@ def find_server(db: Path, locked: StoreLocked) -> RunningServer:
         return RunningServer(note["web"], note["http"])
     except (OSError, ValueError, KeyError):
         raise locked from None
+
+
+def refuse_declarations(db: Path, declarations: Path | None) -> None:
+    """Says that a server answers with its own declarations, if others were given.
+
+    Raises:
+        InputError: there are some.
+    """
+    if declarations is not None:
+        raise InputError(
+            f"a server owns {db} and answers with the declarations it was started with; leave --declarations out, "
+            f"or start the server with --declarations {declarations}"
+        )

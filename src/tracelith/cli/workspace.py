@@ -11,10 +11,12 @@ from tracelith.analysis.running.engine import Engine
 from tracelith.analysis.running.observing import observe_registered
 from tracelith.analysis.running.pool import usable_processors
 from tracelith.cli.progress import bar
+from tracelith.declared import load_declarations
 from tracelith.ingest.commit import SpanWriter
 from tracelith.ingest.deployments import read_deployments_csv
 from tracelith.ingest.describe import describe
 from tracelith.ingest.importing import ImportSummary, import_paths
+from tracelith.model.declarations import Declarations
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import InputError, UnreadableFile
 from tracelith.model.schema import RawSpans
@@ -74,14 +76,22 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(db: Path | None) -> Iterator[Workspace]:
-    """A workspace on the file, or in memory.
+def open_workspace(db: Path | None, declarations: Path | None = None) -> Iterator[Workspace]:
+    """A workspace on the file, or in memory, with what a file declares about the system.
 
     Raises:
+        ConfigurationError: the declarations cannot be used.
         StoreError: the file cannot be used; StoreLocked when a server owns it.
     """
+    declared = load_declarations(declarations) if declarations else Declarations()
     with Store.open(db) as store:
-        engine = Engine(store, registered_analyses(), observe=observe_registered, processes=usable_processors())
+        engine = Engine(
+            store,
+            registered_analyses(),
+            observe=observe_registered,
+            processes=usable_processors(),
+            declarations=lambda: declared,
+        )
         yield Workspace(store, engine)
 
 

@@ -17,6 +17,7 @@ from tracelith.analysis.running.assemble import assemble_document
 from tracelith.analysis.running.concluding import conclude_all
 from tracelith.analysis.running.observing import ObserveSpans, batches_of, observe_batches, observe_spans
 from tracelith.analysis.running.pool import observing_pool
+from tracelith.model.declarations import Declarations
 from tracelith.model.document import AnalysisDocument
 from tracelith.model.ports import AnalysisStore, DeploymentStore
 
@@ -52,6 +53,7 @@ class Engine:
         *,
         observe: ObserveSpans | None = None,
         processes: int = 1,
+        declarations: Callable[[], Declarations] = Declarations,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Makes sure that the store has a table for every fact. Call before ingest starts.
@@ -61,6 +63,7 @@ class Engine:
             observe: an observer with these analyses; by default they observe in this process and thread.
             processes: if more than one, much is observed at once, in so many processes of their own (running.pool);
                 ``observe`` must then be a function of a module, as they import it.
+            declarations: gives what people say about the system, each time something is concluded.
             now: the clock of documents and findings.
         """
         self.failures: dict[str, str] = {}
@@ -69,6 +72,8 @@ class Engine:
         self._tables = [table for analysis in self._analyses for table in analysis.fact_tables]
         self._observe: ObserveSpans = observe or partial(observe_spans, self._analyses)
         self._processes = processes
+        self._declarations = declarations
+        self._declared = declarations()
         self._now = now
         self._analysing = threading.Lock()
         self._caching = threading.Lock()
@@ -115,7 +120,11 @@ class Engine:
         chosen = environment if environment is not None else (seen[0][0] if seen else "")
         refusals = self._store.refusals()
         key = (chosen, start_ns, end_ns, self._store.fact_generation(), sum(refusals.values()))
+        declarations = self._declarations()
         with self._caching:
+            if declarations != self._declared:
+                self._documents.clear()
+                self._declared = declarations
             if (cached := self._documents.get(key)) is not None:
                 self._documents.move_to_end(key)
                 return cached
@@ -126,6 +135,7 @@ class Engine:
             facts=self._store.facts(chosen, start_ns, end_ns),
             deployments=self._store.deployments(chosen, 0, end_ns),
             refusals=refusals,
+            declarations=declarations,
         )
         concluded = conclude_all(self._analyses, evidence, self.failures)
         names = [name for name, _ in seen]
@@ -135,7 +145,8 @@ class Engine:
             self._analyses, evidence, concluded, names, first_seen_ns=first_seen_ns, generated_at=self._now()
         )
         with self._caching:
-            self._documents[key] = document
+            if declarations == self._declared:  # else they changed meanwhile, and nobody wants this document again
+                self._documents[key] = document
             while len(self._documents) > CACHED_DOCUMENTS:
                 self._documents.popitem(last=False)
         return document
