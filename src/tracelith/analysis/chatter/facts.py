@@ -95,9 +95,9 @@ class _Sets:
 
 def observe_chatter(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of both tables, by table name."""
-    called_names, called = call_names(view)
+    called_names, called = view.once(call_names)
     sets = _sets(view, called)
-    caller_names, asking = request_names(view)
+    caller_names, asking = view.once(request_names)
     nodes = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
     texts = nodes | {"caller": view.forest.services, "operation": caller_names, "callee_operation": called_names}
     coded = _coded(view, sets, asking)

@@ -11,7 +11,7 @@ from tracelith.analysis.exemplars import newest, slowest_ids
 from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.intervals import proportion_in_time
 from tracelith.analysis.structure.facts import CYCLE_EXEMPLARS, RUNTIME_CYCLES, SERVICE_TRACES, services_of
-from tracelith.analysis.structure.graph import ServiceGraph, service_graph
+from tracelith.analysis.structure.graph import ServiceGraph
 from tracelith.model.findings import Estimate
 
 __all__ = ["Circle", "circles"]
@@ -48,33 +48,33 @@ class _Seen:
 
 def circles(evidence: Evidence, graph: ServiceGraph) -> list[Circle]:
     """Circles that requests go round, most of them first, then those that only different requests close."""
-    merged = evidence.facts.merged(RUNTIME_CYCLES).sort("traces", "path", descending=[True, False])
-    ways = [services_of(path) for path in merged["path"].to_list()]
-    whole = service_graph(graph.services, [*graph.edges, *(step for way in ways for step in _steps(way))])
     passed, back = (
         evidence.facts.by_window(table, block_length_ns(evidence.start_ns, evidence.end_ns))
         for table in (SERVICE_TRACES, RUNTIME_CYCLES)
     )
     seen = _Seen(passed, back, newest(evidence.facts, CYCLE_EXEMPLARS))
-    found = []
-    for services in whole.circles():
+    paths = evidence.facts.merged(RUNTIME_CYCLES).sort("traces", "path", descending=[True, False])
+    ways: dict[tuple[str, ...], list[str]] = {}
+    for path in paths["path"].to_list():
+        ways.setdefault(tuple(sorted(set(services_of(path)))), []).append(path)
+    found = [_runtime(services, paths.filter(pl.col("path").is_in(taken)), seen) for services, taken in ways.items()]
+    for services in graph.circles():
         members = set(services)
-        paths = merged.filter(pl.Series([members.issuperset(way) for way in ways], dtype=pl.Boolean))
-        edges = [edge for edge in whole.edges if members.issuperset(edge)]
-        if paths.is_empty():
+        # A large circle that requests go round in smaller ones is told by those.
+        if not any(members.issuperset(smaller) for smaller in ways):
+            edges = [edge for edge in graph.edges if members.issuperset(edge)]
             found.append(_between_requests(services, edges, seen))
-        else:
-            found.append(_runtime(services, edges, paths, seen))
     found.sort(key=lambda circle: (circle.document["kind"] != "runtime", -circle.times, circle.document["services"]))
     return found[:MOST_CIRCLES]
 
 
-def _runtime(services: tuple[str, ...], edges: list[tuple[str, str]], paths: pl.DataFrame, seen: _Seen) -> Circle:
+def _runtime(services: tuple[str, ...], paths: pl.DataFrame, seen: _Seen) -> Circle:
     """A circle that requests go round; paths are its ways, the most frequent first."""
     head = services_of(paths["path"][0])[0]
     same_head = [path for path in paths["path"] if services_of(path)[0] == head]
     share = _share(seen, head, same_head)
     ranks = seen.examples.filter(pl.col("path").is_in(paths["path"].to_list()))["rank"]
+    edges = sorted({step for path in paths["path"] for step in _steps(services_of(path))})
     document = _document(services, edges, share, "runtime", slowest_ids(ranks)[:MOST_EXAMPLES])
     return Circle(document, share, int(paths["traces"][0]), head)
 

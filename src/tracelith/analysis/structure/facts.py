@@ -82,7 +82,7 @@ def observe_structure(view: ForestView) -> Mapping[str, pl.DataFrame]:
     entries = np.flatnonzero((view.calls.span_request == spans) & ~_calling(view)).astype(np.int32)
     circles, paths = _circles(view)
     work, times = _work(view, entries)
-    names, _ = request_names(view)
+    names, _ = view.once(request_names)
     services = view.forest.services
     texts = tuple(json.dumps([services[code] for code in path], ensure_ascii=False) for path in paths)
     return {
@@ -108,8 +108,8 @@ def _work(view: ForestView, entries: Int32) -> tuple[pl.DataFrame, pl.DataFrame]
     """Rows of SERVICE_WORK and OWN_TIMES in codes."""
     forest = view.forest
     trace = forest.trace[entries]
-    _, names = request_names(view)
-    own_ns = request_own_time_ns(view, own_time_ns(view))[entries]
+    _, names = view.once(request_names)
+    own_ns = request_own_time_ns(view, view.once(own_time_ns))[entries]
     known, weight = known_sampling(forest.trace_weight)
     outside = (forest.trace_root[trace] == entries) & np.isin(forest.kind[entries], (Kind.SERVER, Kind.UNSPECIFIED))
     values = {
