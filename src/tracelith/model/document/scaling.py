@@ -14,6 +14,7 @@ class AxisPairDocument(TypedDict):
 
     a: str  # the one that calls, or the busier one
     b: str
+    direct: bool  # a calls b itself
     calls_per_request: float | None  # of b per request of a
     dominance: EstimateDocument  # share of b's requests that a causes, by any path
     ratio_cv: float | None  # coefficient of variation of the ratio of their rates, sampling noise taken out
@@ -30,7 +31,7 @@ class ScaledServiceDocument(TypedDict):
 
     service: str
     requests: int
-    per_second: float
+    per_second: float | None  # None if requests do not say how they were sampled
     fewest_instances: int
     most_instances: int
     main_caller: str | None

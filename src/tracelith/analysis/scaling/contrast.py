@@ -1,0 +1,61 @@
+"""Which services differ from most others: all rates against each other, one service after the other as the measure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracelith.analysis.scaling.loads import Loads, stretches
+from tracelith.analysis.scaling.ratios import ratio_variation
+
+__all__ = ["OWN_CV", "Contrast", "contrasts"]
+
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+OWN_CV = 0.5
+"""Two loads whose ratio varies more than this need different numbers of instances (metrics.md §12)."""
+
+_LEAST_REQUESTS = 20.0
+"""Of the measuring service in a stretch: enough for a ratio to be more than chance."""
+
+_LEAST_OTHERS = 40.0
+"""Requests of the other service in all; in fewer, a cycle cannot be told from chance (own)."""
+
+_LEAST_PER_DAY = 3
+"""Stretches a day; in fewer, the cycle of a day is averaged out."""
+
+_HOURS_24_NS = 86_400_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Attributes: cv, low: float64[s, s], of the ratio of two loads, NaN where it cannot be told. compared: bool[s, s].
+    differs: bool[s, s], surely more than OWN_CV. All are symmetric."""
+
+    cv: Float64
+    low: Float64
+    compared: Bool
+    differs: Bool
+
+
+def contrasts(loads: Loads) -> Contrast:
+    """Every service against every other."""
+    services = len(loads.services)
+    cv, low = np.full((services, services), np.nan), np.full((services, services), np.nan)
+    totals = loads.requests.sum(axis=0)
+    for measure in range(services):
+        firsts = stretches(loads.requests[:, measure], _LEAST_REQUESTS)
+        # The busier one measures: its stretches are shorter.
+        others = np.flatnonzero((totals <= totals[measure]) & (totals >= _LEAST_OTHERS))
+        others = others[others != measure]
+        if len(firsts) < _LEAST_PER_DAY * loads.days or not others.size:
+            continue
+        counts = np.add.reduceat(loads.weight, firsts, axis=0)
+        a, b = counts[:, measure], counts[:, others]
+        noise = loads.noise[measure] / a[:, None] + loads.noise[others] * (a.sum() / b.sum(axis=0)) / a[:, None]
+        found = ratio_variation(a, b, noise, loads.day[firsts])
+        cv[measure, others] = cv[others, measure] = found.cv
+        low[measure, others] = low[others, measure] = found.low
+    compared = ~np.isnan(low)
+    return Contrast(cv, low, compared, compared & (np.nan_to_num(low) > OWN_CV))
