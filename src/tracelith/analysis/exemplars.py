@@ -9,10 +9,11 @@ few needs the trace id among the keys; then nothing merges, and half a year hold
 import numpy as np
 import polars as pl
 
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactReader, FactTable
 
-__all__ = ["SLOTS", "SLOT_KEY", "newest", "slowest_ids", "slowest_rows"]
+__all__ = ["SLOTS", "SLOT_KEY", "newest", "ranks_of", "slowest_ids", "slowest_rows"]
 
 SLOTS = 3
 SLOT_KEY = "slot"
@@ -34,17 +35,27 @@ def slowest_rows(view: ForestView, rows: pl.DataFrame, keys: list[str]) -> pl.Da
     Returns:
         The keys, ``slot`` and ``rank``.
     """
-    forest = view.forest
-    slot = ((forest.trace_hi ^ forest.trace_lo) % np.uint64(SLOTS)).astype(np.int8)
-    dealt = rows.with_columns(pl.lit(pl.Series(slot)).gather(pl.col("trace")).alias(SLOT_KEY))
-    slowest = dealt.filter(pl.col("duration_ns") == pl.col("duration_ns").max().over(*keys, SLOT_KEY))
-    trace = slowest["trace"].to_numpy()
-    ranked = slowest.with_columns(
-        hi=pl.Series(forest.trace_hi[trace]), lo=pl.Series(forest.trace_lo[trace])
-    ).with_columns(
-        rank=pl.concat_str(pl.col(name).cast(pl.String).str.zfill(_DIGITS) for name in ("duration_ns", "hi", "lo"))
-    )
+    forest, duration_ns = view.forest, rows["duration_ns"].to_numpy()
+    slot = ((forest.trace_hi ^ forest.trace_lo) % np.uint64(SLOTS)).astype(np.int8)[rows["trace"].to_numpy()]
+    dealt = groups_of({**{name: rows[name].to_physical().to_numpy() for name in keys}, SLOT_KEY: slot})
+    longest = duration_ns == dealt.largest(duration_ns)[dealt.group]
+    slowest = rows.with_columns(pl.Series(SLOT_KEY, slot)).filter(pl.Series(longest))
+    ranked = slowest.with_columns(rank=ranks_of(view, slowest["trace"], slowest["duration_ns"]))
     return ranked.group_by(*keys, SLOT_KEY).agg(pl.col("rank").max())
+
+
+def ranks_of(view: ForestView, trace: pl.Series, duration_ns: pl.Series) -> pl.Series:
+    """Texts that sort by duration and end with the trace's id.
+
+    Args:
+        trace: indexes into the forest's traces.
+    """
+    forest, at = view.forest, trace.to_numpy()
+    parts = pl.DataFrame(
+        {"duration_ns": duration_ns, "hi": pl.Series(forest.trace_hi[at]), "lo": pl.Series(forest.trace_lo[at])}
+    )
+    padded = (pl.col(name).cast(pl.String).str.zfill(_DIGITS) for name in parts.columns)
+    return parts.select(rank=pl.concat_str(padded)).to_series()
 
 
 def newest(facts: FactReader, table: FactTable) -> pl.DataFrame:

@@ -55,7 +55,9 @@ def names_of(codes: pl.Series, names: tuple[str, ...]) -> pl.Series:
 
 
 def fact_rows(table: FactTable, rows: pl.DataFrame, view: ForestView, **texts: tuple[str, ...]) -> pl.DataFrame:
-    """Rows as the table's schema wants them: codes replaced by their text, columns in order, merged and sorted.
+    """Rows as the table's schema wants them: codes replaced by their text, columns in order.
+
+    They are merged and sorted, once for all analyses, after all have observed.
 
     Args:
         table: what is produced.
@@ -71,4 +73,4 @@ def fact_rows(table: FactTable, rows: pl.DataFrame, view: ForestView, **texts: t
     columns |= {name: names_of(rows[name], names) for name, names in texts.items()}
     schema = table.schema
     named = rows.with_columns(series.alias(name) for name, series in columns.items())
-    return named.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(list(schema))
+    return named.select(pl.col(name).cast(kind) for name, kind in schema.items())

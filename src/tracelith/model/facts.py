@@ -56,6 +56,9 @@ class FactReader(Protocol):
 
 def merge_facts(table: FactTable, rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Rows merged to one per combination of ``keys``, sorted by them."""
+    if keys and rows.select(pl.struct(keys).n_unique()).item() == rows.height:
+        # Most often nothing is to be merged, and to see that takes a fifth of merging.
+        return rows.select(*keys, *table.sums, *table.minima, *table.maxima).sort(keys)
     return (
         rows.lazy()
         .group_by(keys)
@@ -65,5 +68,5 @@ def merge_facts(table: FactTable, rows: pl.DataFrame, keys: list[str]) -> pl.Dat
             *(pl.col(name).max() for name in table.maxima),
         )
         .sort(keys)
-        .collect()
+        .collect(engine="in-memory")
     )

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.grouping import Groups, groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
 from tracelith.forest.view import ForestView
@@ -107,7 +107,6 @@ TAIL_EXEMPLARS = FactTable(
 """The traces in which each hop took longest, see exemplars."""
 
 _STRATUM = ["window_ns", "environment", "entry", "restarted", "sampling_known"]
-_COUNT = (pl.len().alias("count"), pl.col("weight").sum())
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -166,48 +165,59 @@ def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
 
 def _chains(view: ForestView) -> _Chains:
     rows = chain_rows(view)
-    strata = rows.select(_STRATUM).unique(maintain_order=True)
-    numbered = strata.with_row_index("stratum")
-    stratum = rows.join(numbered, on=_STRATUM, how="left", maintain_order="left")["stratum"]
-    return _Chains(strata, stratum.to_numpy().astype(np.int32), rows["bucket"].to_numpy(), rows["weight"].to_numpy())
+    strata = groups_of({name: rows[name].to_numpy().astype(np.int64) for name in _STRATUM})
+    kinds = rows.select(_STRATUM).schema
+    return _Chains(
+        pl.DataFrame(dict(strata.keys)).cast(dict(kinds)),
+        strata.group,
+        rows["bucket"].to_numpy(),
+        rows["weight"].to_numpy(),
+    )
 
 
 def _spent(view: ForestView) -> _Spent:
     path = view.path
-    first = np.zeros(path.span.size, dtype=np.int64)
-    first[np.unique(path.span, return_index=True)[1]] = 1
     spent_ns = path.end_ns - path.start_ns
     # The way to a service is as far away as the service: to lose time there, a request must wait for it.
     on_the_way = np.array([kind == "network" for kind in path.hop_kinds], dtype=np.int64)
     away = view.chains.span_hops[path.span] + (on_the_way[path.hop] if path.hop.size else 0)
-    rows = grouped(
-        {"chain": path.chain, "hop": path.hop},
-        pl.col("hop_ns", "visits", "away_ns").sum(),
-        hop_ns=spent_ns,
-        visits=first,
-        away_ns=spent_ns * away,
+    spent = groups_of({"chain": path.chain, "hop": path.hop})
+    return _Spent(
+        chain=spent.keys["chain"],
+        hop=spent.keys["hop"],
+        hop_ns=spent.sums(spent_ns),
+        visits=spent.sums(_first_segments(path.span, view.forest.parent.size)),
+        away_ns=spent.sums(spent_ns * away),
     )
-    return _Spent(*(rows[name].to_numpy() for name in ("chain", "hop", "hop_ns", "visits", "away_ns")))
+
+
+def _first_segments(span: Int32, spans: int) -> Int64:
+    """1 for the first segment of each span, 0 for its others."""
+    row = np.arange(span.size)
+    first = np.empty(spans, dtype=np.int64)
+    first[span[::-1]] = row[::-1]
+    return (first[span] == row).astype(np.int64)
 
 
 def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
     weight = chains.weight[spent.chain]
     hop_us = (spent.hop_ns // 1000).astype(np.float64)
-    rows = grouped(
+    cells = groups_of(
         {
             "stratum": chains.stratum[spent.chain],
             "bucket": coarse(chains.bucket, LATENCY_FACTOR)[spent.chain],
             "hop": spent.hop,
-        },
-        pl.len().alias("traces"),
-        pl.col("weighted_ns", "weighted_square_us", "weighted_visits", "weighted_hop_ns").sum(),
-        weighted_ns=weight * spent.hop_ns,
-        weighted_square_us=weight * hop_us * hop_us,
-        weighted_visits=weight * spent.visits,
-        weighted_hop_ns=weight * spent.away_ns,
+        }
     )
-    merged = chains.named(rows).with_columns(hop_kind="hop", caller="hop", callee="hop")
-    path = view.path
+    sums = {
+        "traces": cells.counts(),
+        "weighted_ns": cells.sums(weight * spent.hop_ns),
+        "weighted_square_us": cells.sums(weight * hop_us * hop_us),
+        "weighted_visits": cells.sums(weight * spent.visits),
+        "weighted_hop_ns": cells.sums(weight * spent.away_ns),
+    }
+    path, hop = view.path, cells.keys["hop"]
+    merged = chains.named(pl.DataFrame({**cells.keys, "hop_kind": hop, "caller": hop, "callee": hop, **sums}))
     texts = {
         "hop": path.hop_labels,
         "hop_kind": path.hop_kinds,
@@ -243,13 +253,14 @@ def _caller_requests(view: ForestView, chains: _Chains) -> pl.DataFrame:
     parent = forest.parent
     enters = (parent < 0) | (forest.service[parent] != forest.service) | (chain[parent] != chain)
     entering = np.flatnonzero(enters & (chain >= 0))
-    rows = grouped(
-        {"stratum": chains.stratum[chain[entering]], "caller": forest.service[entering]},
-        *_COUNT,
-        weight=chains.weight[chain[entering]],
-    )
-    merged = chains.named(rows.rename({"count": "requests"}))
+    callers = groups_of({"stratum": chains.stratum[chain[entering]], "caller": forest.service[entering]})
+    merged = chains.named(_counted(callers, "requests", chains.weight[chain[entering]]))
     return fact_rows(CALLER_REQUESTS, merged, view, caller=forest.services)
+
+
+def _counted(groups: Groups, count: str, weight: Float64) -> pl.DataFrame:
+    """Rows and weight of each group."""
+    return pl.DataFrame({**groups.keys, count: groups.counts(), "weight": groups.sums(weight)})
 
 
 def _edge_calls(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
@@ -277,18 +288,19 @@ def _edges(
 ) -> pl.DataFrame:
     """Counts per edge and buckets; the count goes by the first sum of the table."""
     keys = {"stratum": chains.stratum[used.chain], "caller": used.caller, "callee": used.callee, **buckets}
-    rows = grouped(keys, *_COUNT, weight=chains.weight[used.chain]).rename({"count": next(iter(table.sums))})
+    rows = _counted(groups_of(keys), next(iter(table.sums)), chains.weight[used.chain])
     return fact_rows(table, chains.named(rows), view, caller=view.forest.services, callee=view.calls.node_names)
 
 
 def _slowest(used: _Used, unit: Int32) -> _Used:
     """The slowest call per unit (request or chain) and edge."""
-    rows = grouped(
-        {"unit": unit, "caller": used.caller, "callee": used.callee},
-        pl.col("call_ns").max(),
-        pl.col("chain", "request").first(),
-        call_ns=used.call_ns,
-        chain=used.chain,
-        request=used.request,
+    edges = groups_of({"caller": used.caller, "callee": used.callee})
+    units = groups_of({"unit": unit, "edge": edges.group})
+    edge = units.keys["edge"]
+    return _Used(
+        chain=units.firsts(used.chain),
+        request=units.firsts(used.request),
+        caller=edges.keys["caller"][edge],
+        callee=edges.keys["callee"][edge],
+        call_ns=units.largest(used.call_ns),
     )
-    return _Used(*(rows[name].to_numpy() for name in ("chain", "request", "caller", "callee", "call_ns")))

@@ -1,0 +1,60 @@
+"""Groups of rows by integer keys: what a general group-by gives, whatever the keys are."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from tracelith.analysis.statistics.grouping import groups_of
+
+WIDE = st.integers(-(2**62), 2**62)
+NARROW = st.integers(-3, 3)
+ROWS = st.lists(st.tuples(WIDE, NARROW, WIDE, st.integers(-1000, 1000)), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS)
+def test_groups_fold_as_a_general_group_by_does(rows: list[tuple[int, int, int, int]]) -> None:
+    a, b, c, value = (np.array([row[column] for row in rows], np.int64) for column in range(4))
+
+    groups = groups_of({"a": a, "b": b.astype(np.int8), "c": c})
+
+    folded = {
+        "count": groups.counts(),
+        "sum": groups.sums(value),
+        "largest": groups.largest(value),
+        "smallest": groups.smallest(value),
+        "first": groups.firsts(value),
+    }
+    expected = (
+        pl.DataFrame({"a": a, "b": b.astype(np.int8), "c": c, "value": value})
+        .group_by("a", "b", "c", maintain_order=True)
+        .agg(
+            pl.len().cast(pl.Int64).alias("count"),
+            pl.col("value").sum().alias("sum"),
+            pl.col("value").max().alias("largest"),
+            pl.col("value").min().alias("smallest"),
+            pl.col("value").first().alias("first"),
+        )
+        .sort("a", "b", "c")
+    )
+    assert_frame_equal(pl.DataFrame({**groups.keys, **folded}), expected)
+
+
+def test_floats_are_added_in_the_order_of_the_rows() -> None:
+    groups = groups_of({"key": np.array([0, 0, 0])})
+
+    assert groups.sums(np.array([1e16, 1.0, -1e16])).tolist() == [0.0]
+    assert groups.sums(np.array([1e16, -1e16, 1.0])).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    "keys", [{"a": np.empty(0, np.int32)}, {"a": np.empty(0, np.int64), "b": np.empty(0, np.int8)}]
+)
+def test_no_rows_are_no_groups(keys: dict[str, np.ndarray]) -> None:
+    groups = groups_of(keys)
+
+    assert groups.size == 0
+    assert groups.sums(np.empty(0)).size == 0
