@@ -43,10 +43,15 @@ from tracelith.analysis.datastores.pairs import data_pairs
 from tracelith.analysis.datastores.releases import release_units
 from tracelith.analysis.datastores.sharing import shared_tables
 from tracelith.analysis.datastores.uses import DataUse, data_use
-from tracelith.analysis.exemplars import newest, slowest_ids
+from tracelith.analysis.exemplars import slowest_ids
+from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.forest.view import ForestView
 
 __all__ = ["ANALYSIS"]
+
+DAY_NS = 86_400_000_000_000
+MOST_EXAMPLES = 3
+"""Traces per statement, of the newest days: raw spans are kept for days, facts for a year."""
 
 
 def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
@@ -81,8 +86,11 @@ def _examples(evidence: Evidence, data: DataUse) -> Mapping[tuple[str, Table], l
     wanted = {source.key: source for source in data.sources if any(len(users[table]) > 1 for table in source.tables)}
     if not wanted:
         return {}
+    block_ns = min(DAY_NS, block_length_ns(evidence.start_ns, evidence.end_ns))
+    by_day = evidence.facts.by_window(DATASTORE_EXEMPLARS, block_ns).sort("window_ns", "rank", descending=True)
+    newest = by_day.group_by(list(SOURCE), maintain_order=True).head(MOST_EXAMPLES)
     ranks: dict[tuple[str, Table], list[str]] = defaultdict(list)
-    for *key, rank in newest(evidence.facts, DATASTORE_EXEMPLARS).select(*SOURCE, "rank").iter_rows():
+    for *key, rank in newest.select(*SOURCE, "rank").iter_rows():
         for source in filter(None, [wanted.get(tuple(key))]):
             for table in source.tables:
                 ranks[source.service, table].append(rank)

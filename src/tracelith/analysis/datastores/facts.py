@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.datastores.statements import parse_statement
 from tracelith.analysis.datastores.systems import store_kind
-from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
+from tracelith.analysis.exemplars import ranks_of
 from tracelith.analysis.statistics.grouping import grouped
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
-from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.strata import names_of
 from tracelith.forest.view import ForestView
-from tracelith.model.facts import FactTable
+from tracelith.model.facts import FactTable, merge_facts
 from tracelith.model.schema import Outcome
 
 __all__ = [
@@ -50,10 +50,8 @@ DATASTORE_CALLS = FactTable(
 """Every call. weight and weight_squares are of calls that did not fail: a write that failed wrote nothing. log_ns is
 the sum of the logarithms of the durations: their mean is what a call usually takes, whatever a few slow ones take."""
 
-DATASTORE_EXEMPLARS = FactTable(
-    "datastore_exemplars", keys={**SOURCE, SLOT_KEY: pl.Int8}, sums={}, maxima={"rank": pl.String}
-)
-"""Example traces, see exemplars."""
+DATASTORE_EXEMPLARS = FactTable("datastore_exemplars", keys=SOURCE, sums={}, maxima={"rank": pl.String})
+"""The slowest call of each statement that names a table, see exemplars; several windows give several examples."""
 
 DATASTORE_STALLS = FactTable(
     "datastore_stalls",
@@ -73,6 +71,9 @@ LATE_SHARE = 0.25
 system every stretch of every statement would have a row of its own."""
 OFTEN = 20
 """Calls in a window after which a statement that usually takes SLOW_NS is known to be slow by nature: a report."""
+
+_NUMBER_BITS = 32
+_LONGEST_US = 2**31 - 1
 
 Int64 = NDArray[np.int64]
 
@@ -101,7 +102,7 @@ def observe_datastores(view: ForestView) -> Mapping[str, pl.DataFrame]:
     calls = _calls(asked)
     return {
         DATASTORE_CALLS.name: _named(DATASTORE_CALLS, calls, asked, view),
-        DATASTORE_EXEMPLARS.name: _named(DATASTORE_EXEMPLARS, _exemplars(view, asked), asked, view),
+        DATASTORE_EXEMPLARS.name: _named(DATASTORE_EXEMPLARS, _exemplars(view, asked, calls), asked, view),
         DATASTORE_STALLS.name: _named(DATASTORE_STALLS, _stalls(view, asked, calls), asked, view),
     }
 
@@ -133,7 +134,7 @@ def _asked(view: ForestView) -> _Asked:
 
 
 def _sources(operations: pl.DataFrame) -> tuple[pl.DataFrame, Int64]:
-    """Distinct rows of SOURCE without the service, and the row of each operation."""
+    """Distinct rows of SOURCE without the service, sorted, and the row of each operation."""
     action, table, statement = (pl.col(name) for name in ("peer_action", "peer_object", "peer_statement"))
     whole = pl.when(statement.str.contains(" ", literal=True) | (table == "")).then(statement)
     named = pl.concat_str(pl.when(action == "").then(pl.lit("?")).otherwise(action), table, separator=" ")
@@ -143,37 +144,38 @@ def _sources(operations: pl.DataFrame) -> tuple[pl.DataFrame, Int64]:
         namespace="peer_namespace",
         statement=whole.otherwise(named),
     )
-    distinct = rows.unique(maintain_order=True).with_row_index("source")
+    distinct = rows.unique().sort(rows.columns).with_row_index("source")
     row = rows.join(distinct, on=rows.columns, how="left", maintain_order="left")["source"]
     return distinct.drop("source"), row.to_numpy().astype(np.int64)
 
 
 def _calls(asked: _Asked) -> pl.DataFrame:
+    """Columns of DATASTORE_CALLS by codes, and ``longest``: the number of the longest call."""
     kept = np.where(asked.failed, 0.0, asked.weight)
-    return grouped(
+    # The longest call and its number in one: to look a row up per group costs as much as all the sums.
+    rank = np.minimum(asked.duration_ns // 1000, _LONGEST_US) << _NUMBER_BITS
+    grouped_calls = grouped(
         {"stratum": asked.stratum, "service": asked.service, "source": asked.source},
         pl.len().alias("calls"),
         pl.col("failures", "weight", "weight_squares", "log_ns").sum(),
+        pl.col("longest").max(),
         failures=asked.failed.astype(np.int64),
         weight=kept,
         weight_squares=kept * kept,
         log_ns=np.log(np.maximum(asked.duration_ns, 1).astype(np.float64)),
+        longest=rank | np.arange(rank.size),
     )
+    return grouped_calls.with_columns(pl.col("longest") & (2**_NUMBER_BITS - 1))
 
 
-def _exemplars(view: ForestView, asked: _Asked) -> pl.DataFrame:
-    """The slowest calls of each statement that names a table."""
-    chosen = np.flatnonzero((_databases(asked) & _of_statements(asked, "tables"))[asked.source])
-    rows = pl.DataFrame(
-        {
-            "stratum": asked.stratum[chosen],
-            "service": asked.service[chosen],
-            "source": asked.source[chosen],
-            "trace": view.forest.trace[asked.span[chosen]],
-            "duration_ns": asked.duration_ns[chosen],
-        }
-    )
-    return slowest_rows(view, rows, ["stratum", "service", "source"])
+def _exemplars(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:
+    """The longest call of each statement that names a table."""
+    wanted = (_databases(asked) & _of_statements(asked, "tables"))[calls["source"].to_numpy()]
+    chosen = calls.filter(pl.Series(wanted)).select("stratum", "service", "source", "longest")
+    longest = chosen["longest"].to_numpy()
+    trace = pl.Series(view.forest.trace[asked.span[longest]])
+    rank = ranks_of(view, trace, pl.Series(asked.duration_ns[longest]))
+    return chosen.drop("longest").with_columns(rank=rank)
 
 
 def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:
@@ -206,9 +208,10 @@ def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFram
         pl.col("first_ns").filter("late").min(),
         pl.col("last_ns").filter("late").max(),
     )
-    summed = summed.filter(pl.col("late") >= pl.col("calls") * LATE_SHARE)
-    examples = slowest_rows(view, rows.filter("late"), list(keys)).group_by(list(keys)).agg(pl.col("rank").max())
-    return summed.join(examples, on=list(keys), how="left")
+    slowest = rows.filter("late")
+    slowest = slowest.with_columns(rank=ranks_of(view, slowest["trace"], slowest["duration_ns"]))
+    examples = slowest.group_by(list(keys)).agg(pl.col("rank").max())
+    return summed.filter(pl.col("late") >= pl.col("calls") * LATE_SHARE).join(examples, on=list(keys), how="left")
 
 
 def _late(asked: _Asked, calls: pl.DataFrame) -> NDArray[np.bool_]:
@@ -239,19 +242,17 @@ def _of_statements(asked: _Asked, what: str) -> NDArray[np.bool_]:
 
 
 def _named(table: FactTable, rows: pl.DataFrame, asked: _Asked, view: ForestView) -> pl.DataFrame:
-    """Rows of the table with what their codes stand for, merged to one per key."""
-    coded = pl.concat(
-        [
-            rows.drop("stratum", "source"),
-            asked.strata[rows["stratum"].to_numpy()],
-            asked.sources[rows["source"].to_numpy()],
-        ],
-        how="horizontal",
-    )
-    keys = ["window_ns", "environment", *table.keys]
-    merged = coded.group_by(keys).agg(
-        *(pl.col(name).sum() for name in table.sums),
-        *(pl.col(name).min() for name in table.minima),
-        *(pl.col(name).max() for name in table.maxima),
-    )
-    return fact_rows(table, merged, view, service=view.forest.services)
+    """Rows of the table with what their codes stand for, merged to one per key and sorted.
+
+    Codes are sorted by their text: to sort texts would cost more than all the rest.
+    """
+    coded = rows.with_columns(asked.strata[rows["stratum"].to_numpy()]).drop("stratum")
+    keys = [name for name in ("window_ns", "environment", "service", "source", *table.keys) if name in coded.columns]
+    merged = merge_facts(table, coded, list(dict.fromkeys(keys)))
+    texts = asked.sources[merged["source"].to_numpy()]
+    columns = {
+        "environment": names_of(merged["environment"], view.forest.environments),
+        "service": names_of(merged["service"], view.forest.services),
+    }
+    named = merged.with_columns(**columns).hstack(texts)
+    return named.select(pl.col(name).cast(kind) for name, kind in table.schema.items())
