@@ -1,10 +1,10 @@
 """Services that scale together or apart.
 
 Question: Which services always need to grow and shrink together, and which need machines at hours of their own?
-Method: Requests of every service per hour, sampled ones counted as what they stand for, in stretches of time that are as
-    short as their number allows. Two services are on one axis if one causes at least 95 % of the other's requests, by
-    any path (lower bound), the ratio of their rates varies by at most 15 % (upper bound), and changes of one follow
-    those of the other one to one (0.8 to 1.2, interval; R² of 0.8 and more). A service has an axis of its own if the
+Method: Requests of every service over time, sampled ones counted as what they stand for, in stretches as short as
+    their number allows. Two services are on one axis if one causes at least 95 % of the other's requests, by any path
+    (lower bound), the ratio of their rates varies by at most 15 % (upper bound), and changes of one follow those of
+    the other one to one (interval within 0.8 to 1.2; R² of 0.8 and more). A service has an axis of its own if the
     ratio of its rate to those of most others surely varies by more than 50 %. What single requests and sampling add
     to these numbers by chance is taken out; intervals come from leaving out or drawing anew whole days.
 Reading: One axis: the two never need different numbers of instances because of their load, so scaling is no reason to

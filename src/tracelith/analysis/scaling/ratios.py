@@ -94,8 +94,7 @@ def _root(square: Float64) -> Float64:
 
 
 def log_steps(counts: Float64, lengths: Float64) -> Float64:
-    """Change of the logarithm of the rate from each stretch to the next, float64[k - 1]; an empty stretch counts as half
-    a request."""
+    """Change of the logarithm of the rate from each stretch to the next, float64[k - 1]; no request counts as half."""
     steps: Float64 = np.diff(np.log(np.maximum(counts, 0.5) / lengths))
     return steps
 
