@@ -10,7 +10,9 @@ __all__ = [
     "AvailabilityDocument",
     "BlastRadiusDocument",
     "CascadeDocument",
+    "CascadeEntryDocument",
     "CascadeStepDocument",
+    "EntryRadiusDocument",
     "FailurePairDocument",
     "FailuresDocument",
     "PropagationDocument",
@@ -38,6 +40,15 @@ class PropagationDocument(TypedDict):
     reason: str
 
 
+class EntryRadiusDocument(TypedDict):
+    """What an entry operation loses when a service fails."""
+
+    service: str
+    operation: str
+    requests: int
+    radius: EstimateDocument
+
+
 class BlastRadiusDocument(TypedDict):
     """What fails when a service fails."""
 
@@ -48,7 +59,7 @@ class BlastRadiusDocument(TypedDict):
     radius: EstimateDocument  # share of all requests from outside that fail if every call to the service fails
     structural_reach: float  # share of entry operations whose requests ever reach it
     observed: EstimateDocument  # share that failed because of it in its bad minutes; other failures are not counted
-    entries: list[dict[str, object]]  # [{service, operation, radius: Estimate}], most affected first
+    entries: list[EntryRadiusDocument]  # most affected first
     failing_with_it: list[str]  # services that fail with probability 0.5 or more if it does
 
 
@@ -76,6 +87,16 @@ class CascadeStepDocument(TypedDict):
     failed_share: float  # of its requests in them
 
 
+class CascadeEntryDocument(TypedDict):
+    """What an entry operation lost to a cascade."""
+
+    service: str
+    operation: str
+    requests: int
+    failed: int
+    failed_share: float
+
+
 class CascadeDocument(TypedDict):
     """A failure that took others along, told in order."""
 
@@ -84,7 +105,7 @@ class CascadeDocument(TypedDict):
     minutes: int
     origin: str  # what failed first and on its own account; may be a datastore or an outside system
     steps: list[CascadeStepDocument]  # the origin first, then in order
-    entries: list[dict[str, object]]  # [{service, operation, requests, failed, failed_share}], worst first
+    entries: list[CascadeEntryDocument]  # those that lost most requests first
     failed_requests: int  # from outside
     requests: int  # from outside, in the same minutes
     trace_ids: list[str]
