@@ -14,7 +14,7 @@ from tracelith.model.document import (
 )
 from tracelith.present import text
 
-__all__ = ["Answer", "Topic", "answers", "tail_by_entry", "topic_of"]
+__all__ = ["Answer", "Tone", "Topic", "answers", "tail_by_entry", "topic_of"]
 
 Topic = Literal[
     "chains",

@@ -113,12 +113,7 @@ def radius_findings(radii: Sequence[Radius], observed: Mapping[str, Observed]) -
 
 
 def storm_findings(retries: Sequence[Retries]) -> list[Finding]:
-    """Retries that multiply; the layers of one storm are told once, at the innermost edge."""
-    storms = [one for one in retries if one.storm]
-    edges = {one.edge for one in storms}
-    callers = {one.caller: one.edge for one in storms}
-    # The innermost edge is the one behind whose callee no layer of the storm lies.
-    told = [one for one in storms if callers.get(one.callee) not in edges & set(one.stacked_on)]
+    """Retries that multiply; each layer of a storm is told, as each is where it can be ended."""
     return [
         Finding(
             rule="retry-storm",
@@ -137,7 +132,8 @@ def storm_findings(retries: Sequence[Retries]) -> list[Finding]:
             "its calls) and growing pauses; who is down needs fewer calls, not more.",
             evidence={"trace_ids": list(one.trace_ids)[:_EXAMPLES], "amplification": one.amplification.value},
         )
-        for one in told
+        for one in retries
+        if one.storm
     ]
 
 
