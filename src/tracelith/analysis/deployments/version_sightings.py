@@ -10,6 +10,9 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
+from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.visits import visits_of
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import OTHER
@@ -92,39 +95,25 @@ class Ignored(StrEnum):
 
 def observe_versions(view: ForestView) -> pl.DataFrame:
     """SERVICE_VERSIONS rows: spans, traces, first and last start per window, environment, service and version."""
-    forest = view.forest
-    spans = pl.LazyFrame(
+    forest, visits = view.forest, view.once(visits_of)
+    sightings = groups_of(
         {
-            "window_ns": forest.trace_window[forest.trace],
-            "place": forest.trace_environment[forest.trace],
-            "trace": forest.trace,
-            "service_index": forest.service,
-            "resource_row": forest.resource,
-            "start_ns": forest.start_ns,
+            "window_ns": forest.trace_window[visits.trace],
+            "environment": forest.trace_environment[visits.trace],
+            "service": visits.service,
+            "version": visits.version,
         }
     )
-    counted = (
-        spans.group_by("window_ns", "place", "service_index", "resource_row", "trace")
-        .agg(
-            pl.len().alias("spans"),
-            pl.col("start_ns").min().alias("first_ns"),
-            pl.col("start_ns").max().alias("last_ns"),
-        )
-        .with_columns(
-            environment=_name(pl.col("place"), (*forest.environments, "")),  # -1, a trace without a root, is the last
-            service=_name(pl.col("service_index"), forest.services),
-            version=_name(pl.col("resource_row"), tuple(forest.resources["version"].fill_null(""))),
-        )
-        .group_by("window_ns", "environment", "service", "version")
-        .agg(
-            pl.col("spans").sum(),
-            pl.col("trace").n_unique().alias("traces"),
-            pl.col("first_ns").min(),
-            pl.col("last_ns").max(),
-        )
-        .sort("window_ns", "environment", "service", "version")
+    rows = pl.DataFrame(
+        {
+            **sightings.keys,
+            "spans": sightings.sums(visits.spans),
+            "traces": sightings.counts(),
+            "first_ns": sightings.smallest(visits.first_ns),
+            "last_ns": sightings.largest(visits.last_ns),
+        }
     )
-    return counted.select(pl.col(name).cast(kind) for name, kind in SERVICE_VERSIONS.schema.items()).collect()
+    return fact_rows(SERVICE_VERSIONS, rows, view, service=forest.services, version=visits.versions)
 
 
 def clean_sightings(sightings: pl.DataFrame) -> pl.DataFrame:
@@ -207,10 +196,6 @@ def appearances(sightings: pl.DataFrame) -> pl.DataFrame:
     )
     dated = _rollout_ends(_last_seen_before(marked, sightings), sightings)
     return dated.select(pl.col(name).cast(kind) for name, kind in APPEARANCE.items()).sort("service", "at_ns")
-
-
-def _name(index: pl.Expr, names: tuple[str, ...]) -> pl.Expr:
-    return pl.lit(pl.Series(names, dtype=pl.String)).gather(index.cast(pl.Int64), null_on_oob=False)
 
 
 def _last_seen_before(marked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:

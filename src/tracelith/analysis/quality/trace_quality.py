@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.visits import visits_of
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactReader, FactTable
-from tracelith.model.schema import Outcome
 
 __all__ = [
     "LARGEST_LOSS",
@@ -123,27 +123,25 @@ def _defects(view: ForestView) -> pl.DataFrame:
 
 
 def _services(view: ForestView) -> pl.DataFrame:
-    forest = view.forest
-    by_trace = grouped(
-        {"trace": forest.trace, "service": forest.service},
-        pl.len().alias("spans"),
-        pl.col("failed").sum().alias("failed_spans"),
-        pl.col("start_ns").min().alias("first_ns"),
-        pl.col("start_ns").max().alias("last_ns"),
-        failed=forest.outcome == Outcome.FAILED,
-        start_ns=forest.start_ns,
+    forest, visits = view.forest, view.once(visits_of)
+    # Several versions of a service in one trace are one trace of that service.
+    traces = groups_of({"trace": visits.trace, "service": visits.service})
+    trace = traces.keys["trace"]
+    activity = groups_of(
+        {
+            "window_ns": forest.trace_window[trace],
+            "environment": forest.trace_environment[trace],
+            "service": traces.keys["service"],
+        }
     )
-    trace = by_trace["trace"].to_numpy()
-    merged = (
-        by_trace.with_columns(
-            window_ns=pl.Series(forest.trace_window[trace]), environment=pl.Series(forest.trace_environment[trace])
-        )
-        .group_by(*_PLACE, "service")
-        .agg(
-            pl.col("spans", "failed_spans").sum(),
-            pl.len().alias("traces"),
-            pl.col("first_ns").min(),
-            pl.col("last_ns").max(),
-        )
+    rows = pl.DataFrame(
+        {
+            **activity.keys,
+            "spans": activity.sums(traces.sums(visits.spans)),
+            "traces": activity.counts(),
+            "failed_spans": activity.sums(traces.sums(visits.failed_spans)),
+            "first_ns": activity.smallest(traces.smallest(visits.first_ns)),
+            "last_ns": activity.largest(traces.largest(visits.last_ns)),
+        }
     )
-    return fact_rows(SERVICE_ACTIVITY, merged, view, service=forest.services)
+    return fact_rows(SERVICE_ACTIVITY, rows, view, service=forest.services)

@@ -166,9 +166,8 @@ def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
 def _chains(view: ForestView) -> _Chains:
     rows = chain_rows(view)
     strata = groups_of({name: rows[name].to_numpy().astype(np.int64) for name in _STRATUM})
-    kinds = rows.select(_STRATUM).schema
     return _Chains(
-        pl.DataFrame(dict(strata.keys)).cast(dict(kinds)),
+        pl.DataFrame(dict(strata.keys)).cast(rows.select(_STRATUM).schema),
         strata.group,
         rows["bucket"].to_numpy(),
         rows["weight"].to_numpy(),
@@ -196,7 +195,8 @@ def _first_segments(span: Int32, spans: int) -> Int64:
     row = np.arange(span.size)
     first = np.empty(spans, dtype=np.int64)
     first[span[::-1]] = row[::-1]
-    return (first[span] == row).astype(np.int64)
+    opening: Int64 = (first[span] == row).astype(np.int64)
+    return opening
 
 
 def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
