@@ -134,10 +134,11 @@ def _service(known: _Known, at: int) -> dict[str, Any]:
 def _label(known: _Known, at: int) -> tuple[Label, str]:
     """Own axis before same axis: services that grow together may differ from all others."""
     name, group = known.loads.services[at], known.group
-    outside = np.array([group[other] != group[name] for other in known.loads.services])
-    compared = known.contrast.compared[at] & outside
-    count, differs = int(compared.sum()), int((known.contrast.differs[at] & outside).sum())
-    if count >= FEWEST_COMPARED and differs > count / 2:
+    inside = np.array([group[other] == group[name] for other in known.loads.services])
+    count = int((known.contrast.compared[at] & ~inside).sum())
+    differs = int((known.contrast.differs[at] & ~inside).sum())
+    # Companions count as alike: otherwise everybody would differ from "most others" where most are one group.
+    if count >= FEWEST_COMPARED and differs > (count + int(inside.sum()) - 1) / 2:
         return "own_axis", ""
     if any(name in members for members in known.groups):
         return "same_axis", ""
