@@ -4,7 +4,16 @@ import polars as pl
 import pytest
 
 from evidence import claims_of, evidence_of, spans_of
-from tracelith.evaluate.baselines import METHODS, call_graph, esb_usage, quantile_ratio, shared_datastore
+from tracelith.evaluate.baselines import (
+    METHODS,
+    call_graph,
+    error_correlation,
+    esb_usage,
+    fixed_calls,
+    graph_cycles,
+    quantile_ratio,
+    shared_datastore,
+)
 from tracelith.evaluate.claims import hop_subject
 
 ORDERS = """
@@ -154,6 +163,72 @@ def test_8_a_database_with_two_callers_is_told_though_each_has_a_schema_of_its_o
     told = {subject: claim.claimed for subject, claim in claims.items()}
     assert told == {"postgresql one.mail": True, "postgresql one.shop": True, "postgresql two": False}
     assert claims_of(shared_datastore.METHOD, evidence, "alarm")["shared-datastore"].claimed is True
+
+
+def test_13_2_services_that_reach_each_other_are_a_cycle_though_no_request_comes_back():
+    evidence = evidence_of(
+        "a SERVER one 0..9ms\n  b SERVER two 1..8ms\n---\nb SERVER three 0..9ms\n  a SERVER four 1..8ms\n"
+        "---\nc SERVER go 0..9ms\n  a SERVER one 1..8ms\n"
+    )
+
+    claims = claims_of(graph_cycles.METHOD, evidence, "call-cycle")
+
+    assert list(claims) == ["a + b"]
+    assert claims_of(graph_cycles.METHOD, evidence, "alarm")["graph-cycles"].claimed is True
+
+
+def test_13_1_the_cycle_of_the_oracle_is_found_among_services_without_one():
+    pairs = [("gw", "o"), ("gw", "u"), ("o", "i"), ("o", "p"), ("p", "o"), ("i", "u")]
+
+    cycles = graph_cycles.cycles(pl.DataFrame(pairs, schema=["caller", "callee"], orient="row"))
+
+    assert cycles == [["o", "p"]]
+
+
+def _reading(times: int, name: str = "SELECT a") -> str:
+    rows = "".join(f"  shop CLIENT {name} {at}..{at + 1}ms db=postgresql object=rows\n" for at in range(1, times + 1))
+    return f"shop SERVER GET /list 0..90ms\n{rows}"
+
+
+def test_one_request_with_five_equal_queries_makes_an_issue_and_four_do_not():
+    five, four = evidence_of("---\n".join([_reading(1)] * 9 + [_reading(5)])), evidence_of(_reading(4))
+
+    claims = claims_of(fixed_calls.METHOD, five, "chatty")
+
+    assert list(claims) == ["shop GET /list → postgresql rows"]
+    assert claims_of(fixed_calls.METHOD, four, "chatty") == {}
+
+
+def test_calls_to_services_in_a_loop_are_not_looked_at():
+    calls = "".join(f"  shop CLIENT GET {at}..{at + 1}ms\n    price SERVER GET {at}..{at + 1}ms\n" for at in range(9))
+
+    assert claims_of(fixed_calls.METHOD, evidence_of(f"shop SERVER go 0..90ms\n{calls}"), "chatty") == {}
+
+
+def _minutes(passes_on: bool) -> str:
+    """Forty minutes with two requests each; in every fourth one the callee fails, and the caller as well or not."""
+    traces = []
+    for minute in range(40):
+        for at in (minute * 60_000, minute * 60_000 + 9_000):
+            below = " !" if minute % 4 == 0 else ""
+            above = " !" if below and passes_on else ""
+            traces.append(f"a SERVER go {at}..{at + 9}ms{above}\n  b SERVER do {at + 1}..{at + 8}ms{below}\n")
+    return "---\n".join(traces)
+
+
+@pytest.mark.parametrize("passes_on", [True, False])
+def test_who_fails_in_the_minutes_of_its_callee_depends_on_it(passes_on: bool):
+    evidence = evidence_of(_minutes(passes_on))
+
+    claim = claims_of(error_correlation.METHOD, evidence, "hard-dependency")["a → b"]
+
+    assert claim.claimed is (True if passes_on else None)
+
+
+def test_two_callees_of_one_cause_are_not_edges_and_never_asked():
+    edges = error_correlation.correlations(spans_of(_minutes(passes_on=True)))
+
+    assert edges.select("caller", "callee").rows() == [("a", "b")]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

@@ -182,8 +182,10 @@ def _storms(simulation: Simulation, episodes: Sequence[_Episode]) -> Iterator[Tr
     """Calls multiply where attempts of several layers do, or one layer tries often."""
     names = service_names(simulation.system)
     worst: defaultdict[tuple[str, str], float] = defaultdict(lambda: 1.0)
+    seldom = set()
     for one in episodes:
         edges = one.edges()
+        seldom |= {pair for pair, edge in edges.items() if edge.attempts > 1 and edge.failures >= HARDLY_ANY}
         tried = {pair: _attempts(edge) for pair, edge in edges.items() if edge.failures >= FEWEST_AT_ONCE}
         for pair in edges:
             above = max((times for other, times in tried.items() if other[1] == pair[0]), default=1.0)
@@ -192,7 +194,7 @@ def _storms(simulation: Simulation, episodes: Sequence[_Episode]) -> Iterator[Tr
             stacked = max(own * above, own * below) if own > CALM else own
             worst[pair] = max(worst[pair], stacked)
     for (caller, callee), times in sorted(worst.items()):
-        positive = True if times >= STORM else False if times <= CALM else None
+        positive = True if times >= STORM else False if times <= CALM and (caller, callee) not in seldom else None
         yield Truth("retry-storm", edge_subject(names[caller], names[callee]), positive, times)
 
 

@@ -1,0 +1,168 @@
+"""What is true of data, queues, shape, scaling and coupling: of stories, and of systems whose answers are known."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from small_systems import ORDERS, QUICK, back, constant, front, operation, run_of, small_system
+from stories import read_spans
+from tracelith.evaluate.claims import Case, Truth
+from tracelith.evaluate.detectors import DETECTORS, RULES
+from tracelith.evaluate.one_case import simulation_of
+from tracelith.evaluate.truth.coupling import coupling_truths
+from tracelith.evaluate.truth.data import data_truths
+from tracelith.evaluate.truth.queues import queue_truths
+from tracelith.evaluate.truth.scaling import scaling_truths
+from tracelith.evaluate.truth.steps import requests_by_entry, steps_taken
+from tracelith.evaluate.truth.structure import structure_truths
+from tracelith.present.answers import topic_of
+from tracelith.simulate import Simulation
+from tracelith.simulate.flow import Answer, Call, Consumer, Publish, Query, Repeat, Sometimes
+from tracelith.simulate.latency import Latency
+from tracelith.simulate.topology import Database, Service
+
+USERS = "accounts-db.internal:5432 accounts.public.users"
+
+Source = Callable[[Case, Simulation], Sequence[Truth]]
+
+
+def truths(source: Source, system: str, *, seed: int = 1, weeks: int = 12, traces: int = 20_000) -> dict[str, Truth]:
+    """By detector and subject."""
+    case = Case(system, seed, weeks, traces)
+    return {f"{one.detector}: {one.subject}": one for one in source(case, simulation_of(case))}
+
+
+def positives(found: dict[str, Truth], detector: str) -> set[str]:
+    return {one.subject for one in found.values() if one.detector == detector and one.positive is True}
+
+
+def test_steps_are_taken_as_often_as_the_simulator_takes_them() -> None:
+    prices = Database("postgresql", "db.internal", 5432, "prices")
+    read, write = Query(prices, "SELECT", "prices", QUICK), Query(prices, "UPDATE", "prices", QUICK)
+    below = operation(back, Answer(0.2, 404), Repeat(1, 3, (read,)))
+    handler = Consumer(back, ORDERS, "packing", QUICK, (write,))
+    steps = (Sometimes(0.5, (Call(below, tolerated=0.5),)), Publish(ORDERS, QUICK))
+    run = run_of(small_system(*steps, consumers=(handler,)), traces=4_000)
+
+    expected: Counter[str] = Counter()
+    for taken in steps_taken(run.system):
+        if isinstance(taken.step, Query):
+            expected[taken.step.action] += round(taken.mean * requests_by_entry(run)[0])
+
+    seen = Counter(one.span.name.split()[0] for one in read_spans(run))
+    # Half of the requests call, four in five of those read twice; one in twenty ends with 404 and sends no message.
+    assert expected == {"SELECT": 3_200, "UPDATE": 3_800}
+    assert seen["SELECT"] == pytest.approx(3_200, rel=0.06)
+    assert seen["UPDATE"] == pytest.approx(3_800, rel=0.03)
+
+
+def test_the_users_table_of_the_login_is_everybodys_and_locked_one_morning() -> None:
+    found = truths(data_truths, "login")
+
+    assert positives(found, "foreign-read") == {USERS}
+    assert positives(found, "foreign-join") == {"billing"}
+    assert positives(found, "lock-contention") == {USERS}
+
+
+def test_shared_tables_of_the_fifty_are_told_and_a_shared_server_alone_is_not() -> None:
+    found = truths(data_truths, "fifty")
+
+    # Of its own table, order-status writes nothing: who does is its writer, and order-status reads what another keeps.
+    assert found["foreign-read: company-db.internal:5432 company.order_status.order_status"].positive is True
+    assert found["foreign-write: company-db.internal:5432 company.brand.brand"].positive is False
+    assert found["foreign-join: sales-order"].positive is True
+    assert found["foreign-join: shipment"].positive is False
+
+
+def test_a_share_of_foreign_writes_is_that_of_the_statements() -> None:
+    found = truths(data_truths, "kafka")
+
+    # Sign-ins are 50 of 100 requests, of which 5 in 100 are refused; changes of a profile are 10.
+    assert found[f"foreign-write-share: {USERS}"].value == pytest.approx(10 / (10 + 50 * 0.95), abs=0.02)
+
+
+def test_a_sign_in_waits_behind_a_queue_and_the_profile_group_stalls() -> None:
+    found = truths(queue_truths, "kafka")
+
+    assert positives(found, "sync-over-async") == {"auth POST /sessions → kafka access-requests"}
+    assert positives(found, "group-stall") == {"kafka account-events profile-view"}
+    assert not positives(found, "shared-group")
+    assert found["lag-p50: kafka account-events permissions-plans"].value == pytest.approx(120, abs=100)
+
+
+def test_two_services_in_one_group_share_it() -> None:
+    third = Service("third", "go", 1, "1.0")
+    groups = tuple(Consumer(service, ORDERS, "packing", Latency(5, 9), (constant(1),)) for service in (back, third))
+    system = small_system(Publish(ORDERS, QUICK), consumers=groups, services=(front, back, third))
+
+    found = queue_truths(Case("small", 1, 1, 2_000), run_of(system))
+
+    assert [one.positive for one in found if one.detector == "shared-group"] == [True]
+
+
+def test_layers_are_those_the_payment_story_tells() -> None:
+    found = truths(structure_truths, "payment")
+
+    assert positives(found, "layer-split") == {"web → api → data"}
+    assert found["pass-through: data"].positive is False
+    assert not positives(found, "call-cycle")
+
+
+def test_what_is_planted_in_random_structures_is_found_again() -> None:
+    planted: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for seed in range(1, 25):
+        run = simulation_of(Case("random-structure", seed, 1, 6_000))
+        found = structure_truths(Case("random-structure", seed, 1, 6_000), run)
+        for kind in ("pass_through", "cycles", "chatter"):
+            planted[kind] += len(run.system.planted.get(kind, ()))
+        for one in found:
+            told[one.detector] += one.positive is True
+
+    assert 0.7 * planted["pass_through"] <= told["pass-through"] <= planted["pass_through"]
+    assert 0.7 * planted["cycles"] <= told["call-cycle"] <= 1.3 * planted["cycles"]  # larger circles around them
+    assert 0.7 * planted["chatter"] <= told["chatty"] <= planted["chatter"]
+
+
+def test_islands_scale_apart_from_the_rest_and_together_among_themselves() -> None:
+    case = Case("random-scaling", 3, 1, 60_000)
+    run = simulation_of(case)
+    found = scaling_truths(case, run)
+
+    island = set(run.system.planted["own_axes"][0]["services"])
+    together = {one.subject for one in found if one.detector == "same-axis" and one.positive}
+    apart = {one.subject for one in found if one.detector == "own-axis" and one.positive}
+    assert " + ".join(sorted(island)) in together
+    assert apart
+    assert all(len(island & set(pair.split(" + "))) == 1 for pair in apart if island & set(pair.split(" + ")))
+
+
+def test_pairs_that_nothing_links_and_releases_bind_are_coupled_unseen() -> None:
+    found = truths(coupling_truths, "login")
+
+    # Auth never calls permissions, but both are deployed together.
+    assert found["hidden-coupling: auth + permissions"].positive is True
+    assert found["hidden-coupling: auth + user"].positive is False
+    assert found["hidden-coupling: gateway + profile"].positive is False
+
+
+@pytest.mark.parametrize("system", ["healthy", "gateway", "trading", "train"])
+def test_nothing_is_true_of_healthy_systems(system: str) -> None:
+    sources = (data_truths, queue_truths, structure_truths, coupling_truths)
+
+    found = [one for source in sources for one in truths(source, system, weeks=2, traces=6_000).values()]
+
+    assert not [one for one in found if one.positive is True and one.detector != "shared-datastore"]
+
+
+def test_every_rule_with_a_page_of_its_own_has_a_detector_that_knows_of_it() -> None:
+    assert all(topic_of(rule) for rule in RULES)
+    assert len(RULES) == len(set(RULES))
+    assert all(
+        one.rules or one.kind == "estimate" or one.topic == "calls" for one in DETECTORS if one.name not in KNOWN
+    )
+
+
+KNOWN = ("tail-hop", "shared-datastore", "hard-dependency", "own-axis")
+"""Claims that no finding makes: they are read off tables."""
