@@ -36,6 +36,8 @@ LATE_SHARE = 0.5
 """While a table is locked most calls wait; where most answer as ever, something else is slow."""
 LEAST_CALLS = 6
 """Late calls of all services together; fewer meet by chance."""
+LEAST_EXPLAINED = 3
+"""The same where a statement that alters the table ran meanwhile."""
 LEAST_OF_EACH = 2
 """Late calls of a service that count it among those that waited, unless a migration explains them."""
 LEAST_SERVICES = 2
@@ -132,7 +134,7 @@ def _together(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
     ends = pl.max_horizontal("last_ns", pl.col("bin_ns") + BIN_NS)
     ordered = rows.sort(*server, "bin_ns", *SOURCE).with_columns(until=ends.cum_max().shift(1).over(server))
     cut = (pl.col("bin_ns") > pl.col("until") + GAP_NS).fill_null(value=True).cum_sum()
-    near = ordered.with_columns(stretch=cut).filter(pl.col("late").sum().over("stretch") >= LEAST_CALLS)
+    near = ordered.with_columns(stretch=cut).filter(pl.col("late").sum().over("stretch") >= LEAST_EXPLAINED)
     return near.sort("bin_ns", *SOURCE).iter_rows(named=True)
 
 
@@ -190,7 +192,7 @@ def _contention(
     waiting = [stall for stall in stretch if not stall.source.statement.definition]
     migration = _migration(stretch)
     late, calls = sum(stall.late for stall in waiting), sum(stall.calls for stall in waiting)
-    if late < LEAST_CALLS or late < LATE_SHARE * calls:
+    if late < (LEAST_EXPLAINED if migration else LEAST_CALLS) or late < LATE_SHARE * calls:
         return None
     start_ns, end_ns = min(stall.first_ns for stall in waiting), max(stall.last_ns for stall in waiting)
     if not _beyond_chance(late, calls, usual, (end_ns - start_ns) / period_ns):
