@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tracelith.evaluate.claims import Case
-from tracelith.evaluate.detectors import detector
+from tracelith.evaluate.detectors import Topic, detector, of_topics
 from tracelith.evaluate.thresholds import FULL, QUICK, Threshold
 from tracelith.model.errors import InputError
 from tracelith.simulate import SYSTEMS
@@ -14,20 +14,11 @@ __all__ = ["HEALTHY_STORIES", "SETS", "TROUBLED_STORIES", "CaseSet", "SetName", 
 
 SetName = Literal["quick", "full"]
 
-CALLS = ("edge", "sync-edge", "awaited-share")
-DEPTHS = ("deep-chain", "depth-p50", "depth-p95", "depth-max")
-LATENCIES = ("latency-p50", "latency-p95", "latency-p99")
-TAILS = ("tail-hop", "tail-finding", "tail-share", "tail-excess")
-DEPLOYMENTS = (
-    "codeployment-pair",
-    "codeployment-rate",
-    "codeployment-excess",
-    "lockstep",
-    "solo-rate",
-    "lockstep-excess",
-)
-DATA = ("shared-datastore",)
-"""What cases are there for; see detectors.DETECTORS."""
+REQUESTS = of_topics("requests", "calls")
+DEPLOYMENTS = of_topics("deployments")
+SYMPTOMS = of_topics("data", "failures", "queues", "structure", "coupling")
+CALM = ("deep-chain", "depth-p50", "depth-p95", "depth-max", *of_topics("calls"))
+"""What cases are there for. Scaling needs more traffic than stories of half a year have."""
 
 HEALTHY_STORIES = frozenset(("healthy", "train", "trading", "modular", "gateway"))
 """Named systems with nothing to warn about, but that ``train`` is released together."""
@@ -78,6 +69,12 @@ def _quick(seed: int) -> list[Case]:
         *_runtime("random-tail", range(first, first + 5), traces=16_000),
         *_runtime("random-depth", range(first, first + 3), traces=3_000),
         *_releases(range(first, first + 4)),
+        *_symptoms("random-data", range(first, first + 3), "data", traces=8_000),
+        *_symptoms("random-failures", range(first, first + 3), "failures", traces=16_000),
+        *_symptoms("random-queues", range(first, first + 3), "queues", "requests", "calls", traces=12_000),
+        *_symptoms("random-structure", range(first, first + 4), "structure", traces=6_000),
+        *_symptoms("random-scaling", range(first, first + 2), "scaling", traces=20_000),
+        *_symptoms("random-coupled", range(first, first + 2), "coupling", traces=6_000, weeks=12),
         *_healthy(range(first, first + 4), traces=2_000),
     ]
 
@@ -91,6 +88,12 @@ def _full(seed: int) -> list[Case]:
         _runtime("random-depth", range(first, first + 60), traces=6_000),
         _runtime("random-coupled", range(first, first + 20), traces=16_000),
         _releases(range(first, first + 40)),
+        _symptoms("random-data", range(first, first + 40), "data", traces=16_000),
+        _symptoms("random-failures", range(first, first + 40), "failures", traces=24_000),
+        _symptoms("random-queues", range(first, first + 40), "queues", "requests", "calls", traces=16_000),
+        _symptoms("random-structure", range(first, first + 40), "structure", traces=12_000),
+        _symptoms("random-scaling", range(first, first + 20), "scaling", traces=40_000, weeks=2),
+        _symptoms("random-coupled", range(first, first + 30), "coupling", "data", traces=12_000, weeks=12),
         _healthy(range(first, first + 100), traces=6_000),
         _varied(few, "sampling", (1.0, 0.1, 0.01), traces=60_000),
         _varied(few, "lost", (0.0, 0.01, 0.05, 0.2), traces=12_000),
@@ -109,7 +112,7 @@ def _interleaved(*kinds: Sequence[Case]) -> list[Case]:
 
 def _stories(seed: int, *, traces: int) -> list[Case]:
     """Every named system, for half a year."""
-    detectors = (*CALLS, *DEPTHS, *TAILS, *LATENCIES, *DEPLOYMENTS, *DATA)
+    detectors = (*REQUESTS, *DEPLOYMENTS, *SYMPTOMS)
     return [
         Case(
             name,
@@ -125,7 +128,12 @@ def _stories(seed: int, *, traces: int) -> list[Case]:
 
 def _runtime(system: str, seeds: range, *, traces: int) -> list[Case]:
     """Random systems observed for a week: how requests run does not depend on the calendar beyond that."""
-    return [Case(system, seed, 1, traces, detectors=(*CALLS, *DEPTHS, *TAILS, *LATENCIES)) for seed in seeds]
+    return [Case(system, seed, 1, traces, detectors=REQUESTS) for seed in seeds]
+
+
+def _symptoms(system: str, seeds: range, *topics: Topic, traces: int, weeks: int = 1) -> list[Case]:
+    """Random systems with planted symptoms; a week has every hour that most of them need."""
+    return [Case(system, seed, weeks, traces, detectors=of_topics(*topics)) for seed in seeds]
 
 
 def _releases(seeds: range) -> list[Case]:
@@ -138,7 +146,7 @@ def _releases(seeds: range) -> list[Case]:
 
 
 def _healthy(seeds: range, *, traces: int) -> list[Case]:
-    detectors = (*CALLS, *DEPTHS, *DEPLOYMENTS, "alarm")
+    detectors = (*CALM, *DEPLOYMENTS, *SYMPTOMS, "alarm")
     return [Case("random-healthy", seed, 12, traces, healthy=True, detectors=detectors) for seed in seeds]
 
 
@@ -146,8 +154,7 @@ def _varied(
     seeds: range, condition: Literal["sampling", "lost", "skew_ms"], values: Sequence[float], *, traces: int
 ) -> list[Case]:
     """The same systems under several values of one condition, the ordinary value among them."""
-    detectors = (*CALLS, *DEPTHS, *TAILS, *LATENCIES)
-    cases = (Case("random-tail", seed, 1, traces, detectors=detectors, varies=condition) for seed in seeds)
+    cases = (Case("random-tail", seed, 1, traces, detectors=REQUESTS, varies=condition) for seed in seeds)
     return [_under(case, condition, value) for case in cases for value in values]
 
 
