@@ -91,6 +91,7 @@ class ConsumerGroupDocument(TypedDict):
     messages: int
     stalls: int
     stall_share: EstimateDocument  # of the period
+    noticeable_s: float | None  # shortest stall that would stand out among as many messages
     shared: bool  # by several services, which then compete for messages
     trace_ids: list[str]
     status: StateName

@@ -1,0 +1,152 @@
+"""Messages of a window: who sent them, who took them and when, as arrays of codes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.forest.view import Bool, ForestView, Int32, Int64
+from tracelith.model.schema import Kind
+
+__all__ = ["Messages", "Places", "Sendings", "Takings", "messages_of"]
+
+_HANDS_OVER = ("", "publish", "send", "create")
+_TAKES = ("process", "deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Destinations and consumer groups that operations name.
+
+    Attributes:
+        systems, destinations: of each place. place: int32, the place each row of the forest's operations names; -1 for
+            operations that are no messaging.
+        groups: names, the empty one first. group: int32, of each row of the operations.
+        publishes, receives, takes: bool, what each operation does: hands a message over, waits for one, handles one.
+    """
+
+    systems: tuple[str, ...]
+    destinations: tuple[str, ...]
+    place: Int32
+    groups: tuple[str, ...]
+    group: Int32
+    publishes: Bool
+    receives: Bool
+    takes: Bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sendings:
+    """Spans that sent a message, once each: span, place and service that sent it."""
+
+    span: Int32
+    place: Int32
+    service: Int32
+
+
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """Messages taken, one entry each; a span that takes several has several.
+
+    Attributes:
+        span: that took it. place, group, service: where, for which group, and who.
+        sent_ns: when it had been sent; -1 if nothing says so. taken_ns: when it was there: the start of its handling,
+            or the end of waiting for it.
+    """
+
+    span: Int32
+    place: Int32
+    group: Int32
+    service: Int32
+    sent_ns: Int64
+    taken_ns: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """All of a window. rows: int64, the calls that are messages."""
+
+    places: Places
+    rows: Int64
+    sent: Sendings
+    taken: Takings
+
+
+def messages_of(view: ForestView) -> Messages:
+    """The messages of a window; ask through ``view.once``."""
+    calls = view.calls
+    rows = np.flatnonzero(calls.sent_ns >= 0)
+    places = _places(view)
+    return Messages(places, rows, _sendings(view, places, rows), _takings(view, places, rows))
+
+
+def _places(view: ForestView) -> Places:
+    told = view.forest.operations.select(
+        system="peer_system",
+        destination=pl.coalesce(
+            pl.when(pl.col(name) != "").then(name) for name in ("peer_object", "peer_address", "peer_service")
+        ).fill_null(""),
+        messaging=pl.col("protocol") == "messaging",
+        action="peer_action",
+        kind="kind",
+        group="consumer_group",
+    )
+    named = told["messaging"] & ((told["system"] != "") | (told["destination"] != ""))
+    distinct = told.filter(named).select("system", "destination").unique().sort("system", "destination")
+    place = told.join(
+        distinct.with_row_index("place"), on=["system", "destination"], how="left", maintain_order="left"
+    ).select(pl.when(named).then("place").fill_null(-1).cast(pl.Int32))
+    groups = sorted({"", *told["group"].to_list()})
+    number = {group: at for at, group in enumerate(groups)}
+    receiving = (told["kind"] == Kind.CONSUMER) | (told["kind"] == Kind.SERVER)
+    return Places(
+        systems=tuple(distinct["system"].to_list()),
+        destinations=tuple(distinct["destination"].to_list()),
+        place=place.to_series().to_numpy(),
+        groups=tuple(groups),
+        group=np.array([number[group] for group in told["group"].to_list()], np.int32),
+        publishes=(named & told["action"].is_in(_HANDS_OVER) & ~receiving).to_numpy(),
+        receives=(named & (told["action"] == "receive")).to_numpy(),
+        takes=(named & ((told["kind"] == Kind.CONSUMER) | told["action"].is_in(_TAKES))).to_numpy(),
+    )
+
+
+def _sendings(view: ForestView, places: Places, rows: Int64) -> Sendings:
+    forest, calls = view.forest, view.calls
+    client = np.unique(calls.client[rows][calls.client[rows] >= 0])
+    client = client[places.publishes[forest.operation[client]]]
+    return Sendings(client, places.place[forest.operation[client]], calls.span_service[client])
+
+
+def _takings(view: ForestView, places: Places, rows: Int64) -> Takings:
+    """Messages joined to their taker, and those whose sender nothing tells."""
+    forest, calls = view.forest, view.calls
+    joined = rows[calls.server[rows] >= 0]
+    span, sent_ns = calls.server[joined], calls.sent_ns[joined]
+    known = np.zeros(forest.parent.size, np.bool_)
+    known[span] = True
+    takes = places.takes[forest.operation]
+    # Where polling has a span around those of the messages it got, only these are messages.
+    around = forest.parent[np.flatnonzero(takes & (forest.parent >= 0))]
+    known[around[takes[around]]] = True
+    alone = np.flatnonzero(takes & ~known).astype(np.int32)
+    span = np.concatenate([span, alone])
+    sent_ns = np.concatenate([sent_ns, np.full(alone.size, -1, np.int64)])
+    operation = forest.operation[span]
+    there = places.place[operation] >= 0
+    span, sent_ns, operation = span[there], sent_ns[there], operation[there]
+    waited: NDArray[np.bool_] = places.receives[operation] & ~_heads_request(view, span)
+    return Takings(
+        span=span,
+        place=places.place[operation],
+        group=places.group[operation],
+        service=calls.span_service[span],
+        sent_ns=sent_ns,
+        taken_ns=forest.start_ns[span] + np.where(waited, forest.duration_ns[span], 0),
+    )
+
+
+def _heads_request(view: ForestView, span: Int32) -> Bool:
+    heads: Bool = view.calls.span_request[span] == span
+    return heads

@@ -1,0 +1,169 @@
+"""Facts about destinations: who sends to them, who takes from them, and how long messages wait."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
+from tracelith.analysis.queues.messages import Messages, messages_of
+from tracelith.analysis.statistics.histograms import bucket_of, coarse
+from tracelith.analysis.strata import fact_rows
+from tracelith.forest.view import ForestView, Int32, Int64
+from tracelith.model.facts import FactTable
+
+__all__ = [
+    "BACKWARDS",
+    "GROUP_KEYS",
+    "LAG_FACTOR",
+    "PLACE_KEYS",
+    "QUEUE_EXEMPLARS",
+    "QUEUE_MEMBERS",
+    "QUEUE_SENT",
+    "QUEUE_TAKEN",
+    "UNKNOWN",
+    "group_texts",
+    "lag_ns",
+    "observe_traffic",
+    "place_texts",
+    "strata_of",
+]
+
+PLACE_KEYS: Mapping[str, type[pl.DataType]] = {"system": pl.String, "destination": pl.String}
+GROUP_KEYS: Mapping[str, type[pl.DataType]] = {**PLACE_KEYS, "group": pl.String}
+
+LAG_FACTOR = 4
+"""Buckets of lags are four fine ones wide (8 %)."""
+
+BACKWARDS, UNKNOWN = -2, -3
+"""In place of a bucket: taken before it was sent, which two clocks can say; and nothing is known."""
+
+_ACKNOWLEDGED_NS = 5_000_000
+"""A consumer may be faster than the broker's acknowledgement to the producer: so much before it is no lag at all."""
+
+QUEUE_SENT = FactTable("queue_sent", keys={**PLACE_KEYS, "service": pl.String}, sums={"messages": pl.Int64})
+"""Messages sent."""
+
+QUEUE_TAKEN = FactTable(
+    "queue_taken",
+    keys={**GROUP_KEYS, "service": pl.String, "lag_bucket": pl.Int32},
+    sums={"messages": pl.Int64},
+)
+"""Messages taken, by how long they had waited."""
+
+QUEUE_MEMBERS = FactTable(
+    "queue_members",
+    keys={**GROUP_KEYS, "service": pl.String, "instance": pl.String},
+    sums={"messages": pl.Int64},
+    minima={"first_ns": pl.Int64},
+    maxima={"last_ns": pl.Int64},
+)
+"""Which instances take messages, and when they took the first and the last."""
+
+QUEUE_EXEMPLARS = FactTable(
+    "queue_exemplars",
+    keys={**GROUP_KEYS, "service": pl.String, SLOT_KEY: pl.Int8},
+    sums={},
+    maxima={"rank": pl.String},
+)
+"""Traces in which messages waited longest, see exemplars."""
+
+
+def observe_traffic(view: ForestView) -> Mapping[str, pl.DataFrame]:
+    """Facts of all tables, by table name."""
+    messages = view.once(messages_of)
+    return {
+        QUEUE_SENT.name: _sent(view, messages),
+        QUEUE_TAKEN.name: _taken(view, messages),
+        QUEUE_MEMBERS.name: _members(view, messages),
+        QUEUE_EXEMPLARS.name: _exemplars(view, messages),
+    }
+
+
+def strata_of(view: ForestView, span: Int32) -> dict[str, NDArray[np.generic]]:
+    """Window and environment (code) of each of these spans."""
+    trace = view.forest.trace[span]
+    return {"window_ns": view.forest.trace_window[trace], "environment": view.forest.trace_environment[trace]}
+
+
+def lag_ns(sent_ns: Int64, taken_ns: Int64) -> Int64:
+    """How long messages waited; negative where two clocks say so."""
+    waited = taken_ns - sent_ns
+    return np.where((waited < 0) & (waited >= -_ACKNOWLEDGED_NS), 0, waited)
+
+
+def place_texts(messages: Messages) -> dict[str, tuple[str, ...]]:
+    """Names for the columns system and destination of fact rows, both of which hold places."""
+    return {"system": messages.places.systems, "destination": messages.places.destinations}
+
+
+def group_texts(messages: Messages) -> dict[str, tuple[str, ...]]:
+    """Names for the columns system, destination and group of fact rows."""
+    return {**place_texts(messages), "group": messages.places.groups}
+
+
+def _sent(view: ForestView, messages: Messages) -> pl.DataFrame:
+    sent = messages.sent
+    keys = {**strata_of(view, sent.span), "system": sent.place, "service": sent.service}
+    rows = pl.DataFrame(keys).group_by(list(keys)).agg(pl.len().alias("messages")).with_columns(destination="system")
+    return fact_rows(QUEUE_SENT, rows, view, **place_texts(messages), service=view.forest.services)
+
+
+def _taken(view: ForestView, messages: Messages) -> pl.DataFrame:
+    taken = messages.taken
+    lag = lag_ns(taken.sent_ns, taken.taken_ns)
+    bucket = np.where(lag < 0, BACKWARDS, coarse(bucket_of(np.maximum(lag, 0)), LAG_FACTOR))
+    keys = {
+        **strata_of(view, taken.span),
+        "system": taken.place,
+        "group": taken.group,
+        "service": taken.service,
+        "lag_bucket": np.where(taken.sent_ns < 0, UNKNOWN, bucket),
+    }
+    rows = pl.DataFrame(keys).group_by(list(keys)).agg(pl.len().alias("messages")).with_columns(destination="system")
+    return fact_rows(QUEUE_TAKEN, rows, view, **group_texts(messages), service=view.forest.services)
+
+
+def _members(view: ForestView, messages: Messages) -> pl.DataFrame:
+    taken, forest = messages.taken, view.forest
+    keys = {
+        **strata_of(view, taken.span),
+        "system": taken.place,
+        "group": taken.group,
+        "service": taken.service,
+        "resource": forest.resource[taken.span],
+    }
+    rows = (
+        pl.DataFrame({**keys, "taken_ns": taken.taken_ns})
+        .group_by(list(keys))
+        .agg(
+            pl.len().alias("messages"),
+            pl.col("taken_ns").min().alias("first_ns"),
+            pl.col("taken_ns").max().alias("last_ns"),
+        )
+    )
+    instances = forest.resources["instance"]
+    named = rows.with_columns(
+        instance=instances[rows["resource"].to_numpy()] if len(rows) else pl.Series([], dtype=pl.String),
+        destination="system",
+    )
+    merged = named.group_by("window_ns", "environment", "system", "destination", "group", "service", "instance").agg(
+        pl.col("messages").sum(), pl.col("first_ns").min(), pl.col("last_ns").max()
+    )
+    return fact_rows(QUEUE_MEMBERS, merged, view, **group_texts(messages), service=forest.services)
+
+
+def _exemplars(view: ForestView, messages: Messages) -> pl.DataFrame:
+    taken = messages.taken
+    lag = lag_ns(taken.sent_ns, taken.taken_ns)
+    known = np.flatnonzero((taken.sent_ns >= 0) & (lag >= 0))
+    keys = {
+        **strata_of(view, taken.span[known]),
+        "system": taken.place[known],
+        "group": taken.group[known],
+        "service": taken.service[known],
+    }
+    rows = pl.DataFrame({**keys, "trace": view.forest.trace[taken.span[known]], "duration_ns": lag[known]})
+    slowest = slowest_rows(view, rows, list(keys)).with_columns(destination="system")
+    return fact_rows(QUEUE_EXEMPLARS, slowest, view, **group_texts(messages), service=view.forest.services)
