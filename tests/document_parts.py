@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tracelith.analysis.registry import registered_analyses
 from tracelith.model.document import SCHEMA, EstimateDocument
 from tracelith.model.findings import finding_id
 
@@ -38,14 +39,16 @@ def estimate(
 
 
 def frame() -> dict[str, Any]:
-    """Schema, environment, period and what the analyses say of themselves."""
+    """Schema, environment, period, what the analyses say of themselves, and every part without evidence."""
     names = {
         "data_quality": "How much of the evidence could be used",
         "synchronous_depth": "Synchronous depth of entry operations",
         "tail_latency": "Which hop makes the slowest requests slow",
         "codeployment": "Which services deploy together",
     }
+    without_evidence = (analysis.without_evidence("too few requests") for analysis in registered_analyses())
     return {
+        **{name: part for parts in without_evidence for name, part in parts.items()},
         "schema": SCHEMA,
         "environment": "production",
         "generated_at": "2026-03-02T06:00:00Z",

@@ -9,8 +9,10 @@ from rich.text import Text
 
 from documents import LOGIN_SERVICES, empty_document, healthy_document, login_document
 from golden import assert_golden
+from topics import ROWS, only_topic
 from tracelith.model.document import AnalysisDocument
-from tracelith.present.terminal import render_analysis
+from tracelith.present.terminal import MOST_ROWS, render_analysis
+from tracelith.present.text import printable
 from weeks import renamed
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,6 +66,32 @@ def test_colour_adds_nothing_that_words_do_not_say() -> None:
     assert "\x1b[" not in plain
     assert "\x1b[" in coloured
     assert Text.from_ansi(coloured).plain.rstrip() == plain.rstrip()
+
+
+def test_a_topic_gives_its_answer_and_the_first_rows_of_its_headline_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_topic(monkeypatch)
+
+    text = printed(login_document())
+
+    lines = [line.strip() for line in text.splitlines()]
+    assert "4  Who uses whose data?" in text
+    assert "orders is used by all.  12 %" in lines
+    assert sum(line.startswith("orders ") and "12.5 %" in line for line in lines) == MOST_ROWS
+    assert f"and {ROWS - MOST_ROWS} more rows; all of them with --format json" in lines
+    assert "Drawn" in lines
+    assert "Nothing to show" not in text
+    assert "Only on the page" not in text
+    assert text.index("Which services deploy together?") < text.index("Who uses whose data?") < text.index("CRITICAL")
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J\x1b[31mpwned", "[red]x[/red][link=https://evil.example]y[/link]"])
+def test_names_in_topics_are_neither_escape_sequences_nor_markup(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_topic(monkeypatch, hostile)
+
+    text = printed(login_document(), 200)
+
+    assert "\x1b" not in text
+    assert text.count(printable(hostile)) > MOST_ROWS
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from document_parts import TRACE_IDS
 from documents import login_document
+from tracelith.present.sections import sections
 
 DEPLOYMENT = {"service": "auth", "version": "2.1", "timestamp": "2026-02-20T10:00:00Z"}
 
@@ -33,6 +34,13 @@ def test_the_analysis_is_served_as_it_is_including_fields_of_later_versions(clie
 )
 def test_each_part_of_the_document_has_an_address(client, path, key):
     assert client.get(f"/api/v1/{path}").json() == login_document()[key]
+
+
+@pytest.mark.parametrize("kind", sections(), ids=lambda kind: kind.part)
+def test_each_topic_has_the_address_of_its_part(client, site, kind):
+    site.answer[kind.part]["later"] = "added"
+
+    assert client.get(f"/api/v1/{kind.part}").json() == json.loads(json.dumps(site.answer[kind.part]))
 
 
 def test_environment_and_period_reach_the_analysis(client, site):
@@ -140,7 +148,9 @@ def test_the_openapi_description_names_models_and_every_endpoint(client):
 
     paths = description["paths"]
     assert {"/api/v1/analysis", "/api/v1/deployments", "/api/v1/traces/{trace_id}", "/healthz"} <= set(paths)
-    assert {"AnalysisDocument", "DeploymentBody", "Problem"} <= set(description["components"]["schemas"])
+    models = {"AnalysisDocument", "DeploymentBody", "Problem", "DatastoresDocument", "FailuresDocument"}
+    assert models <= set(description["components"]["schemas"])
+    assert {f"/api/v1/{kind.part}" for kind in sections()} <= set(paths)
     assert not [path for path in paths if path in {"/", "/chains"}]
     for path in ("/docs", "/redoc"):
         assert client.get(path).status_code == 404

@@ -8,6 +8,7 @@ import pytest
 
 from document_parts import TRACE_IDS
 from documents import empty_document, healthy_document
+from tracelith.present.sections import sections
 
 BANDS = ("typical", "elevated", "high", "extreme", "normal", "watch", "dominant", "unknown")
 PAGES = (
@@ -22,6 +23,7 @@ PAGES = (
     "/quality",
     "/ingest",
     "/method",
+    *(f"/{kind.topic}" for kind in sections()),
 )
 
 
@@ -43,6 +45,18 @@ def test_the_overview_answers_the_three_questions_and_lists_every_finding(client
         assert finding["title"] in text
         assert finding["advice"] in text
     assert text.index("could be used in full") < text.index("Findings")
+
+
+def test_the_overview_answers_every_other_topic_below_and_leads_to_its_page(client, site):
+    page = client.get("/").text
+
+    text = words(page)
+    answered = [kind.describe(site.answer, "").answer for kind in sections()]
+    places = [text.index(answer.question) for answer in answered]
+    assert places == sorted(places)
+    assert text.index("Which services deploy together?") < places[0]
+    assert all(answer.claim in text and answer.reading in text for answer in answered)
+    assert all(f'href="/{kind.topic}"' in page for kind in sections())
 
 
 def test_a_healthy_system_is_accused_of_nothing_and_silence_is_not_sold_as_health(client, site):

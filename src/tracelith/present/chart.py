@@ -66,6 +66,18 @@ class Table:
         columns = tuple(Column(heading.removeprefix("#"), heading.startswith("#")) for heading in headings)
         return cls(columns, tuple(tuple(row) for row in rows), tuple(tuple(ids) for ids in traces))
 
+    def first(self, rows: int) -> "Table":
+        """The table with so many of its rows at most."""
+        return Table(self.columns, self.rows[:rows], self.traces[:rows])
+
+    def with_examples(self) -> "Table":
+        """The table with an example trace of each row in a column of its own, where rows have any."""
+        if not any(self.traces):
+            return Table(self.columns, self.rows)
+        examples = (ids[0] if ids else text.MISSING for ids in self.traces)
+        rows = tuple((*row, example) for row, example in zip(self.rows, examples, strict=True))
+        return Table((*self.columns, Column("Example trace")), rows)
+
     def without_empty_columns(self) -> "Table":
         """The table without numeric columns in which no row has a number."""
         kept = [

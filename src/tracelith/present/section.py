@@ -4,7 +4,7 @@ A section is text and tables; dashboard, report and terminal each render it in t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tracelith.model.document import AnalysisDocument
 from tracelith.present.answers import Answer, Topic
@@ -45,6 +45,15 @@ class Section:
     answer: Answer
     lead: str
     parts: tuple[Part, ...]
+
+    def headlines(self) -> tuple[Part, ...]:
+        """The parts for the terminal and the report that have something to show; a chart as its table."""
+        shown = (
+            replace(part, table=part.table or (part.chart.twin if part.chart else None), chart=None)
+            for part in self.parts
+            if part.headline
+        )
+        return tuple(part for part in shown if part.text or (part.table and part.table.rows))
 
 
 Describe = Callable[[AnalysisDocument, str], Section]

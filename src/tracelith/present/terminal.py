@@ -1,4 +1,4 @@
-"""The analysis document for a terminal: what the evidence is worth, the answer, three tables, the findings.
+"""The analysis document for a terminal: what the evidence is worth, every answer with its tables, the findings.
 
 Names come from spans, which anybody can send: every text goes through ``printable`` (no control characters, so no
 escape sequences) and into rich's ``Text``, which knows no markup. Colour adds nothing that words do not say.
@@ -19,6 +19,8 @@ from tracelith.model.document import AnalysisDocument, FindingDocument
 from tracelith.present import summaries, text
 from tracelith.present.answers import Answer, answers
 from tracelith.present.chart import Table
+from tracelith.present.section import Part
+from tracelith.present.sections import described
 
 __all__ = ["render_analysis"]
 
@@ -26,6 +28,8 @@ MOST_ENTRIES = 10
 MOST_TAILS, MOST_HOPS = 4, 3
 MOST_PAIRS = 10
 MOST_DEFECTS = 5
+MOST_ROWS = 5
+"""Of a table of a topic that comes after the three headline answers."""
 LEAST_NAME_WIDTH = 11
 GAP = 2
 """Columns between two columns of a table."""
@@ -48,6 +52,7 @@ def render_analysis(document: AnalysisDocument, console: Console) -> None:
         *_answer(1, depth, _depth(document)),
         *_answer(2, tail, _tail(document)),
         *_answer(3, together, _deployments(document)),
+        *_topics(document, first_number=4),
         *_findings(document),
         *_failures(document),
     ]
@@ -75,14 +80,14 @@ def _quality(document: AnalysisDocument) -> list[RenderableType]:
 
 
 def _answer(number: int, answer: Answer, details: Sequence[RenderableType]) -> list[RenderableType]:
-    claim = Text(answer.claim, style=_TONES[answer.tone])
+    claim = Text(text.printable(answer.claim), style=_TONES[answer.tone])
     if answer.number:
-        claim.append(f"  {answer.number}", style="bold")
+        claim.append(f"  {text.printable(answer.number)}", style="bold")
     return [
         Text(),
         Rule(Text(f"{number}  {answer.question}", style="bold"), align="left", style="dim"),
         claim,
-        Text(answer.reading, style="dim"),
+        Text(text.printable(answer.reading), style="dim"),
         *([Text()] if details else []),
         *details,
     ]
@@ -116,6 +121,26 @@ def _deployments(document: AnalysisDocument) -> list[RenderableType]:
         *([Text()] if pairs else []),
         *_table(summaries.pairs_table(pairs[:MOST_PAIRS])),
         *_more(len(pairs) - MOST_PAIRS, "coupled pairs"),
+    ]
+
+
+def _topics(document: AnalysisDocument, first_number: int) -> list[RenderableType]:
+    """What every further topic says, with its headline parts."""
+    lines: list[RenderableType] = []
+    for number, (_, section) in enumerate(described(document), start=first_number):
+        parts = [line for part in section.headlines() for line in _part(part)]
+        lines += _answer(number, section.answer, parts[1:])
+    return lines
+
+
+def _part(part: Part) -> list[RenderableType]:
+    rows = part.table.rows if part.table else ()
+    return [
+        Text(),
+        Text(text.printable(part.heading)),
+        *_note(text.printable(part.text)),
+        *(_table(part.table.first(MOST_ROWS)) if part.table else ()),
+        *_more(len(rows) - MOST_ROWS, "rows"),
     ]
 
 
@@ -179,7 +204,7 @@ class _Fitted:
                 width=width if roomy and column.numeric else None,
             )
         for row in self.table.rows:
-            shown.add_row(*(Text(cell) for cell in row))
+            shown.add_row(*(Text(text.printable(cell)) for cell in row))
         yield shown
 
 

@@ -1,8 +1,9 @@
 """The JSON API under ``/api/v1``: the analysis document, its parts, traces, and deployments in and out."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -17,6 +18,7 @@ from tracelith.model.document import (
     QualityDocument,
     TailDocument,
 )
+from tracelith.present.sections import sections
 from tracelith.web.deployment_body import DeploymentAnswer, DeploymentBodies, deployment_rows
 from tracelith.web.problems import Problem
 from tracelith.web.selection import Selection, select
@@ -120,6 +122,19 @@ def _add_document_endpoints(router: APIRouter, sources: Sources) -> None:
     @router.get("/quality", summary="How much could be used", responses={200: {"model": QualityDocument}})
     def quality(environment: Environment = None, since: Since = "", until: Until = "") -> Response:
         return _json(document(environment, since, until)["quality"])
+
+    for kind in sections():
+        _add_part(router, document, kind.part)
+
+
+def _add_part(router: APIRouter, document: Callable[[str | None, str, str], AnalysisDocument], part: str) -> None:
+    """The endpoint of one part of the document; its model says what it is about."""
+    model = get_type_hints(AnalysisDocument)[part]
+
+    @router.get(f"/{part}", name=part, summary=part.capitalize(), responses={200: {"model": model}})
+    def get(environment: Environment = None, since: Since = "", until: Until = "") -> Response:
+        answer: dict[str, Any] = {**document(environment, since, until)}
+        return _json(answer[part])
 
 
 def _add_deployment_endpoints(router: APIRouter, sources: Sources) -> None:

@@ -17,7 +17,7 @@ from tracelith.present.deployment_figures import COUPLED, deployment_timeline, l
 from tracelith.present.depth_figures import depth_distribution, latency_histogram
 from tracelith.present.receiving import ingest_page
 from tracelith.present.section import SectionKind
-from tracelith.present.sections import sections
+from tracelith.present.sections import described, sections
 from tracelith.present.tail_figures import tail_attribution, tail_edges
 from tracelith.present.waterfall import Waterfall
 from tracelith.web.selection import PERIODS, select
@@ -66,7 +66,7 @@ def page_router(sources: Sources, settings: WebSettings, templates: Environment)
 def _add_answer_pages(router: APIRouter, show: Callable[..., str], sources: Sources) -> None:
     @router.get("/")
     def overview(request: Request) -> str:
-        return show(request, "overview.html", lambda document, _: {"answers": answers(document)})
+        return show(request, "overview.html", _overview)
 
     @router.get("/chains")
     def chains(request: Request) -> str:
@@ -147,6 +147,11 @@ def _add_ingest_page(router: APIRouter, sources: Sources, templates: Environment
             refresh_s=refresh_s,
             **ingest_page(sources.status.receiving()),
         )
+
+
+def _overview(document: AnalysisDocument, _period: str) -> Mapping[str, Any]:
+    topics = [(kind.title, section.answer) for kind, section in described(document)]
+    return {"answers": answers(document), "topics": topics}
 
 
 def _chains(document: AnalysisDocument, period: str) -> Mapping[str, Any]:

@@ -4,9 +4,12 @@ import importlib
 import pkgutil
 from functools import cache
 
-from tracelith.present.section import SectionKind
+from tracelith.model.document import AnalysisDocument
+from tracelith.present import text
+from tracelith.present.answers import Answer, answers
+from tracelith.present.section import Section, SectionKind
 
-__all__ = ["sections"]
+__all__ = ["all_answers", "described", "sections"]
 
 _ORDER = ("data", "failures", "queues", "layers", "scaling", "chatter", "structure", "coupling")
 """The independences of a service first, then what calls look like; others follow by name."""
@@ -18,6 +21,17 @@ def sections() -> tuple[SectionKind, ...]:
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     kinds = [module.SECTION for module in modules if isinstance(getattr(module, "SECTION", None), SectionKind)]
     return tuple(sorted(kinds, key=_place))
+
+
+def described(document: AnalysisDocument) -> list[tuple[SectionKind, Section]]:
+    """What every topic says about a document."""
+    period = text.period(document["window"])
+    return [(kind, kind.describe(document, period)) for kind in sections()]
+
+
+def all_answers(document: AnalysisDocument) -> tuple[Answer, ...]:
+    """The three headline answers, and then that of every topic."""
+    return *answers(document), *(section.answer for _, section in described(document))
 
 
 def _place(kind: SectionKind) -> tuple[int, str]:
