@@ -21,23 +21,23 @@ _MOST_SERVICES = 20
 
 def instance_ranges(services: Sequence[ScaledServiceDocument], period: str) -> Chart:
     """Fewest and most instances of each service at a time, the widest ranges first."""
-    known = [row for row in services if row["most_instances"] > 0]
-    known.sort(
-        key=lambda row: (row["fewest_instances"] - row["most_instances"], -row["most_instances"], row["service"])
+    known = sorted(
+        (row for row in services if row["most_instances"]),
+        key=lambda row: (_ends(row)[0] - _ends(row)[1], -_ends(row)[1], row["service"]),
     )
     shown = known[:_MOST_SERVICES][::-1]  # Plotly draws the first bar at the bottom
     bars = {
         "type": "bar",
         "orientation": "h",
-        "base": [row["fewest_instances"] for row in shown],
+        "base": [_ends(row)[0] for row in shown],
         # A service that never changes its number is a thin mark, not nothing.
-        "x": [max(row["most_instances"] - row["fewest_instances"], 0.15) for row in shown],
+        "x": [max(_ends(row)[1] - _ends(row)[0], 0.15) for row in shown],
         "y": list(range(len(shown))),
         "marker": {"color": [_COLOURS[row["label"]] for row in shown]},
         "hovertext": [f"{markup(row['service'], 60)}: {_range(row)}<br>scales {AXES[row['label']]}" for row in shown],
         "hoverinfo": "text",
     }
-    most = max((row["most_instances"] for row in shown), default=1)
+    most = max((_ends(row)[1] for row in shown), default=1)
     dropped = f" The first {len(shown)} of {len(known)} services." if len(shown) < len(known) else ""
     return Chart(
         id=chart_id("instances"),
@@ -70,6 +70,10 @@ def instance_ranges(services: Sequence[ScaledServiceDocument], period: str) -> C
     )
 
 
+def _ends(row: ScaledServiceDocument) -> tuple[int, int]:
+    return row["fewest_instances"] or 0, row["most_instances"] or 0
+
+
 def _range(row: ScaledServiceDocument) -> str:
-    fewest, most = row["fewest_instances"], row["most_instances"]
+    fewest, most = _ends(row)
     return f"always {most}" if fewest == most else f"{fewest} to {most}"

@@ -25,8 +25,6 @@ _LEAST_OTHERS = 40.0
 _LEAST_PER_DAY = 3
 """Stretches a day; in fewer, the cycle of a day is averaged out."""
 
-_HOURS_24_NS = 86_400_000_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
@@ -46,16 +44,23 @@ def contrasts(loads: Loads) -> Contrast:
     totals = loads.requests.sum(axis=0)
     for measure in range(services):
         firsts = stretches(loads.requests[:, measure], _LEAST_REQUESTS)
-        # The busier one measures: its stretches are shorter.
-        others = np.flatnonzero((totals <= totals[measure]) & (totals >= _LEAST_OTHERS))
-        others = others[others != measure]
+        others = np.flatnonzero((totals >= _LEAST_OTHERS) & (np.arange(services) != measure))
         if len(firsts) < _LEAST_PER_DAY * loads.days or not others.size:
             continue
         counts = np.add.reduceat(loads.weight, firsts, axis=0)
         a, b = counts[:, measure], counts[:, others]
         noise = loads.noise[measure] / a[:, None] + loads.noise[others] * (a.sum() / b.sum(axis=0)) / a[:, None]
         found = ratio_variation(a, b, noise, loads.day[firsts])
-        cv[measure, others] = cv[others, measure] = found.cv
-        low[measure, others] = low[others, measure] = found.low
+        cv[measure, others], low[measure, others] = found.cv, found.low
+    cv, low = _clearer(cv, low)
     compared = ~np.isnan(low)
     return Contrast(cv, low, compared, compared & (np.nan_to_num(low) > OWN_CV))
+
+
+def _clearer(cv: Float64, low: Float64) -> tuple[Float64, Float64]:
+    """Of the two ways to look at a pair, the one with the larger lower bound.
+
+    A service measures time by its own requests: one that sleeps on weekends hardly sees them, the other one does.
+    """
+    here, there = (np.nan_to_num(bound, nan=-1.0) for bound in (low, low.T))
+    return np.where(there > here, cv.T, cv), np.where(there > here, low.T, low)

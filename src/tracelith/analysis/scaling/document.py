@@ -116,13 +116,12 @@ def _service(known: _Known, at: int) -> dict[str, Any]:
     callers = known.caused.filter(service=name)
     direct = int(callers["direct"][0]) if len(callers) else 0
     seen = known.instances.get(name)
-    counts = seen.count if seen is not None and len(seen.count) else np.array([seen.seen if seen else 0])
     return {
         "service": name,
         "requests": requests,
         "per_second": None if loads.unweighted[at] else float(loads.weight[:, at].sum()) / known.seconds,
-        "fewest_instances": int(counts.min()),
-        "most_instances": int(counts.max()),
+        "fewest_instances": seen.fewest if seen else None,
+        "most_instances": seen.most if seen else None,
         "main_caller": str(callers["cause"][0]) if len(callers) else None,
         "main_caller_share": proportion(direct, requests).document(),
         "label": label,

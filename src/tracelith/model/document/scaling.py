@@ -32,8 +32,8 @@ class ScaledServiceDocument(TypedDict):
     service: str
     requests: int
     per_second: float | None  # None if requests do not say how they were sampled
-    fewest_instances: int
-    most_instances: int
+    fewest_instances: int | None  # None where too few requests came to see them all
+    most_instances: int | None
     main_caller: str | None
     main_caller_share: EstimateDocument
     label: Literal[

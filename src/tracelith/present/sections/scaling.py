@@ -133,7 +133,7 @@ def _instances(row: ScaledServiceDocument) -> str:
 
 
 def _chart(services: Sequence[ScaledServiceDocument], period: str) -> Part | None:
-    if not any(row["most_instances"] > 0 for row in services):
+    if not any(row["most_instances"] for row in services):
         return None
     return Part("Instances", chart=instance_ranges(services, period))
 
