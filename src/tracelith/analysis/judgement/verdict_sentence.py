@@ -1,8 +1,9 @@
 """The answer in one plain sentence: what is wrong, what was looked at and found fine, or that too little is known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tracelith.analysis.judgement.clauses import CLAUSES
 from tracelith.analysis.judgement.score import Component
 from tracelith.model.findings import Severity
 
@@ -10,9 +11,6 @@ __all__ = ["LONGEST", "sentence_of"]
 
 LONGEST = 200
 """Characters a reader takes in at a glance (own). Claims that do not fit are counted; all are in the findings."""
-
-LONGEST_NAME = 40
-MOST_NAMES = 4
 
 NOT_SCORED = "not scored"
 
@@ -37,8 +35,11 @@ def sentence_of(document: Document, components: Sequence[Component], label: str)
             return "Nothing is known yet: no traces in this period."
         return f"Nothing can be said yet: too little data. Not measured yet: {missing}."
     watched = _claims(" Worth watching: ", document["findings"], document) if document["findings"] else ""
+    fine = f"No sign of a distributed monolith in what could be measured.{watched}"
     unknown = f" Not measured yet: {missing}." if missing else ""
-    return f"No sign of a distributed monolith in what could be measured.{watched}{unknown}"
+    if len(fine + unknown) > LONGEST:
+        unknown = f" Not measured yet: {sum(one.value is None for one in components)} of {len(components)} questions."
+    return fine + unknown
 
 
 def _claims(lead: str, findings: Sequence[Document], document: Document) -> str:
@@ -55,12 +56,12 @@ def _claims(lead: str, findings: Sequence[Document], document: Document) -> str:
 
 
 def _worst_of_each_rule(findings: Sequence[Document]) -> list[Document]:
-    """In the order of _CLAUSES, other rules after them; findings come worst first."""
+    """In the order of CLAUSES, other rules after them; findings come worst first."""
     first: dict[str, Document] = {}
     for finding in findings:
         first.setdefault(finding["rule"], finding)
-    known = [first[rule] for rule in _CLAUSES if rule in first]
-    return known + [finding for rule, finding in first.items() if rule not in _CLAUSES]
+    known = [first[rule] for rule in CLAUSES if rule in first]
+    return known + [finding for rule, finding in first.items() if rule not in CLAUSES]
 
 
 def _joined(clauses: Sequence[str], more: int) -> str:
@@ -70,52 +71,5 @@ def _joined(clauses: Sequence[str], more: int) -> str:
 
 
 def _clause(finding: Document, document: Document, about: Sequence[str]) -> str:
-    say = _CLAUSES.get(finding["rule"])
+    say = CLAUSES.get(finding["rule"])
     return say(finding, document, about) if say else str(finding["title"]).rstrip(".")
-
-
-def _together(finding: Document, _document: Document, _about: Sequence[str]) -> str:
-    names = [_short(name) for name in finding["subjects"]]
-    if len(names) > MOST_NAMES:
-        return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more services deploy together"
-    return f"{', '.join(names[:-1])} and {names[-1]} deploy together"
-
-
-def _lockstep(_finding: Document, _document: Document, _about: Sequence[str]) -> str:
-    return "services rarely deploy alone"
-
-
-def _deep(finding: Document, document: Document, _about: Sequence[str]) -> str:
-    hops = int(finding["metric"]["value"])
-    return f"{_operation(finding, document)} waits for {hops} services in a row"
-
-
-def _tail(finding: Document, document: Document, about: Sequence[str]) -> str:
-    hop, *ends = finding["subjects"][1:]
-    cause = f"the call from {_short(ends[0])} to {_short(ends[-1])}" if ends else _short(hop)
-    if about and about[-1] == finding["subjects"][0]:
-        return f"{cause} makes its slowest requests slow"
-    return f"{cause} makes the slowest requests of {_operation(finding, document)} slow"
-
-
-def _operation(finding: Document, document: Document) -> str:
-    """The entry operation a finding is about, without its service where that leaves no doubt."""
-    label = finding["subjects"][0]
-    entries = document["entry_operations"]
-    named = {f"{one['service']} {one['operation']}": str(one["operation"]) for one in entries}
-    operation = named.get(label, label)
-    return _short(operation if list(named.values()).count(operation) == 1 else label)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-_CLAUSES: Mapping[str, Callable[[Document, Document, Sequence[str]], str]] = {
-    "codeployment-group": _together,
-    "codeployment-pair": _together,
-    "deep-synchronous-chain": _deep,
-    "remote-tail-hop": _tail,
-    "system-lockstep": _lockstep,
-}
-"""In the order in which they are said: an answer to each of the three questions before a second one to any."""
