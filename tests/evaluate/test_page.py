@@ -130,11 +130,11 @@ def test_each_miss_comes_with_a_command_that_tracelith_understands() -> None:
     from tracelith.cli.commands import app
 
     page = page_of(evaluation())
-    command = shlex.split(re.sub("<[^>]+>", "", page.commands[0]))
+    command = shlex.split(re.sub("<[^>]+>", "", page.misses[0].commands[0]))
 
     understood = CliRunner().invoke(app, [*command[1:], "--help"])
 
-    assert len(page.commands) == len(page.misses.rows) > 0
+    assert all(len(group.commands) == len(group.table.rows) > 0 for group in page.misses)
     assert command[:5] == ["tracelith", "simulate", "login", "--seed", "7"]
     assert understood.exit_code == 0
     assert {option for option in command if option.startswith("--")} <= set(re.findall(r"--[a-z-]+", understood.output))
@@ -148,7 +148,7 @@ def test_its_command_writes_the_very_run_that_was_evaluated(tmp_path: Path) -> N
     case = Case("random-codeployment", seed=3, weeks=3, traces=20, train_share=0.7)
     miss = {name: getattr(case, name) for name in ("system", "seed", "weeks", "traces", "train_share")}
     page = page_of(evaluation() | {"misses": [evaluation()["misses"][0] | miss]})
-    command = shlex.split(re.sub("<[^>]+>", "", page.commands[0]))
+    command = shlex.split(re.sub("<[^>]+>", "", page.misses[0].commands[0]))
 
     run = CliRunner().invoke(app, [*command[1:-1], str(tmp_path)])
 

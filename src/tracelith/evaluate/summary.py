@@ -6,11 +6,12 @@ Keys are promises: within a major version fields are added, never renamed or rem
     cases       {done, seconds, spans}
     systems     [{system, healthy, cases, seeds, weeks, traces}] in order of name; weeks and traces as [least, most]
     methods     [{name, title, explanation}]
-    detectors   [{name, question, subject, kind, unit}]
+    detectors   [{name, question, subject, kind, unit, topic}] topic: title of the table it belongs to
     scores      [Score] of cases under ordinary conditions
     degradation [{condition, at, ...Score}] of the same systems under several values of one condition
     misses      [{case, system, seed, weeks, traces, train_share, method, detector, subject, claimed, positive,
-                estimate, low, high, value}] what our own pipeline got wrong, at most MOST_MISSES of each detector
+                estimate, low, high, value}] what our own pipeline got wrong, then what it said nothing of, at most
+                MOST_MISSES of each detector
     thresholds  [Outcome]; met: all of them are
 """
 
@@ -23,7 +24,7 @@ import polars as pl
 
 import tracelith
 from tracelith.evaluate.claims import Method
-from tracelith.evaluate.detectors import DETECTORS
+from tracelith.evaluate.detectors import DETECTORS, TOPICS
 from tracelith.evaluate.one_case import CaseResult
 from tracelith.evaluate.scoring import COVERED, Score, score_all
 from tracelith.evaluate.thresholds import Outcome, Threshold, check
@@ -92,6 +93,7 @@ class Summary:
                     "kind": one.kind,
                     "unit": one.unit,
                     "relative": one.relative,
+                    "topic": TOPICS[one.topic],
                 }
                 for one in DETECTORS
                 if one.name in asked
@@ -196,5 +198,7 @@ def _misses(judged: pl.DataFrame) -> pl.DataFrame:
         "claimed",
         "positive",
     ]
-    chosen = wrong.group_by("detector", maintain_order=True).head(MOST_MISSES)
+    silent = pl.col("positive").is_not_null() & pl.col("claimed").is_null()
+    errors_first = pl.concat([wrong.filter(~silent), wrong.filter(silent)])
+    chosen = errors_first.group_by("detector", maintain_order=True).head(MOST_MISSES)
     return chosen.select(*columns, "estimate", "low", "high", "value")

@@ -1,19 +1,20 @@
 """What the evaluation's page shows, from the evaluation's document: sentences, tables, and a section per question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup
 
-from tracelith.evaluate.one_case import UNTIL
 from tracelith.evaluate.page import words
 from tracelith.evaluate.page.degradation import ASKED_COVERAGE, KINDS, MethodLine, Plot, degradation_plots, point
+from tracelith.evaluate.page.misses import MissGroup, miss_groups
 from tracelith.evaluate.page.plots import coverage_plot, legend_key
 from tracelith.present import svg, text
 from tracelith.present.chart import Table
 
-__all__ = ["LegendKey", "Page", "Section", "page_of"]
+__all__ = ["Glance", "LegendKey", "Page", "Section", "page_of"]
 
 OURS = "tracelith"
 
@@ -63,6 +64,16 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """All of our scores on one topic. sections: its questions one by one; tables without rows are left out."""
+
+    title: str
+    claims: Table
+    estimates: Table
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """The whole page; tables without rows are left out."""
 
@@ -71,13 +82,11 @@ class Page:
     evaluated: tuple[str, ...]
     cases: Table
     thresholds: Table
-    claims: Table
-    estimates: Table
+    glances: tuple[Glance, ...]
     calibration: Table
     calibration_plot: Markup
     sections: tuple[Section, ...]
-    misses: Table
-    commands: tuple[Markup, ...]
+    misses: tuple[MissGroup, ...]
     notes: tuple[str, ...]
 
 
@@ -86,16 +95,14 @@ def page_of(evaluation: Mapping[str, Any]) -> Page:
     detectors = {one["name"]: one for one in evaluation["detectors"]}
     ours = [(detectors[one["detector"]], one) for one in evaluation["scores"] if one["method"] == OURS]
     covered = [(one, score) for one, score in ours if point(score["coverage"]).value is not None]
+    sections = {one["name"]: _section(one, evaluation) for one in evaluation["detectors"]}
     return Page(
         subtitle=f"set {text.printable(evaluation['set'])}, seed {evaluation['seed']}",
         headline=_headline(evaluation["thresholds"]),
         evaluated=_evaluated(evaluation),
         cases=_cases(evaluation.get("systems", ())),
         thresholds=_thresholds(evaluation["thresholds"]),
-        claims=words.claims_table("Question", [(one["question"], s) for one, s in ours if one["kind"] == "claim"]),
-        estimates=words.estimates_table(
-            "Question", [(one["question"], score, one) for one, score in ours if one["kind"] == "estimate"]
-        ),
+        glances=tuple(_glances(ours, sections)),
         calibration=Table.of(
             ("Interval of", "#Hold the truth", "#Cases"),
             ((one["name"], words.rate(s["coverage"]), text.count(s["coverage"]["cases"])) for one, s in covered),
@@ -103,11 +110,30 @@ def page_of(evaluation: Mapping[str, Any]) -> Page:
         calibration_plot=coverage_plot(
             [(one["name"], point(s["coverage"])) for one, s in covered], 0.95, ASKED_COVERAGE
         ),
-        sections=tuple(_section(one, evaluation) for one in evaluation["detectors"]),
-        misses=_misses(evaluation["misses"], detectors),
-        commands=tuple(Markup("<code>{}</code>").format(_command(miss)) for miss in evaluation["misses"]),
+        sections=tuple(sections.values()),
+        misses=miss_groups(evaluation["misses"], detectors),
         notes=NOTES,
     )
+
+
+def _glances(
+    ours: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], sections: Mapping[str, Section]
+) -> Iterator[Glance]:
+    """Detectors come topic by topic; a document of an earlier version names none."""
+    for title, group in groupby(ours, key=lambda one: one[0].get("topic", "")):
+        scored = list(group)
+        yield Glance(
+            title,
+            words.claims_table("Question", [(one["question"], score) for one, score in scored if _is_claim(one)]),
+            words.estimates_table(
+                "Question", [(one["question"], score, one) for one, score in scored if not _is_claim(one)]
+            ),
+            tuple(sections[one["name"]] for one, _ in scored),
+        )
+
+
+def _is_claim(detector: Mapping[str, Any]) -> bool:
+    return bool(detector["kind"] == "claim")
 
 
 def _headline(outcomes: Sequence[Mapping[str, Any]]) -> str:
@@ -250,26 +276,3 @@ def _bar(rate: Mapping[str, Any] | None) -> Markup:
     if measured.value is None or measured.low is None or measured.high is None:
         return Markup()
     return svg.interval_bar(measured.value, (measured.low, measured.high), (0.0, 1.0))
-
-
-def _misses(misses: Sequence[Mapping[str, Any]], detectors: Mapping[str, Mapping[str, Any]]) -> Table:
-    return Table.of(
-        ("Subject", "Question", "Said", "True", "System"),
-        (
-            (
-                text.printable(miss["subject"], 90),
-                miss["detector"],
-                *words.said(miss, detectors[miss["detector"]]),
-                f"{text.printable(miss['system'])}, seed {miss['seed']}",
-            )
-            for miss in misses
-        ),
-    )
-
-
-def _command(miss: Mapping[str, Any]) -> str:
-    train = "" if miss["train_share"] is None else f"--train {miss['train_share']:g} "
-    return (
-        f"tracelith simulate {miss['system']} --seed {miss['seed']} --weeks {miss['weeks']} --traces {miss['traces']} "
-        f"{train}--until {UNTIL:%Y-%m-%d} --out system"
-    )
