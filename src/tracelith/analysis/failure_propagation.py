@@ -18,7 +18,7 @@ False positives: Cancelled calls are no failures of the callee, and 4xx are nobo
     larger if it looks at the entry only: if failures are common all the time, powers are not told. Two calls that
     always fail in the same requests cannot be told apart. Chains of calls are taken to be independent of each other.
 Source: Noisy-or power after Cheng 1997, intervals after Wilson 1927, comparison within minutes after Mantel and
-    Haenszel 1959, bad stretches after Ruzzo and Tompa 1999; hidden failures after Lee et al. (Uber) 2024; retries after
+    Haenszel 1959, bad stretches after Viterbi 1967; hidden failures after Lee et al. (Uber) 2024; retries after
     the Google SRE book; the rest own.
 """
 

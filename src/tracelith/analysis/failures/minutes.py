@@ -112,12 +112,15 @@ def retried_minutes(view: ForestView) -> pl.DataFrame:
             "trace": trace,
             "caller": calls.caller[picked],
             "callee": calls.callee[picked],
+            "request": calls.request[picked],
             "final": calls.final[picked],
         }
     )
     placed = _placed_in_minutes(view, rows)
     keys = ["window_ns", "environment", "caller", "callee", "minute_ns"]
-    counted = placed.group_by(keys).agg(pl.col("final").sum().alias("calls"), pl.len().alias("attempts"))
+    counted = placed.group_by(keys).agg(
+        pl.col("request").n_unique().alias("requests"), pl.col("final").sum().alias("calls"), pl.len().alias("attempts")
+    )
     often = counted.filter(pl.col("attempts") - pl.col("calls") >= NOTABLE_SHARE * pl.col("calls"))
     of_them = placed.filter(~pl.col("final")).join(often.select(keys), on=keys, how="semi")
     ranked = slowest_rows(view, of_them, keys).group_by(keys).agg(pl.col("rank").max())

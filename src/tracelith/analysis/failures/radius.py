@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.failures.edges import Edge
 from tracelith.analysis.failures.tables import ENTRY_EDGES, ENTRY_OUTCOMES
+from tracelith.analysis.statistics.intervals import proportion_interval
 from tracelith.model.facts import FactReader
 from tracelith.model.findings import Estimate, State
 
@@ -24,7 +25,7 @@ Float64 = NDArray[np.float64]
 FAILS_WITH = 0.5
 """From this probability on a service fails with another one (metrics.md §9.3)."""
 
-_UNKNOWN_MAY_ADD = 0.1
+_UNKNOWN_MAY_ADD = 0.05
 """A radius is told if unknown powers could move it by no more; otherwise only its bounds are."""
 
 _ROUNDS = 12
@@ -162,7 +163,10 @@ def _radius(node: str, kind: str, entries: Sequence[_Entry], failing: Sequence[M
 
 
 def _estimate(bounds: Float64, requests: int) -> Estimate:
-    low, least, most, high = (float(value) for value in bounds)
+    """From the radius at lower bounds, at values (without and with unknown powers) and at upper bounds."""
+    least, most = float(bounds[1]), float(bounds[2])
+    lows, highs = proportion_interval(bounds * requests, requests)
+    low, high = float(lows[0]), float(highs[3])
     if most - least > _UNKNOWN_MAY_ADD:
         reason = "its failures, or those of services between, are too rare to know what they do to their callers"
         return Estimate(None, low, high, requests, state=State.INSUFFICIENT_DATA, reason=reason)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.call_facts import CALL_EDGES
 from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.failures.request_clock import RequestClock
-from tracelith.analysis.failures.tables import MINUTE_NS, RETRIED_MINUTES
+from tracelith.analysis.failures.tables import FAILED_EDGES, MINUTE_NS, RETRIED_MINUTES
 from tracelith.analysis.statistics.stretches import degrees_of_freedom, student
 from tracelith.analysis.times import iso_time
 from tracelith.model.facts import FactReader
@@ -43,13 +43,15 @@ class _Trouble:
     """Minutes with retries that belong together.
 
     Attributes:
-        calls: in that time, those that were not tried again included. again: further attempts.
+        calls: in that time, those that were not tried again included. again: further attempts. Who goes on after a
+            failure and makes the same call for the next item does not try again, though it looks like that; so both
+            are reckoned from how many calls a request of the caller usually makes.
     """
 
     start_ns: int
     end_ns: int
     calls: float
-    again: int
+    again: float
     ranks: tuple[str, ...]
 
     @property
@@ -133,10 +135,11 @@ def retried_edges(facts: FactReader, block_ns: int, clock: RequestClock) -> list
     """
     edge = ["caller", "callee"]
     again = facts.merged(CALL_EDGES).filter(pl.col("attempts") > pl.col("calls"))
-    calls = {(caller, callee): n for caller, callee, n in again.select(*edge, "calls").iter_rows()}
+    made = again.join(_caller_requests(facts), on=edge, how="left").select(*edge, "calls", "asked")
+    calls = {(caller, callee): (n, n / max(asked or n, 1)) for caller, callee, n, asked in made.iter_rows()}
     by_block = facts.by_window(CALL_EDGES, block_ns).join(again.select(edge), on=edge, how="semi")
     minutes = facts.merged(RETRIED_MINUTES).partition_by(edge, as_dict=True, maintain_order=True)
-    troubles = {key: _troubles(rows, calls.get((key[0], key[1]), 0), clock) for key, rows in minutes.items()}
+    troubles = {key: _troubles(rows, *calls.get((key[0], key[1]), (0, 1.0)), clock) for key, rows in minutes.items()}
     found = [
         _retries(str(key[0]), str(key[1]), rows, minutes.get(key), troubles.get(key, []))
         for key, rows in by_block.partition_by(edge, as_dict=True, maintain_order=True).items()
@@ -146,11 +149,16 @@ def retried_edges(facts: FactReader, block_ns: int, clock: RequestClock) -> list
     return stacked
 
 
-def _troubles(minutes: pl.DataFrame, calls: int, clock: RequestClock) -> list[_Trouble]:
+def _caller_requests(facts: FactReader) -> pl.DataFrame:
+    """Requests of each caller with a call on the edge, as ``asked``."""
+    return facts.merged(FAILED_EDGES).group_by("caller", "callee").agg(pl.col("requests").sum().alias("asked"))
+
+
+def _troubles(minutes: pl.DataFrame, calls: int, each: float, clock: RequestClock) -> list[_Trouble]:
     """Minutes with retries of one edge, those that belong together put together.
 
     Args:
-        calls: on the edge, in the whole period.
+        calls: on the edge, in the whole period. each: calls that a request of the caller usually makes.
     """
     at = minutes["minute_ns"].to_numpy()
     passed = np.diff(clock.read(at)) / clock.total * calls
@@ -159,8 +167,9 @@ def _troubles(minutes: pl.DataFrame, calls: int, clock: RequestClock) -> list[_T
     for rows in minutes.with_columns(_group=groups).partition_by("_group", maintain_order=True):
         start, end = int(rows["minute_ns"][0]), int(rows["minute_ns"][-1]) + MINUTE_NS
         expected = calls * (clock.read(end) - clock.read(start)) / clock.total
-        again = int((rows["attempts"] - rows["calls"]).sum())
-        most = max(float(expected), float(rows["calls"].sum()))
+        counted = np.maximum(rows["calls"].to_numpy(), rows["requests"].to_numpy() * each)
+        again = float(np.maximum(rows["attempts"].to_numpy() - counted, 0).sum())
+        most = max(float(expected), float(counted.sum()))
         trouble = _Trouble(start, end, most, again, tuple(rows["rank"].head(_EXAMPLES)))
         if trouble.tells:
             told.append(trouble)

@@ -1,8 +1,8 @@
 """Stretches of time in which something fails beyond its usual share.
 
-Each window scores how much likelier its failures are in a bad stretch than at the usual share; a stretch is a run of
-windows of largest total score (Ruzzo and Tompa 1999). Busy systems are judged by the minute, quiet ones need hours to
-say as much, and no length of time has to be chosen.
+Each window scores how much likelier its failures are in a bad stretch than at the usual share. Of all ways to cut a
+period into good and bad stretches the one with the largest total score is taken, each change having its price (Viterbi
+1967). Busy systems are judged by the minute, quiet ones need hours to say as much, and no length has to be chosen.
 """
 
 import math
@@ -149,20 +149,33 @@ def _scores(asked: Float64, failed: Float64, usual: float) -> Float64:
 
 
 def runs_of(scores: Float64, least: float) -> list[tuple[int, int]]:
-    """Maximal scoring runs whose score is at least ``least``: first and last position of each.
+    """First and last position of each run of the best choice of runs.
 
-    Source: Ruzzo and Tompa 1999, linear time but for the search of the run to the left.
+    Args:
+        scores: per position. least: score that a run must have; the price of ending one and beginning another, too.
     """
-    runs: list[tuple[int, int, float, float]] = []  # first, last, total before, total after
-    totals = np.cumsum(scores)
-    for place in np.flatnonzero(scores > 0).tolist():
-        total = float(totals[place])
-        run = (place, place, total - float(scores[place]), total)
-        while runs:
-            left = next((number for number in range(len(runs) - 1, -1, -1) if runs[number][2] < run[2]), None)
-            if left is None or runs[left][3] >= run[3]:
-                break
-            run = (runs[left][0], run[1], runs[left][2], run[3])
-            del runs[left:]
-        runs.append(run)
-    return [(first, last) for first, last, low, high in runs if high - low >= least]
+    # Neighbours that speak against trouble count as one.
+    starts = np.flatnonzero(np.append(True, (scores[1:] > 0) | (scores[:-1] > 0))) if scores.size else np.zeros(0, int)
+    if not starts.size:
+        return []
+    ends = np.append(starts[1:], scores.size) - 1
+    good, bad = 0.0, -np.inf
+    entered: list[bool] = []  # whether the best way to be in trouble here begins here
+    left: list[bool] = []  # whether the best way to be out of trouble behind here ends it here
+    for score in np.add.reduceat(scores, starts).tolist():
+        entered.append(good - least > bad)
+        bad = max(bad, good - least) + score
+        left.append(bad > good)
+        good = max(good, bad)
+    runs: list[tuple[int, int]] = []
+    place = len(left) - 1
+    while place >= 0:
+        if not left[place]:
+            place -= 1
+            continue
+        last = place
+        while not entered[place]:
+            place -= 1
+        runs.append((int(starts[place]), int(ends[last])))
+        place -= 1
+    return runs[::-1]

@@ -109,10 +109,10 @@ ENTRY_EDGES = FactTable(
 RETRIED_MINUTES = FactTable(
     "retried_minutes",
     keys={"caller": pl.String, "callee": pl.String, "minute_ns": pl.Int64},
-    sums={"calls": pl.Int64, "attempts": pl.Int64},
+    sums={"requests": pl.Int64, "calls": pl.Int64, "attempts": pl.Int64},
     maxima={"rank": pl.String},
 )
-"""Minutes in which at least NOTABLE_SHARE of the calls on an edge were tried again."""
+"""Minutes in which at least NOTABLE_SHARE of the calls on an edge were tried again. requests: of the caller."""
 
 SLOW_CALLS = FactTable(
     "slow_calls",
