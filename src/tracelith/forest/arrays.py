@@ -1,6 +1,5 @@
-"""Array operations the forest is made of: ordering by packed keys and folding along ancestors by doubling."""
+"""Array operations the forest is made of: ordering by packed keys and folding along ancestors."""
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -8,12 +7,23 @@ from numpy.typing import NDArray
 
 from tracelith.forest.view import Bool, Int32, Int64
 
-__all__ = ["distinct_codes", "fold_ancestors", "grouped_order", "nearest_marked", "pack_keys", "reach"]
+__all__ = [
+    "distinct_codes",
+    "fold_ancestors",
+    "grouped_order",
+    "levels_of",
+    "nearest_marked",
+    "pack_keys",
+    "reach",
+]
 
 T = TypeVar("T", bound=np.generic)
 
 _MAX_ROUNDS = 64
 """Doubling covers 2**rounds steps, so more rounds than an index has bits cannot be needed."""
+
+_MOST_LEVELS = 200
+"""One pass per level touches each span once, doubling about four times; a level costs as much as 300 spans do."""
 
 
 def pack_keys(group: NDArray[Any], value: NDArray[Any]) -> tuple[Int64, Int64]:
@@ -70,17 +80,41 @@ def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     return np.flatnonzero(seen), number[codes] - np.int32(1)
 
 
+def levels_of(depth: Int32) -> tuple[Int64, ...]:
+    """Spans with one ancestor, with two, and so on, each ascending; nothing if there are too many levels to be of use.
+
+    Args:
+        depth: int32[n], number of ancestors.
+    """
+    deepest = int(depth.max(initial=0))
+    if not 0 < deepest <= _MOST_LEVELS:
+        return ()
+    order = np.argsort(depth.astype(np.uint8), kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(depth, minlength=deepest + 1))])
+    return tuple(order[first[level] : first[level + 1]] for level in range(1, deepest + 1))
+
+
 def fold_ancestors(
-    parent: Int32, values: NDArray[T], fold: Callable[[NDArray[T], NDArray[T]], NDArray[T]]
+    parent: Int32,
+    values: NDArray[T],
+    fold: np.ufunc,
+    levels: tuple[Int64, ...] = (),
 ) -> NDArray[T]:
     """``values`` of each span folded with those of all its ancestors.
 
     Args:
         parent: index of the parent or -1; acyclic.
-        fold: an associative and commutative ufunc such as np.add or np.maximum.
+        values: one per span.
+        fold: np.add, np.minimum, np.maximum or np.logical_and.
+        levels: of this tree, or of one from which this was made by cutting spans off their parents.
 
-    Source: own; pointer jumping, O(n log depth).
+    Source: own; one pass per level, or pointer jumping, O(n log depth).
     """
+    if levels:
+        folded = np.append(values, _neutral(fold, values.dtype))  # what index -1 finds
+        for spans in levels:
+            folded[spans] = fold(folded[spans], folded[parent[spans]])
+        return folded[:-1]
     folded = values.copy()
     jump = parent.copy()
     active = np.flatnonzero(jump >= 0)
@@ -95,12 +129,35 @@ def fold_ancestors(
     return folded
 
 
-def nearest_marked(parent: Int32, marked: Bool) -> Int32:
+def _neutral(fold: np.ufunc, kind: np.dtype[T]) -> T:
+    """What changes nothing when it is folded in."""
+    if fold is np.minimum:
+        return kind.type(np.iinfo(kind).max)
+    if fold is np.maximum:
+        return kind.type(np.iinfo(kind).min)
+    return kind.type(fold.identity)
+
+
+def nearest_marked(parent: Int32, marked: Bool, levels: tuple[Int64, ...] = ()) -> Int32:
     """The nearest marked span at or above each span; -1 where none is.
 
-    Source: own; pointer jumping over unmarked spans.
+    Args:
+        parent: index of the parent or -1; acyclic.
+        marked: one per span.
+        levels: as for fold_ancestors.
+
+    Source: own; one pass per level, or pointer jumping over unmarked spans.
     """
-    at: Int32 = np.where(marked, np.arange(parent.size, dtype=np.int32), parent)
+    here = np.arange(parent.size, dtype=np.int32)
+    if marked.all():
+        return here
+    if levels:
+        nearest: Int32 = np.append(np.where(marked, here, np.int32(-1)), np.int32(-1))  # the last is what -1 finds
+        for level in levels:
+            spans = level[~marked[level]]
+            nearest[spans] = nearest[parent[spans]]
+        return nearest[:-1]
+    at: Int32 = np.where(marked, here, parent)
     active = np.flatnonzero(~marked & (parent >= 0))
     for _ in range(_MAX_ROUNDS):
         active = active[~marked[at[active]]]

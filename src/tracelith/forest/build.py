@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelith.forest.arrays import fold_ancestors, grouped_order
+from tracelith.forest.arrays import fold_ancestors, grouped_order, levels_of
 from tracelith.forest.parents import Parents, cut_cycles, resolve_parents
 from tracelith.forest.rows import SpanRows, TraceRows, drop_duplicates, number_traces, span_rows, take
 from tracelith.forest.tables import TextTable, operation_table, resource_table
@@ -51,11 +51,13 @@ def build_forest(window: WindowSpans) -> TraceForest:
     }
     environments, environment_of = _environments(rows, resources)
     head = np.where(root >= 0, root, tree.trace_first[:-1])
+    depth = fold_ancestors(tree.parent, (tree.parent >= 0).astype(np.int32), np.add)
     return TraceForest(
         trace=rows.trace,
         span_id=rows.span_id,
         parent=tree.parent,
-        depth_in_tree=fold_ancestors(tree.parent, (tree.parent >= 0).astype(np.int32), np.add),
+        depth_in_tree=depth,
+        levels=levels_of(depth),
         start_ns=rows.start_ns,
         duration_ns=rows.duration_ns,
         service=service_of[rows.resource],

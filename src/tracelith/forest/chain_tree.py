@@ -23,6 +23,7 @@ class ChainTree:
         restarted: bool[c], that span received a deferred call.
         chain: int32[n], chain of each span; -1 outside complete traces.
         parent: int32[n], the parent within the chain; -1 for heads and outside complete traces.
+        levels: the spans level by level as fold_ancestors takes them; none where answers over queues moved spans.
         hops: int32[n], awaited service hops between the head and the span.
         arrives: bool[n], the span answers an awaited call of another service: one hop more than its parent.
         asking, answered_ns: int32[k], int64[k], questions over queues whose answer a listener took, and when: the
@@ -33,6 +34,7 @@ class ChainTree:
     restarted: Bool
     chain: Int32
     parent: Int32
+    levels: tuple[Int64, ...]
     hops: Int32
     arrives: Bool
     asking: Int32
@@ -67,13 +69,15 @@ def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
     number = np.full(parent.size, -1, np.int32)
     number[head] = np.arange(head.size, dtype=np.int32)
     woken = replies.question[~replies.waited_in]
-    above = nearest_marked(chain_parent, headed)
+    levels = () if replies.answering.size else forest.levels
+    above = nearest_marked(chain_parent, headed, levels)
     return ChainTree(
         head=head,
         restarted=(cut | received | (forest.kind == Kind.CONSUMER))[head],
         chain=np.where(above >= 0, number[above], np.int32(-1)),
         parent=chain_parent,
-        hops=fold_ancestors(chain_parent, (arrives & (chain_parent >= 0)).astype(np.int32), np.add),
+        levels=levels,
+        hops=fold_ancestors(chain_parent, (arrives & (chain_parent >= 0)).astype(np.int32), np.add, levels),
         arrives=arrives & (chain_parent >= 0),
         asking=calls.client[woken],
         answered_ns=forest.start_ns[replies.receipt[~replies.waited_in]],

@@ -41,7 +41,7 @@ def find_critical_path(
     waited[tree.head] = True
     counted = _in_flight(siblings, intervals) if in_flight else reach(siblings.before, siblings.first)
     waited[siblings.span[counted]] = True
-    on_path = fold_ancestors(tree.parent, waited, np.logical_and)
+    on_path = fold_ancestors(tree.parent, waited, np.logical_and, tree.levels)
     span, start, end = _segments(tree, intervals, siblings, on_path)
     own_ns = np.zeros(forest.parent.size, np.int64)
     np.add.at(own_ns, span, end - start)
@@ -96,7 +96,7 @@ def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path
     limit = end.copy()
     limit[child] = np.minimum(end[child], begun)
     if (limit[child] < end[child]).any():
-        limit = fold_ancestors(tree.parent, limit, np.minimum)
+        limit = fold_ancestors(tree.parent, limit, np.minimum, tree.levels)
     cursor = np.minimum(limit[parent], begun)
     earliest = limit.copy()
     closing = np.ones(child.size, np.bool_)

@@ -42,8 +42,8 @@ def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) ->
     inside = tree.parent < 0
     inside |= (start >= start[tree.parent]) & (end <= end[tree.parent])
     if not inside.all():
-        start = fold_ancestors(tree.parent, start, np.maximum)
-        end = fold_ancestors(tree.parent, end, np.minimum)
+        start = fold_ancestors(tree.parent, start, np.maximum, tree.levels)
+        end = fold_ancestors(tree.parent, end, np.minimum, tree.levels)
     return Intervals(start, end, (tree.chain >= 0) & (start <= end))
 
 
@@ -60,7 +60,7 @@ def _shifts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
     centred = forest.start_ns[client] + np.maximum(client_ns - server_ns, 0) // 2 - forest.start_ns[server]
     alone = np.where(graph.skewed[rows] & fits, centred, 0)
     shift[server] = np.where(offsets.confident, offsets.offset_ns, alone)
-    return fold_ancestors(tree.parent, shift, np.add)
+    return fold_ancestors(tree.parent, shift, np.add, tree.levels)
 
 
 def _calls_between_hosts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
