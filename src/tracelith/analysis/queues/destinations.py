@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,7 @@ from tracelith.analysis.queues.traffic import (
 )
 from tracelith.analysis.queues.waits import middle
 from tracelith.analysis.statistics.bootstrap import block_length_ns
+from tracelith.analysis.statistics.histograms import GAMMA
 from tracelith.analysis.statistics.quantiles import WeightedValues, block_weights, in_time, quantile
 from tracelith.model.document import ConsumerDocument, DestinationDocument
 from tracelith.model.findings import Estimate, State
@@ -27,6 +29,9 @@ _QUANTILES = (0.5, 0.95, 0.99)
 
 _MOST_BACKWARDS = 0.05
 """With a larger share of messages taken before they were sent, clocks are too far apart to say how long they wait."""
+
+_HALF_BUCKET = GAMMA ** (LAG_FACTOR / 2) - 1
+"""What a bucket is wider than its middle, as a share of that."""
 
 _TEMPORARY = re.compile(r"\(temporary\)|^amq\.(gen|rabbitmq\.reply-to)|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}|\{(uu)?id\}")
 """Names that brokers and clients give to queues of their own for answers."""
@@ -106,4 +111,8 @@ def _lag(q: float, rows: pl.DataFrame, blocks: pl.DataFrame) -> Estimate:
     weight = told["messages"].cast(pl.Float64).to_numpy()
     sample = WeightedValues.of(values, weight)
     by_block, _ = block_weights(sample, values, weight, told["window_ns"].to_numpy())
-    return in_time(quantile(sample, q, "messages"), sample, q, by_block)
+    estimate = in_time(quantile(sample, q, "messages"), sample, q, by_block)
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    # A bound can be anywhere in its bucket.
+    return replace(estimate, low=estimate.low * (1 - _HALF_BUCKET), high=estimate.high * (1 + _HALF_BUCKET))

@@ -11,6 +11,7 @@ from tracelith.analysis.queues.silence import QUEUE_FLOW, QUEUE_LATE
 from tracelith.analysis.queues.traffic import GROUP_KEYS, LAG_FACTOR, QUEUE_MEMBERS, QUEUE_TAKEN, UNKNOWN
 from tracelith.analysis.queues.waits import middle
 from tracelith.forest.view import Bool, Int64
+from tracelith.model.schema import WINDOW_NS
 
 __all__ = ["GROUP_LEVEL", "LATE_SHARE", "LEAST_WAITING", "SHORTEST_NS", "Group", "Stall", "find_stalls"]
 
@@ -47,7 +48,6 @@ _DRAINED_NS = 300_000_000_000
 (delayed, retried) are not."""
 
 _MINUTE_NS = 60_000_000_000
-_HOUR_NS = 60 * _MINUTE_NS
 
 _GROUP = list(GROUP_KEYS)
 
@@ -96,15 +96,17 @@ def find_stalls(evidence: Evidence) -> list[Stall]:
     flow = evidence.facts.by_window(QUEUE_FLOW).join(late.select(_GROUP).unique(), on=_GROUP, how="semi")
     gaps = silent_gaps(flow).partition_by(_GROUP, as_dict=True, maintain_order=True)
     usual_ns, taken = _usual_waits(evidence), _taken(flow)
-    members = evidence.facts.merged(QUEUE_MEMBERS).partition_by(_GROUP, as_dict=True)
     stalls: list[Stall] = []
     for key, rows in late.partition_by(_GROUP, as_dict=True, maintain_order=True).items():
         if key in gaps and key in usual_ns:
             found = _stretches(gaps[key], rows, usual_ns[key])
             share = _late_share(found, rows, taken[key])
             told = (_stall(key, stretch, rows, taken[key], share) for stretch in found)
-            stalls += [stall for stall in told if _credible(stall, members[key], usual_ns[key])]
-    return sorted(stalls, key=lambda stall: (stall.start_ns - stall.end_ns, stall.group, stall.start_ns))
+            stalls += [stall for stall in told if _credible(stall, usual_ns[key])]
+    return sorted(
+        _of_whole_groups(evidence, stalls),
+        key=lambda stall: (stall.start_ns - stall.end_ns, stall.group, stall.start_ns),
+    )
 
 
 def _usual_waits(evidence: Evidence) -> dict[tuple[object, ...], float]:
@@ -195,17 +197,28 @@ def _stall(key: tuple[object, ...], stretch: _Stretch, late: pl.DataFrame, taken
     )
 
 
-def _credible(stall: Stall, members: pl.DataFrame, usual_ns: float) -> bool:
-    """Long, no chance, and of the whole group.
-
-    What waits for one of several instances is a partition with a slow or stuck consumer: the group goes on.
-    """
+def _credible(stall: Stall, usual_ns: float) -> bool:
+    """Whether it is long and no chance."""
     length_ns = stall.end_ns - stall.start_ns
-    there = (pl.col("first_ns") <= stall.end_ns + _HOUR_NS) & (pl.col("last_ns") >= stall.start_ns - _HOUR_NS)
-    alone = members.filter(there)["instance"].n_unique() == 1
     return (
         stall.waiting >= LEAST_WAITING
         and length_ns >= max(SHORTEST_NS, UNUSUAL * usual_ns)
         and stall.probability < GROUP_LEVEL
-        and (alone or stall.instances > 1)
     )
+
+
+def _of_whole_groups(evidence: Evidence, stalls: list[Stall]) -> list[Stall]:
+    """Without those in which everything waited for one of several instances.
+
+    That is a partition with a slow or stuck consumer: the group goes on. A group that has just one instance at that
+    time is whole.
+    """
+    if all(stall.instances > 1 for stall in stalls):
+        return stalls
+    members = evidence.facts.by_window(QUEUE_MEMBERS, WINDOW_NS).partition_by(_GROUP, as_dict=True)
+    return [stall for stall in stalls if stall.instances > 1 or _lonely(stall, members[stall.group])]
+
+
+def _lonely(stall: Stall, members: pl.DataFrame) -> bool:
+    then = (pl.col("window_ns") + WINDOW_NS > stall.start_ns) & (pl.col("window_ns") < stall.end_ns + _DRAINED_NS)
+    return members.filter(then)["instance"].n_unique() == 1
