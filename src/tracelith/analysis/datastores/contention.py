@@ -30,6 +30,8 @@ GAP_NS = 3 * BIN_NS
 """Late calls further apart are not of one lock: a table in use is asked more often than that."""
 LATE_FACTOR = 5.0
 """Late calls take so many times what their statement usually takes: a nightly batch is slow every night."""
+FEW_DAYS = 3
+"""On so many days, what was late every time is slow by nature."""
 LONGEST_NS = 900 * 10**9
 """A migration holds calls together that far apart; a longer one rarely locks all the time it runs."""
 LATE_SHARE = 0.5
@@ -108,8 +110,9 @@ def contentions(evidence: Evidence, data: DataUse) -> tuple[Contention, ...]:
     rows = evidence.facts.merged(DATASTORE_STALLS)
     if rows.is_empty():
         return ()
-    sources = {source.key: source for source in data.sources}
-    stalls = [stall for row in _together(rows) if (stall := _stall(row, sources)) is not None]
+    usual_log = _usual_logs(rows, data)
+    sources = {source.key: source for source in data.sources if source.tables}
+    stalls = [stall for row in _together(rows) if (stall := _stall(row, sources, usual_log)) is not None]
     usual = _usual(data, stalls)
     by_table: dict[Table, list[_Stall]] = defaultdict(list)
     by_server: dict[tuple[str, str], list[_Stall]] = defaultdict(list)
@@ -138,12 +141,38 @@ def _together(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
     return near.sort("bin_ns", *SOURCE).iter_rows(named=True)
 
 
-def _stall(row: Mapping[str, Any], sources: Mapping[tuple[str, ...], Source]) -> _Stall | None:
+def _usual_logs(rows: pl.DataFrame, data: DataUse) -> Mapping[tuple[str, ...], float]:
+    """Mean logarithm of the durations of each statement's calls that were not late; infinite if it always takes long.
+
+    A statement that was only met on a day or two, and then late, is compared with what its tables usually take.
+    """
+    late = rows.group_by(list(SOURCE)).agg(pl.col("late", "late_log_ns").sum())
+    of_late = {tuple(row[:-2]): row[-2:] for row in late.iter_rows()}
+    sums: dict[Table, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    logs, unknown = {}, []
+    for source in data.sources:
+        count, log_ns = of_late.get(source.key, (0, 0.0))
+        if count >= source.calls:
+            unknown.append(source)
+            continue
+        logs[source.key] = (source.log_ns - log_ns) / (source.calls - count)
+        for table in source.tables:
+            sums[table][0] += source.calls - count
+            sums[table][1] += source.log_ns - log_ns
+    for source in unknown:
+        others = [sums[table][1] / sums[table][0] for table in source.tables if table in sums]
+        logs[source.key] = max(others) if others and source.days < FEW_DAYS else math.inf
+    return logs
+
+
+def _stall(
+    row: Mapping[str, Any], sources: Mapping[tuple[str, ...], Source], usual_log: Mapping[tuple[str, ...], float]
+) -> _Stall | None:
     """The row, unless its calls always take that long."""
     source = sources.get(tuple(row[name] for name in SOURCE))
-    if source is None or not source.tables:
+    if source is None:
         return None
-    long = source.log_ns / source.calls + math.log(LATE_FACTOR)
+    long = usual_log[source.key] + math.log(LATE_FACTOR)
     if not source.statement.definition and row["late_log_ns"] < row["late"] * long:
         return None
     columns = ("bin_ns", "calls", "late", "failures", "late_log_ns", "first_ns", "last_ns", "rank")

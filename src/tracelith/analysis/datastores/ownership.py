@@ -59,7 +59,9 @@ def owner_of(used: UsedTable, declarations: Declarations) -> Owner:
     altering = defining[0] if len(defining) == 1 else None
     named = _namesake(used.table, [use.service for use in used.uses])
     rather = altering or named
-    writer = _main(used.uses, lambda use: use.writes)
+    # A backfill may be most of what was written in a week; only if nobody writes as a habit does it count.
+    writing = [use for use in used.uses if use.writes_regularly] or used.uses
+    writer = _main(writing, lambda use: use.writes)
     if writer is not None:
         return Owner(writer, "writes", None if rather == writer else rather)
     if rather is not None:

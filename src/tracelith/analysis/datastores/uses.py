@@ -41,7 +41,7 @@ class Source:
 
     Attributes:
         tables: those of its statement, in its order; empty if it names none, or is no database.
-        calls: all of them. log_ns: sum of the logarithms of their durations.
+        calls: all of them. log_ns: sum of the logarithms of their durations. days: on which there were any.
     """
 
     key: tuple[str, ...]
@@ -52,6 +52,7 @@ class Source:
     tables: tuple[Table, ...]
     calls: int
     log_ns: float
+    days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,15 @@ def data_use(evidence: Evidence) -> DataUse:
     rows = evidence.facts.by_window(DATASTORE_CALLS, block_ns)
     if rows.is_empty():
         return DataUse((), (), 0)
+    days = (pl.col("window_ns") // DAY_NS).n_unique().alias("days")
     totals = (
-        rows.group_by(list(SOURCE)).agg(pl.col("calls", "log_ns").sum()).sort(list(SOURCE)).with_row_index("source")
+        rows.group_by(list(SOURCE))
+        .agg(pl.col("calls", "log_ns").sum(), days)
+        .sort(list(SOURCE))
+        .with_row_index("source")
     )
     sources = _sources(totals, evidence)
-    coded = rows.join(totals.drop("calls", "log_ns"), on=list(SOURCE), how="left")
+    coded = rows.join(totals.drop("calls", "log_ns", "days"), on=list(SOURCE), how="left")
     blocks = coded["window_ns"].unique().sort()
     tables = _used_tables(coded, sources, blocks, block_ns)
     return DataUse(sources, tables, len(blocks))
@@ -154,11 +159,11 @@ def _sources(totals: pl.DataFrame, evidence: Evidence) -> tuple[Source, ...]:
     )
     found = []
     keys = totals.select(list(SOURCE)).iter_rows()
-    sums = totals.select("calls", "log_ns").iter_rows()
-    for key, one, statement, (calls, log_ns) in zip(keys, said, statements, sums, strict=True):
+    sums = totals.select("calls", "log_ns", "days").iter_rows()
+    for key, one, statement, summed in zip(keys, said, statements, sums, strict=True):
         kind, place = store_kind(one.system), places[one]
         tables = tuple(meant[place, access.table] for access in statement.tables) if kind == "database" else ()
-        found.append(Source(key, one.service, place, kind, statement, tables, calls, log_ns))
+        found.append(Source(key, one.service, place, kind, statement, tables, *summed))
     return tuple(found)
 
 
