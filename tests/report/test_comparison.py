@@ -1,7 +1,9 @@
 """What counts as news: findings against the evidence of both weeks, numbers only beyond doubt."""
 
 from copy import deepcopy
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,6 +110,76 @@ def test_a_chain_that_takes_another_way_is_the_same_finding_and_says_so() -> Non
     assert change.note == "was warning; joined: session; left: permissions"
 
 
+def topic_finding(rule: str, *subjects: str) -> FindingDocument:
+    metric = ("share", 0.2, [0.1, 0.3], "share", 900, "")
+    return finding(rule, "warning", list(subjects), f"{rule} of {subjects[0]}", metric, "Own it.")
+
+
+def measured(document: AnalysisDocument, part: str) -> AnalysisDocument:
+    """The document in which this part has evidence and nothing to tell."""
+    changed: dict[str, Any] = {**document}
+    changed[part] = {**changed[part], "status": "ok", "reason": ""}
+    return cast("AnalysisDocument", changed)
+
+
+TOPICS = [
+    ("datastores", topic_finding("foreign-write", "db:5432 shop.orders", "auth", "user")),
+    ("failures", topic_finding("retry-storm", "auth → user")),
+    ("failures", topic_finding("hidden-errors", "gateway POST /login")),
+    ("queues", topic_finding("consumer-group-stall", "kafka orders billing", "billing")),
+    ("layers", topic_finding("pass-through-service", "auth")),
+    ("scaling", topic_finding("same-scaling-axis", "auth", "user")),
+    ("chatter", topic_finding("chatty-calls", "auth login", "user", "GET /user")),
+    ("structure", topic_finding("call-cycle", "auth", "user")),
+    ("coupling", topic_finding("hidden-coupling", "auth", "permissions")),
+]
+
+
+@pytest.mark.parametrize(("part", "found"), TOPICS, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_finding_of_a_topic_is_gone_only_if_the_evidence_of_its_part_could_have_shown_it(
+    part: str, found: FindingDocument
+) -> None:
+    before, after = measured(login_document(), part), login_document()
+    before["findings"], after["findings"] = [found], []
+
+    assert standings(before, after) == {found["rule"]: Standing.UNMEASURED}
+    assert standings(before, measured(after, part)) == {found["rule"]: Standing.GONE}
+
+
+@pytest.mark.parametrize(("part", "found"), TOPICS, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_finding_about_a_service_that_was_silent_is_not_gone(part: str, found: FindingDocument) -> None:
+    before, after = (measured(login_document(), part) for _ in range(2))
+    before["findings"], after["findings"] = [found], []
+    silent = {"auth", "gateway", "billing"}
+    after["quality"]["service_list"] = [row for row in after["quality"]["service_list"] if row["service"] not in silent]
+
+    assert standings(before, after) == {found["rule"]: Standing.UNMEASURED}
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after", "same"),
+    [
+        ("foreign-write", ["db shop.orders", "auth", "user"], ["db shop.orders", "auth", "billing"], True),
+        ("foreign-write", ["db shop.orders", "auth", "user"], ["db shop.users", "auth", "user"], False),
+        ("failure-cascade", ["email", "auth"], ["email", "user", "billing"], True),
+        ("sync-over-async", ["auth login", "kafka asks", "billing"], ["auth login", "kafka asks", "user"], True),
+        ("sync-over-async", ["auth login", "kafka asks", "billing"], ["auth login", "kafka others", "billing"], False),
+        ("call-cycle", ["auth", "billing", "user"], ["auth", "permissions", "user"], True),
+        ("call-cycle", ["auth", "billing"], ["auth", "user"], False),
+        ("hidden-coupling", ["auth", "billing"], ["auth", "user"], False),
+    ],
+)
+def test_a_finding_stays_the_same_while_what_tells_it_does(
+    rule: str, before: list[str], after: list[str], same: bool
+) -> None:
+    earlier, later = login_document(), login_document()
+    earlier["findings"], later["findings"] = [topic_finding(rule, *before)], [topic_finding(rule, *after)]
+
+    changes = compare_findings(earlier, later)
+
+    assert [change.standing is Standing.PERSISTING for change in changes] == ([True] if same else [False, False])
+
+
 def test_every_finding_of_both_weeks_is_accounted_for_once() -> None:
     before, after = login_document(), login_document()
     before["findings"] = before["findings"][1:]
@@ -160,6 +232,17 @@ def test_more_usable_traces_are_better_and_more_lockstep_is_worse() -> None:
     moved = {movement.topic: movement.worse for movement in movements(before, after)}
 
     assert moved == {"deployments": True, "quality": False}
+
+
+def test_numbers_of_topics_move_too() -> None:
+    before, after = login_document(), login_document()
+    operation = {"service": "gateway", "operation": "POST /login", "hidden_errors": missing("")}
+    for document, availability in ((before, estimate(0.999, 0.998, 0.9995)), (after, estimate(0.95, 0.94, 0.96))):
+        document["failures"]["entries"] = [cast(Any, {**operation, "availability": availability})]
+
+    (moved,) = movements(before, after)
+
+    assert (moved.topic, moved.measure, moved.worse) == ("failures", "availability", True)
 
 
 def test_extra_times_of_different_quantiles_are_not_compared() -> None:

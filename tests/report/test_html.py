@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from documents import empty_document, healthy_document
+from document_parts import TRACE_IDS
+from documents import empty_document, healthy_document, login_document
+from topics import ROWS, only_topic
 from tracelith.report.html import content_security_policy, render_html
+from tracelith.report.sections import MOST_ROWS
 from tracelith.report.weekly import WeeklyReport, build_report
 from weeks import NOW, WEEK, Archive
 
@@ -55,7 +58,7 @@ def test_the_page_says_headline_changes_quality_answers_findings_and_method(logi
         "Gone",
         "Numbers that moved beyond doubt since 2026-W08",
         "What the evidence is worth",
-        "Three answers",
+        "Answers",
         "permissions makes 71 % of the slow tail of POST /login.",
         "What to do:",
         "How the numbers come about",
@@ -119,6 +122,31 @@ def test_a_report_without_findings_says_what_that_means(document: Callable, head
 
     assert headline in page
     assert meaning in page
+
+
+def test_topics_show_the_first_rows_of_their_headline_parts_with_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_topic(monkeypatch)
+
+    page = Page(render_html(build_report(Archive({WEEK: login_document()}), WEEK, now=NOW))).text
+
+    assert f"Tables; the first {MOST_ROWS} of {ROWS}" in page
+    assert page.count("orders 1") > page.count("orders 2") > 0
+    assert f"orders {MOST_ROWS - 1} " in page
+    assert f"orders {MOST_ROWS} " not in page
+    assert page.count(TRACE_IDS[0]) >= MOST_ROWS
+    assert "Only on the page" not in page
+    assert page.index("What orders is about.") < page.index("About orders.") < page.index("Few are fine.")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_in_topics_cannot_become_markup(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_topic(monkeypatch, name)
+
+    page = Page(render_html(build_report(Archive({WEEK: login_document()}), WEEK, now=NOW)))
+
+    assert not {"script", "img"} & set(page.elements)
+    assert not [attribute for attribute, _ in page.attributes if attribute.startswith("on")]
+    assert page.text.count(name) > MOST_ROWS
 
 
 def test_a_failed_analysis_is_named(login_report: WeeklyReport) -> None:

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from documents import empty_document, healthy_document
+from document_parts import TRACE_IDS
+from documents import empty_document, healthy_document, login_document
 from golden import assert_golden
+from topics import ROWS, only_topic
 from tracelith.present.text import printable
 from tracelith.report.markdown import escape_markdown, render_markdown
+from tracelith.report.sections import MOST_ROWS
 from tracelith.report.weekly import WeeklyReport, build_report
 from weeks import NOW, WEEK, Archive
 
@@ -60,6 +63,19 @@ def test_names_from_spans_cannot_become_markup(name: str, hostile_report: Callab
 
     assert not re.search(r"<(a|img|code|s|b)\b", html)
     assert html.count("<h1>") == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_in_topics_cannot_become_markup(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_topic(monkeypatch, name)
+
+    markdown = render_markdown(build_report(Archive({WEEK: login_document()}), WEEK, now=NOW))
+
+    html = GITHUB.render(markdown)
+    assert not re.search(r"<(a|img|code|s|b)\b", html)
+    assert html.count("<h1>") == 1
+    assert f"the first {MOST_ROWS} of {ROWS}" in html
+    assert html.count(TRACE_IDS[0]) >= MOST_ROWS
 
 
 def test_bare_addresses_do_not_become_links_where_the_renderer_looks_for_them() -> None:

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from document_parts import finding
 from documents import GROUP, healthy_document, login_document
 from tracelith.model.errors import InputError
+from tracelith.present.sections import sections
 from tracelith.report.comparison import Standing
 from tracelith.report.weekly import build_report
 from weeks import NOW, WEEK, Archive
@@ -46,6 +48,30 @@ def test_runtime_findings_of_half_a_year_and_deployment_findings_of_the_week_sta
     ]
     assert "of the week" not in {finding["title"] for finding in report.document["findings"]}
     assert report.document["codeployment"]["groups"][0]["services"] == GROUP
+
+
+def test_coupling_rests_on_deployments_and_so_on_half_a_year() -> None:
+    long, short = login_document(), login_document()
+    long["coupling"] = {**long["coupling"], "status": "ok", "reason": "of half a year"}
+    long["failures"] = {**long["failures"], "reason": "of half a year"}
+    metric = ("bonds", 2.0, None, "", 2, "")
+    found = finding("hidden-coupling", "warning", ["auth", "user"], "Bound.", metric, "Merge them.")
+    long["findings"], short["findings"] = [found], [{**found, "title": "of the week"}]
+
+    report = build_report(
+        lambda _, start_ns, end_ns: long if end_ns - start_ns > 8 * 86_400 * 10**9 else short, WEEK, now=NOW
+    )
+
+    assert report.document["coupling"]["reason"] == "of half a year"
+    assert report.document["failures"]["reason"] == short["failures"]["reason"]
+    assert [finding["title"] for finding in report.document["findings"]] == ["Bound."]
+
+
+def test_every_topic_is_answered_after_the_three_headline_questions() -> None:
+    report = build_report(Archive({WEEK: login_document()}), WEEK, now=NOW)
+
+    topics = [answer.topic for answer in report.answers]
+    assert topics == ["chains", "tail", "deployments", *(kind.topic for kind in sections())]
 
 
 def test_groups_and_verdict_are_drawn_from_what_the_report_shows() -> None:

@@ -5,18 +5,36 @@ knows. Numbers count as moved when their 95 % intervals do not touch, which for 
 test at well below 1 % (z = 2.8), and so rarely mistakes noise for news.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracelith.model.document import AnalysisDocument, EstimateDocument, FindingDocument
 from tracelith.present import text
 from tracelith.present.answers import Topic, topic_of
+from tracelith.present.sections import sections
 
 __all__ = ["FindingChange", "Movement", "Standing", "compare_findings", "movements"]
 
 _TOGETHER = frozenset({"codeployment-pair", "codeployment-group"})
+
+_SAME_FIRST: Mapping[str, int] = {
+    "deep-synchronous-chain": 1,
+    "foreign-write": 1,
+    "foreign-read": 1,
+    "lock-contention": 1,
+    "failure-cascade": 1,
+    "hard-dependency-chain": 1,
+    "large-blast-radius": 1,
+    "sync-over-async": 2,
+    "consumer-group-stall": 1,
+    "shared-consumer-group": 1,
+}
+"""Rules whose findings are told by so many subjects; the others, whom it concerned, may change from week to week."""
+
+_ALIKE = frozenset({"cross-owner-join", "call-cycle", "layer-split"})
+"""Rules whose findings are still the same when some of their subjects are others."""
 
 
 class Standing(StrEnum):
@@ -74,13 +92,13 @@ def compare_findings(before: AnalysisDocument, after: AnalysisDocument) -> tuple
     for finding in after["findings"]:
         match = _match(finding, left)
         if match is None:
-            standing = Standing.NEW if _measurable(before, finding) else Standing.FIRST_MEASURED
+            standing = Standing.NEW if _measurable(before, finding, after) else Standing.FIRST_MEASURED
             changes.append(FindingChange(finding, standing))
         else:
             left.remove(match)
             changes.append(FindingChange(finding, Standing.PERSISTING, _difference(match, finding)))
     for finding in left:
-        standing = Standing.GONE if _measurable(after, finding) else Standing.UNMEASURED
+        standing = Standing.GONE if _measurable(after, finding, before) else Standing.UNMEASURED
         changes.append(FindingChange(finding, standing))
     return tuple(changes)
 
@@ -98,10 +116,13 @@ def _likeness(one: FindingDocument, other: FindingDocument) -> int:
     if one["rule"] in _TOGETHER and other["rule"] in _TOGETHER:
         common = len(set(one["subjects"]) & set(other["subjects"]))
         return common if common >= 2 else 0
-    same_chain = (
-        one["rule"] == other["rule"] == "deep-synchronous-chain" and one["subjects"][:1] == other["subjects"][:1]
-    )
-    return int(same_chain)
+    if one["rule"] != other["rule"]:
+        return 0
+    if one["rule"] in _ALIKE:
+        common = len(set(one["subjects"]) & set(other["subjects"]))
+        return common if 2 * common > max(len(one["subjects"]), len(other["subjects"])) else 0
+    told_by = _SAME_FIRST.get(one["rule"], 0)
+    return int(told_by > 0 and one["subjects"][:told_by] == other["subjects"][:told_by])
 
 
 def _difference(before: FindingDocument, after: FindingDocument) -> str:
@@ -119,8 +140,8 @@ def _names(subjects: Sequence[str]) -> str:
     return ", ".join(text.printable(name) for name in subjects)
 
 
-def _measurable(document: AnalysisDocument, finding: FindingDocument) -> bool:
-    """Whether this document could have shown the finding."""
+def _measurable(document: AnalysisDocument, finding: FindingDocument, other: AnalysisDocument) -> bool:
+    """Whether this document could have shown the finding of the other one."""
     subjects = finding["subjects"]
     topic = topic_of(finding["rule"])
     if topic == "deployments":
@@ -134,7 +155,21 @@ def _measurable(document: AnalysisDocument, finding: FindingDocument) -> bool:
         return subjects[0] in {_label(row) for row in document["entry_operations"] if row["status"] == "ok"}
     if topic == "tail":
         return subjects[0] in {_label(row) for row in document["tail"] if row["status"] == "ok"}
-    return False  # nothing here says what such a finding rests on; silence must not read as health
+    part = next((kind.part for kind in sections() if kind.topic == topic), None)
+    if part is None:
+        return False  # nothing here says what such a finding rests on; silence must not read as health
+    told: Mapping[str, Any] = {**document}
+    return told[part]["status"] == "ok" and _services_of(subjects, other) <= _services(document)
+
+
+def _services(document: AnalysisDocument) -> set[str]:
+    return {row["service"] for row in document["quality"]["service_list"]}
+
+
+def _services_of(subjects: Sequence[str], document: AnalysisDocument) -> set[str]:
+    """The services of a document that a finding speaks of: by name, in ``a → b``, or with an operation behind."""
+    parts = [part for subject in subjects for part in subject.split(" → ")]
+    return {name for name in _services(document) if any(part == name or part.startswith(f"{name} ") for part in parts)}
 
 
 def _label(row: object) -> str:
@@ -195,9 +230,28 @@ def _measures(document: AnalysisDocument) -> Iterator[_Measure]:
         label = text.operation_name(row["service"], row["operation"])
         name = f"extra time of the slowest {slowest} at {text.printable(row['hop'])}"
         yield _Measure("tail", label, name, "ms", excess)
+    yield from _topic_measures(document)
     yield _Measure(
         "deployments", "system", "lockstep excess", "", document["codeployment"]["system"]["lockstep_excess"]
     )
     yield _Measure(
         "quality", "system", "traces that could be used", "share", document["quality"]["usable_share"], False
     )
+
+
+def _topic_measures(document: AnalysisDocument) -> Iterator[_Measure]:
+    for table in document["datastores"]["tables"]:
+        label = text.printable(" ".join(filter(None, (table["server"], table["namespace"], table["table"]))))
+        yield _Measure("data", label, "writes by others", "share", table["foreign_write_share"])
+    for operation in document["failures"]["entries"]:
+        label = text.operation_name(operation["service"], operation["operation"])
+        yield _Measure("failures", label, "availability", "share", operation["availability"], False)
+        yield _Measure("failures", label, "hidden errors", "share", operation["hidden_errors"])
+    for retry in document["failures"]["retries"]:
+        label = f"{text.printable(retry['caller'])} → {text.printable(retry['callee'])}"
+        yield _Measure("failures", label, "attempts per call", "", retry["amplification"])
+    for destination in document["queues"]["destinations"]:
+        for consumer in destination["consumers"]:
+            label = f"{text.printable(destination['destination'])} → {text.printable(consumer['service'])}"
+            if "p95" in consumer["lag_ms"]:
+                yield _Measure("queues", label, "waiting in the queue, p95", "ms", consumer["lag_ms"]["p95"])

@@ -1,9 +1,11 @@
-"""The analysis document of a week: chains and tails of that week, deployments of half a year.
+"""The analysis document of a week: requests of that week, deployments of half a year.
 
 A week has thousands of requests but a handful of deployments, and the pair test is calibrated on 26 weeks
-(metrics.md §7). So two documents become one; groups and verdict are drawn anew from the result.
+(metrics.md §7). So two documents become one, coupling with the deployments it rests on; groups and verdict are drawn
+anew from the result.
 """
 
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from tracelith.analysis.judgement.groups import coupled_groups
@@ -17,7 +19,11 @@ from tracelith.report.week import IsoWeek
 __all__ = ["DEPLOYMENT_WEEKS", "Documents", "document_of_week"]
 
 DEPLOYMENT_WEEKS = 26
-CODEPLOYMENT = "codeployment"
+LONG: Mapping[str, str] = {"codeployment": "deployments", "coupling": "coupling"}
+"""Parts of the document that are about half a year, and the topic of their findings."""
+
+LONG_ANALYSES = frozenset({"codeployment", "hidden_coupling"})
+"""Whose errors count as those of the longer period."""
 
 
 class Documents(Protocol):
@@ -39,14 +45,14 @@ def document_of_week(documents: Documents, week: IsoWeek, environment: str | Non
     long = documents(environment, week.back(DEPLOYMENT_WEEKS - 1).start_ns, week.end_ns)
     short = documents(long["environment"] if environment is None else environment, week.start_ns, week.end_ns)
     findings = [
-        *(finding for finding in short["findings"] if topic_of(finding["rule"]) != "deployments"),
-        *(finding for finding in long["findings"] if topic_of(finding["rule"]) == "deployments"),
+        *(finding for finding in short["findings"] if topic_of(finding["rule"]) not in LONG.values()),
+        *(finding for finding in long["findings"] if topic_of(finding["rule"]) in LONG.values()),
     ]
     findings.sort(key=lambda finding: -Severity(finding["severity"]).rank)
-    errors = {row["name"]: row["error"] for row in long["analyses"] if row["name"] == CODEPLOYMENT}
+    errors = {row["name"]: row["error"] for row in long["analyses"] if row["name"] in LONG_ANALYSES}
     composite: dict[str, Any] = {
         **short,
-        "codeployment": long["codeployment"],
+        **{part: given for part, given in long.items() if part in LONG},
         "findings": findings,
         "analyses": [{**row, "error": errors.get(row["name"], row["error"])} for row in short["analyses"]],
     }

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from tracelith.model.document import EntryOperationDocument, TailDocument
 from tracelith.present import summaries, svg, text
 from tracelith.present.chart import Table
+from tracelith.present.section import Part
 from tracelith.report.comparison import FindingChange, Movement, Standing
 from tracelith.report.week import IsoWeek
 from tracelith.report.weekly import WeeklyReport
@@ -23,6 +24,7 @@ __all__ = [
     "standing_of",
     "tail_section",
     "timeline_section",
+    "topic_sections",
     "week_in_words",
 ]
 
@@ -30,6 +32,7 @@ MOST_ENTRIES = 20
 MOST_TAILS, MOST_HOPS = 8, 5
 MOST_TIMELINES = 40
 MOST_MOVEMENTS = 20
+MOST_ROWS = 20
 SINGLE_WEEK_LINES = 13
 WEEK_NS = 7 * 86_400 * 10**9
 
@@ -42,8 +45,8 @@ STANDING_WORDS = {
 }
 
 METHOD_NOTES = (
-    "Chains, tails and data quality are about the week itself. Deployments are about the 26 weeks that end with it: a "
-    "week has too few of them to tell habit from chance.",
+    "Deployments, and services bound without a call between them, are about the 26 weeks that end with this one: a "
+    "week has too few deployments to tell habit from chance. Everything else is about the week itself.",
     "A finding counts as gone only if this week's evidence could have shown it. Numbers are said to have moved only "
     "if their 95 % intervals in the two weeks do not touch.",
     "What could not be measured is no sign of health. Each number names its 95 % interval and what it rests on.",
@@ -128,6 +131,19 @@ def tail_section(report: WeeklyReport) -> list[Drawn]:
         )
         for hops in summaries.tail_groups(report.document["tail"], MOST_TAILS, MOST_HOPS)
     ]
+
+
+def topic_sections(report: WeeklyReport) -> list[tuple[str, str, list[tuple[Part, Table | None]]]]:
+    """Title, lead and headline parts with their first rows, of the topics that have more to show than an answer."""
+    return [
+        (kind.title, section.lead, [(part, _first_rows(part.table)) for part in section.headlines()])
+        for kind, section in report.topics
+        if section.headlines()
+    ]
+
+
+def _first_rows(table: Table | None) -> Table | None:
+    return table.first(MOST_ROWS).with_examples() if table is not None and table.rows else None
 
 
 def timeline_section(report: WeeklyReport) -> Drawn:

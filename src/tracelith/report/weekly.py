@@ -9,6 +9,8 @@ from tracelith.model.document import AnalysisDocument
 from tracelith.model.errors import InputError
 from tracelith.present import summaries
 from tracelith.present.answers import Answer, answers
+from tracelith.present.section import Section, SectionKind
+from tracelith.present.sections import described
 from tracelith.report.comparison import FindingChange, Movement, Standing, compare_findings, movements
 from tracelith.report.composite import DEPLOYMENT_WEEKS, Documents, document_of_week
 from tracelith.report.week import IsoWeek
@@ -27,7 +29,8 @@ class WeeklyReport:
         partial: the week was not over when the report was built.
         headline: one sentence.
         document: analysis document of the week, see document_of_week.
-        answers: to the three questions.
+        answers: to the three headline questions, then that of every topic.
+        topics: what each topic has to show beyond its answer.
         changes: findings of this week, worst first, then those of the week before that are not repeated.
             Without a week to compare with, every finding is FIRST_MEASURED.
         moved: numbers that moved beyond doubt.
@@ -41,6 +44,7 @@ class WeeklyReport:
     headline: str
     document: AnalysisDocument
     answers: tuple[Answer, ...]
+    topics: tuple[tuple[SectionKind, Section], ...]
     changes: tuple[FindingChange, ...]
     moved: tuple[Movement, ...]
     generated_at: datetime
@@ -71,6 +75,7 @@ def build_report(
     else:
         changes = tuple(FindingChange(finding, Standing.FIRST_MEASURED) for finding in document["findings"])
     compared_with = week.previous if comparable else None
+    topics = tuple(described(document))
     partial = now < week.end
     return WeeklyReport(
         week=week,
@@ -79,7 +84,8 @@ def build_report(
         partial=partial,
         headline=_headline(week, document, changes, compared_with, partial=partial),
         document=document,
-        answers=answers(document),
+        answers=(*answers(document), *(section.answer for _, section in topics)),
+        topics=topics,
         changes=changes,
         moved=movements(before, document) if comparable else (),
         generated_at=now,
