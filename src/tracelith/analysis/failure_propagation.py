@@ -113,7 +113,7 @@ def conclude(evidence: Evidence) -> Conclusion:
         *cascade_findings(cascades),
         *together_findings(pairs, observed),
         *storm_findings(retries),
-        *radius_findings(reached, observed),
+        *radius_findings(reached, observed, {spread.stretch.node for spread in cascades}),
         *chain_findings(entries),
         *hidden_findings(entries, by_entry),
         *wait_findings(waits),

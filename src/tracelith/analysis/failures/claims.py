@@ -84,8 +84,12 @@ def hidden_findings(entries: Sequence[Availability], examples: Examples) -> list
     ]
 
 
-def radius_findings(radii: Sequence[Radius], observed: Mapping[str, Observed]) -> list[Finding]:
-    """Services far from the door that surely take most requests with them."""
+def radius_findings(radii: Sequence[Radius], observed: Mapping[str, Observed], origins: set[str]) -> list[Finding]:
+    """Services far from the door that surely take most requests with them; a warning where they did.
+
+    Args:
+        observed: with examples, by service. origins: of cascades.
+    """
     findings = []
     for one in radii:
         low, seen = one.radius.low, observed.get(one.node)
@@ -95,7 +99,7 @@ def radius_findings(radii: Sequence[Radius], observed: Mapping[str, Observed]) -
         findings.append(
             Finding(
                 rule="large-blast-radius",
-                severity=Severity.WARNING if seen and (seen.share.low or 0.0) > 0 else Severity.INFO,
+                severity=Severity.WARNING if one.node in origins else Severity.INFO,
                 subjects=(one.node, *one.failing_with_it),
                 title=f"If {one.node} fails, {percent(share)} of all requests fail with it",
                 metric=_metric(

@@ -13,7 +13,7 @@ from tracelith.analysis.statistics.weights import effective_size, speaking_rows
 from tracelith.model.facts import FactReader
 from tracelith.model.findings import Estimate, State
 
-__all__ = ["HARD", "SOFT", "Edge", "examples_of", "failing_edges"]
+__all__ = ["HARD", "SOFT", "Edge", "examples_of", "failing_edges", "noisy_or_power"]
 
 HARD, SOFT = 0.6, 0.2
 """Lower bound of the power above which a dependency is hard, upper bound below which it is soft (metrics.md §9.1)."""
@@ -122,7 +122,7 @@ def _edge(key: tuple[Any, ...], cell: pl.DataFrame, biased: str) -> Edge:
         FEWEST_SUCCESSES,
         f"{FEWEST_SUCCESSES} requests without a failure are needed, {quiet['traces'].sum()} came",
     )
-    power = _power(given_failure, given_success, biased)
+    power = noisy_or_power(given_failure, given_success, biased)
     if failures >= FEWEST_FAILURES and power.state is State.INSUFFICIENT_DATA and given_success.value is not None:
         power = Estimate(None, n=failures, state=State.NOT_IDENTIFIABLE, reason=given_failure.reason)
     return Edge(caller, callee, kind, requests, failures, given_failure, given_success, power, _adjusted(cell))
@@ -145,8 +145,15 @@ def _share(rows: pl.DataFrame, minimum: int, reason: str) -> Estimate:
     return proportion(share * size, size, n=int(rows["traces"].sum()), minimum=minimum, reason=reason)
 
 
-def _power(failure: Estimate, success: Estimate, biased: str) -> Estimate:
-    """Noisy-or power with conservative bounds (metrics.md §9.1)."""
+def noisy_or_power(failure: Estimate, success: Estimate, biased: str = "") -> Estimate:
+    """The share of callee failures that fail a caller that would not have failed otherwise, with conservative bounds.
+
+    Args:
+        failure: share of callers that failed although only this callee failed. success: if nothing did.
+        biased: why it cannot be told.
+
+    Source: Cheng 1997; bounds from metrics.md §9.1.
+    """
     n = failure.n
     if biased:
         return Estimate(None, n=n, state=State.NOT_IDENTIFIABLE, reason=biased)

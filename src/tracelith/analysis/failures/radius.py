@@ -18,9 +18,10 @@ from tracelith.analysis.statistics.intervals import proportion_interval
 from tracelith.model.facts import FactReader
 from tracelith.model.findings import Estimate, State
 
-__all__ = ["EntryRadius", "Radius", "radii"]
+__all__ = ["EntryCalls", "EntryRadius", "Radius", "fails_with", "radii"]
 
 Float64 = NDArray[np.float64]
+_Power = Mapping[tuple[str, str], float]
 
 FAILS_WITH = 0.5
 """From this probability on a service fails with another one (metrics.md §9.3)."""
@@ -62,7 +63,7 @@ class Radius:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class EntryCalls:
     """Calls of one entry operation.
 
     Attributes:
@@ -97,12 +98,12 @@ def radii(facts: FactReader, edges: Sequence[Edge]) -> list[Radius]:
     return _with_victims(found, edges)
 
 
-def _entry(service: str, operation: str, requests: int, weight: float, calls: pl.DataFrame) -> _Entry:
+def _entry(service: str, operation: str, requests: int, weight: float, calls: pl.DataFrame) -> EntryCalls:
     nodes = tuple(dict.fromkeys((service, *sorted({*calls["caller"], *calls["callee"]}))))
     code = {name: number for number, name in enumerate(nodes)}
     into = dict(calls.group_by("callee").agg(pl.col("requests").sum()).iter_rows())
     reached = [min(requests, into.get(caller, requests)) for caller in calls["caller"]]
-    return _Entry(
+    return EntryCalls(
         service,
         operation,
         requests,
@@ -114,7 +115,7 @@ def _entry(service: str, operation: str, requests: int, weight: float, calls: pl
     )
 
 
-def _powers(edges: Sequence[Edge]) -> tuple[tuple[Mapping[tuple[str, str], float], float], ...]:
+def _powers(edges: Sequence[Edge]) -> Sequence[tuple[_Power, float]]:
     """Powers of edges, and the one to use for all others: a lower bound, the value between two, an upper bound."""
     known = [edge for edge in edges if edge.power.state is State.OK and not edge.common_cause]
     low = {(edge.caller, edge.callee): edge.power.low or 0.0 for edge in known}
@@ -123,13 +124,22 @@ def _powers(edges: Sequence[Edge]) -> tuple[tuple[Mapping[tuple[str, str], float
     return (low, 0.0), (value, 0.0), (value, 1.0), (high, 1.0)
 
 
-def _failing(entry: _Entry, powers: tuple[tuple[Mapping[tuple[str, str], float], float], ...]) -> Mapping[str, Float64]:
+def _failing(
+    entry: EntryCalls, powers: tuple[tuple[Mapping[tuple[str, str], float], float], ...]
+) -> Mapping[str, Float64]:
     """Probability that a request fails if all calls to a node do: per node, with each set of powers."""
-    bounds = np.stack([_fails(entry, power, unknown) for power, unknown in powers])
+    bounds = np.stack([fails_with(entry, power, unknown) for power, unknown in powers])
     return {node: bounds[:, place] for place, node in enumerate(entry.nodes)}
 
 
-def _fails(entry: _Entry, power: Mapping[tuple[str, str], float], unknown: float) -> Float64:
+def fails_with(entry: EntryCalls, power: _Power, unknown: float) -> Float64:
+    """Probability that a request fails if all calls to a node do, float64, along entry.nodes.
+
+    Args:
+        power: by caller and callee. unknown: of edges that are not in power.
+
+    Source: metrics.md §9.3, with the share of requests that take an edge in place of single traces.
+    """
     pairs = zip(entry.caller.tolist(), entry.callee.tolist(), strict=True)
     passed = entry.share * np.array(
         [power.get((entry.nodes[caller], entry.nodes[callee]), unknown) for caller, callee in pairs], dtype=np.float64
@@ -146,7 +156,7 @@ def _fails(entry: _Entry, power: Mapping[tuple[str, str], float], unknown: float
     return of_entry
 
 
-def _radius(node: str, kind: str, entries: Sequence[_Entry], failing: Sequence[Mapping[str, Float64]]) -> Radius:
+def _radius(node: str, kind: str, entries: Sequence[EntryCalls], failing: Sequence[Mapping[str, Float64]]) -> Radius:
     reaching = [
         (entry, bounds[node]) for entry, bounds in zip(entries, failing, strict=True) if node in entry.nodes[1:]
     ]
@@ -173,7 +183,7 @@ def _estimate(bounds: Float64, requests: int) -> Estimate:
     return Estimate((least + most) / 2, low, high, requests, float(requests))
 
 
-def _hops(entry: _Entry, node: str) -> int:
+def _hops(entry: EntryCalls, node: str) -> int:
     """Calls on the shortest way from the entry service to a node."""
     reached, hops = {0}, 0
     pairs = list(zip(entry.caller.tolist(), entry.callee.tolist(), strict=True))
