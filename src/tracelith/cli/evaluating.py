@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -12,7 +12,7 @@ from rich.table import Table
 from tracelith.cli.interrupts import ended_by_sigterm
 from tracelith.cli.options import Format
 from tracelith.cli.progress import bar
-from tracelith.evaluate.detectors import detector
+from tracelith.evaluate.detectors import TOPICS, detector
 from tracelith.evaluate.one_case import ALL_METHODS
 from tracelith.evaluate.page import render_page
 from tracelith.evaluate.running import run_cases
@@ -25,8 +25,10 @@ from tracelith.model.errors import InputError
 __all__ = ["evaluate"]
 
 THRESHOLD_MISSED = 1
-PLAIN_WIDTH = 160
-"""Columns when the output is no terminal: the widest table in one line each."""
+PLAIN_WIDTH = 120
+"""Columns when the output is no terminal; a terminal of 80 shows every figure too."""
+
+KINDS = ("claim", "estimate")
 
 CONDITION_TITLES = {
     "sampling": "share of traces kept",
@@ -76,10 +78,10 @@ def _print(summary: Summary) -> None:
     spans = sum(result.spans for result in summary.results)
     console.print(
         f"{len(summary.results)} cases of the {summary.set_name} set, seed {summary.seed}, {spans:,} spans. "
-        "Shares of subjects with their 95 % intervals; in brackets how many subjects.\n"
+        "Per cent of subjects, in brackets the 95 % interval; below ours what other methods come to.\n"
     )
-    console.print(_claims_table(summary))
-    console.print(_estimates_table(summary))
+    for table in _topic_tables(summary):
+        console.print(table)
     for condition in dict.fromkeys(one.condition for one in summary.degradation):
         console.print(_degradation_table([one for one in summary.degradation if one.condition == condition]))
     console.print(_thresholds_table(summary.outcomes))
@@ -91,19 +93,31 @@ def _print(summary: Summary) -> None:
     console.print(f"{told}{left_open}")
 
 
-def _claims_table(summary: Summary) -> Table:
-    table = _table("Claims", "detector", "method", "precision", "recall", "false alarms", "answered")
-    for one in _ordered(summary, "claim"):
-        columns = (one.precision, one.recall, one.false_alarms, one.answered)
-        table.add_row(one.detector, one.method, *map(_rate, columns))
-    return table
+def _topic_tables(summary: Summary) -> Iterator[Table]:
+    """What was measured, topic by topic: claims, then estimates, ours before what others say of the same."""
+    for topic, title in TOPICS.items():
+        scores = [one for one in summary.scores if detector(one.detector).topic == topic]
+        claims, estimates = ([one for one in scores if detector(one.detector).kind == kind] for kind in KINDS)
+        if claims:
+            table = _table(title, "claims", "precision", "recall", "false alarms", "silent", "subjects")
+            for one in claims:
+                shares = map(_short, (one.precision, one.recall, one.false_alarms))
+                table.add_row(_label(one), *shares, _silent(one), f"{one.subjects:,}")
+            yield table
+        if estimates:
+            table = _table(title, "numbers", "cover", "exact", "median error", "silent", "subjects")
+            for one in estimates:
+                shares = map(_short, (one.coverage, one.exact))
+                table.add_row(_label(one), *shares, _error(one), _silent(one), f"{one.subjects:,}")
+            yield table
 
 
-def _estimates_table(summary: Summary) -> Table:
-    table = _table("Estimates", "detector", "method", "95 % intervals cover", "exact", "median error", "answered")
-    for one in _ordered(summary, "estimate"):
-        table.add_row(one.detector, one.method, _rate(one.coverage), _rate(one.exact), _error(one), _rate(one.answered))
-    return table
+def _label(score: Score) -> str:
+    return score.detector if score.method == ALL_METHODS[0].name else f"  {score.method}"
+
+
+def _silent(score: Score) -> str:
+    return "–" if score.answered.value is None else f"{1 - score.answered.value:.0%}"
 
 
 def _degradation_table(rows: Sequence[Degraded]) -> Table:
@@ -119,22 +133,24 @@ def _degradation_table(rows: Sequence[Degraded]) -> Table:
         for measure in ("precision", "recall", "false_alarms", "coverage", "exact", "answered"):
             rates = [getattr(scores[value], measure) if value in scores else None for value in values]
             if any(rate is not None and rate.n for rate in rates):
-                table.add_row(name, measure.replace("_", " "), *map(_rate, rates))
+                table.add_row(name, measure.replace("_", " "), *map(_short, rates))
     return table
 
 
 def _thresholds_table(outcomes: Sequence[Outcome]) -> Table:
-    table = _table("Thresholds", "", "detector", "measure", "asked", "measured", "because")
+    table = _table("Thresholds", "", "figure", "asked", "measured", "of", "because")
+    table.columns[-1].no_wrap = False
     for one in outcomes:
         asked = one.threshold
-        least = "" if asked.least is None else f"≥ {asked.least:g}"
-        bounds = [least, "" if asked.most is None else f"≤ {asked.most:g}"]
+        least = "" if asked.least is None else f"≥ {asked.least:.0%}"
+        bounds = [least, "" if asked.most is None else f"≤ {asked.most:.0%}"]
+        train = "" if asked.train_share is None else f" ({asked.train_share:.0%} on trains)"
         table.add_row(
             _verdict(one),
-            asked.detector,
-            asked.measure.replace("_", " "),
-            " and ".join(filter(None, bounds)),
-            _rate(one.rate),
+            f"{asked.detector} {asked.measure.replace('_', ' ')}{train}",
+            " ".join(filter(None, bounds)),
+            _short(one.rate),
+            "" if one.rate is None else f"{one.rate.n:,}",
             asked.reason,
         )
     return table
@@ -154,18 +170,22 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _ordered(summary: Summary, kind: str) -> list[Score]:
-    return [one for one in summary.scores if detector(one.detector).kind == kind]
-
-
-def _rate(rate: Rate | None) -> str:
+def _short(rate: Rate | None) -> str:
     if rate is None or rate.value is None:
         return "–"
-    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}] ({rate.n:,})"
+    low, high = (f"{100 * bound:.0f}" for bound in (rate.low, rate.high))
+    return f"{_per_cent(rate.value)} ({low}–{high})"
+
+
+def _per_cent(share: float) -> str:
+    """With a digit after the point where a whole number would hide that some are missing."""
+    return f"{100 * share:.0f}" if share in (0, 1) else f"{100 * share:.1f}"
 
 
 def _error(score: Score) -> str:
     asked = detector(score.detector)
     if score.median_error is None:
         return "–"
-    return f"{score.median_error:.1%}" if asked.relative else f"{score.median_error:.3g} {asked.unit}"
+    if asked.relative or asked.unit == "share":
+        return f"{score.median_error:.1%}"
+    return f"{score.median_error:.3g} {asked.unit}"

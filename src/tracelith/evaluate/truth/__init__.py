@@ -45,13 +45,16 @@ _SOURCES: Mapping[Topic, Callable[[Case, Simulation], Sequence[Truth]]] = {
 }
 """Who knows what is true, by what detectors are about."""
 
+_NEVER_HEALTHY: frozenset[Topic] = frozenset(("requests",))
+"""What no healthy system has any of: deep chains, and tails made far away."""
+
 
 def truths_of(case: Case, simulation: Simulation) -> list[Truth]:
     """Everything that the case's detectors are to be compared with."""
     wanted = set(case.detectors)
     topics = {detector(name).topic for name in wanted}
     if "alarm" in wanted:
-        topics |= {one.topic for one in DETECTORS if one.rules} - {"requests"}  # slow; nobody healthy is deep or slow
+        topics |= {one.topic for one in DETECTORS if one.rules} - _NEVER_HEALTHY
     found = [truth for topic, truths in _SOURCES.items() if topic in topics for truth in truths(case, simulation)]
     found += [Truth("alarm", rule) for rule in _justified(found)]
     return [truth for truth in found if truth.detector in wanted]
@@ -61,5 +64,6 @@ def _justified(truths: Sequence[Truth]) -> list[str]:
     """Rules under which a system that runs well may be accused all the same: to say what is so is no false alarm."""
     so = {truth.detector for truth in truths if truth.positive}
     may_be = {truth.detector for truth in truths if truth.positive is None}
-    told = [one for one in DETECTORS if one.kind == "claim" and (one.name in so or (one.graded and one.name in may_be))]
+    asked = [one for one in DETECTORS if one.kind == "claim" and one.topic not in _NEVER_HEALTHY]
+    told = [one for one in asked if one.name in so or (one.graded and one.name in may_be)]
     return list(dict.fromkeys(rule for one in told for rule in (*one.rules, *one.others)))
