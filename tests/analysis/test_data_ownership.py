@@ -122,15 +122,28 @@ def test_a_join_of_ones_own_tables_is_not_accused() -> None:
 
 
 def test_a_declared_owner_counts_before_whoever_writes() -> None:
-    text = system(asks("auth", "UPDATE users"), asks("user", "SELECT users"))
+    text = system(asks("auth", "UPDATE people"), asks("billing", "SELECT people"))
     inferred, declared = (
-        data_document((text, DAYS), table_owners=owners) for owners in ({}, {"shop.public.users": "user"})
+        data_document((text, DAYS), table_owners=owners) for owners in ({}, {"shop.public.people": "billing"})
     )
 
-    assert finding(inferred, "foreign-read")["subjects"][1:] == ["auth", "user"]
+    assert finding(inferred, "foreign-read")["subjects"][1:] == ["auth", "billing"]
     assert "declare" in finding(inferred, "foreign-read")["advice"]
-    assert finding(declared, "foreign-write")["subjects"][1:] == ["user", "auth"]
-    assert table_of(declared, "users")["owner_by"] == "declared"
+    assert finding(declared, "foreign-write")["subjects"][1:] == ["billing", "auth"]
+    assert table_of(declared, "people")["owner_by"] == "declared"
+
+
+def test_a_table_belongs_to_its_namesake_even_if_a_stranger_does_all_the_writing() -> None:
+    text = system(asks("auth", "UPDATE users"), asks("user", "SELECT users"), asks("mail", "SELECT users"))
+    document = data_document((text, DAYS))
+
+    told = finding(document, "foreign-write")
+    assert rules_of(document) == ["foreign-write"]
+    assert told["subjects"][1:] == ["user", "auth"]
+    assert told["title"] == ("100 % of the writes to shop.public.users come from auth, not from user; mail reads it")
+    assert told["severity"] == "warning"
+    assert told["evidence"]["readers"] == ["mail"]
+    assert "declare its owner" in told["advice"]
 
 
 def test_who_alters_a_table_that_nobody_writes_owns_it() -> None:

@@ -3,20 +3,22 @@
 Question: Which tables do several services read or write, and which service made others wait for one?
 Method: Calls to databases are brought to server, database and table: by db.collection.name, db.query.summary or the
     parsed statement, with your aliases and rewrites and with readers and writers of one cluster taken together. The
-    owner of a table is the one you declare; else who surely writes more than all others together; else who alters it,
-    whom it is named after, or who reads it most. The foreign share is the part of the writes (and of the reads) that
-    is not the owner's. A join across owners is a statement that touches tables of several of them. A table was locked
-    if, within seconds, most calls to it waited a fifth of a second or more and far longer than usual, while the
-    server's other tables answered; a statement that alters the table, or a deployment, names the cause. Pairs of
-    services are compared by how much of their use falls on the same tables (weighted Jaccard).
+    owner of a table is the one you declare; else who alters it; else the one of its users that the table, its schema,
+    database or server is named after; else who writes it most, or reads it most. The foreign share is the part of the
+    writes (and of the reads) that is not the owner's. A join across owners is a statement that touches tables of
+    several of them. A table was locked if, within seconds, most calls to it waited a fifth of a second or more and
+    far longer than usual, while the server's other tables answered; a statement that alters the table, or a
+    deployment, names the cause. Pairs of services are compared by how much of their use falls on the same tables
+    (weighted Jaccard).
 Reading: A foreign share of the writes below 1 % is fine, above 10 % strong; findings rest on the lower bound. Foreign
     reads are a warning, and worth knowing only where nobody wrote to the table in the period. To share a server, or a
     database without a common table, is never called shared data; nor is a shared cache, search index or outbox.
 Needs: Ten reads or writes of a table, on three distinct days (in shorter data: in three separate stretches that make up
     a fifth of the time). 100 calls that say which table they touch before silence means anything.
-False positives: Databases of the same name on a server that no span names; poolers that hide what is behind them;
-    reports and nightly jobs of other services, which are foreign use all the same; backfills that take more than two
-    days. Not seen: triggers, foreign keys, database links, files and buckets without spans.
+False positives: Tables named after a service that does not own them: declare the owner. Databases of the same name on
+    a server that no span names; poolers that hide what is behind them; reports and nightly jobs of other services,
+    which are foreign use all the same; backfills that take more than two days. Not seen: triggers, foreign keys,
+    database links, files and buckets without spans.
 Source: Shared persistence after the microFreshener smells (Soldani et al. 2021), refined to tables that are written;
     effective writers are the inverse of Herfindahl's index; Ruzicka 1958 for pairs; intervals after Wilson 1927.
 """

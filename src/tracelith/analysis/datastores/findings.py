@@ -10,7 +10,7 @@ from tracelith.analysis.datastores.joins import ForeignJoin
 from tracelith.analysis.datastores.sharing import FLAGGED, SharedTable
 from tracelith.analysis.shares import percent
 from tracelith.analysis.times import iso_time
-from tracelith.model.findings import Finding, Severity, State
+from tracelith.model.findings import Estimate, Finding, Severity, State
 
 __all__ = ["data_findings"]
 
@@ -45,34 +45,47 @@ def _written(shared: SharedTable) -> bool:
 
 
 def _read(shared: SharedTable) -> bool:
-    if shared.used.purpose != "data" or not shared.readers:
+    """Whether readers are told by themselves: a finding about writes names them, too."""
+    if _written(shared) or shared.used.purpose != "data" or not shared.readers:
         return False
     return shared.foreign_reads.state is State.OK and (shared.foreign_reads.low or 0.0) > FLAGGED
 
 
 def _foreign_write(shared: SharedTable, owned: Ownership) -> Finding:
     table, share = shared.used.table, shared.foreign_writes
-    severity = Severity.CRITICAL if shared.band == "strong" else Severity.WARNING
     writers = _named(shared.writers)
+    also = f"; {_named(shared.readers)} read{_s(shared.readers)} it" if shared.readers else ""
     return Finding(
         rule="foreign-write",
-        severity=Severity.INFO if shared.used.confidence == "low" else severity,
+        severity=_write_severity(shared),
         subjects=(table.label, shared.main, *shared.writers),
         title=f"{percent(share.value or 0.0)} of the writes to {table.name} come from {writers}, "
-        f"not from {shared.main}",
+        f"not from {shared.main}{also}",
         metric={
             "name": "foreign share of the writes",
             "value": share.value,
-            "ci": None if share.low is None or share.high is None else [share.low, share.high],
+            "ci": _interval(share),
             "unit": "share",
             "n": share.n,
             "reading": f"below 1 % is fine, above 10 % strong; {shared.main} is {_OWNED[shared.owner.by]}",
         },
-        advice=f"Let {shared.main} offer an operation for what {writers} change here, or merge them into one module "
-        f"with this table." + _doubt(shared),
-        evidence=_evidence(shared, shared.writers, owned)
-        | {"effective_writers": shared.effective_writers.value, "owner_by": shared.owner.by},
+        advice=f"Let {shared.main} offer an operation for what {writers} change{_s(shared.writers)} here, or merge "
+        f"them into one module with this table.{_correction(shared)}{_doubt(shared)}",
+        evidence=_evidence(shared, (*shared.writers, *shared.readers), owned)
+        | {
+            "readers": list(shared.readers),
+            "effective_writers": shared.effective_writers.value,
+            "owner_by": shared.owner.by,
+        },
     )
+
+
+def _write_severity(shared: SharedTable) -> Severity:
+    if shared.used.confidence == "low":
+        return Severity.INFO
+    # Whose table it is by its name alone is worth a question, not an alarm, as long as one service does all writing.
+    sure = shared.owner.by != "name" or len(shared.writers) > 1 or (shared.foreign_writes.high or 1.0) < 1.0
+    return Severity.CRITICAL if shared.band == "strong" and sure else Severity.WARNING
 
 
 def _foreign_read(shared: SharedTable, owned: Ownership) -> Finding:
@@ -85,25 +98,32 @@ def _foreign_read(shared: SharedTable, owned: Ownership) -> Finding:
         rule="foreign-read",
         severity=severity,
         subjects=(table.label, shared.main, *shared.readers),
-        title=f"{percent(share.value or 0.0)} of the reads of {table.name} come from {readers}, {_belongs(shared)}",
+        title=f"{percent(share.value or 0.0)} of the reads of {table.name} come from {readers}, not from {shared.main}",
         metric={
             "name": "foreign share of the reads",
             "value": share.value,
-            "ci": None if share.low is None or share.high is None else [share.low, share.high],
+            "ci": _interval(share),
             "unit": "share",
             "n": share.n,
             "reading": f"0 is a table of one's own; {shared.main} is {_OWNED[shared.owner.by]}",
         },
         advice=f"{shared.main} cannot change this table without {readers}: let them ask {shared.main}, or keep a copy "
-        f"of what they need from its events.{never}" + _rather(shared) + _doubt(shared),
+        f"of what they need from its events.{never}{_correction(shared)}{_doubt(shared)}",
         evidence=_evidence(shared, shared.readers, owned) | {"owner_by": shared.owner.by},
     )
 
 
-def _belongs(shared: SharedTable) -> str:
-    """What makes main the owner: by name alone, image may write what is attribute's."""
-    told = {"writes": f"while {shared.main} writes it", "unknown": f"beside {shared.main}"}
-    return told.get(shared.owner.by, f"not from {shared.main}")
+def _interval(share: Estimate) -> list[float] | None:
+    return None if share.low is None or share.high is None else [share.low, share.high]
+
+
+def _s(names: Sequence[str]) -> str:
+    return "s" if len(names) == 1 else ""
+
+
+def _correction(shared: SharedTable) -> str:
+    inferred = shared.owner.by not in {"declared", "migrations"}
+    return f" If it is not {shared.main}'s table, declare its owner." if inferred else ""
 
 
 def _join(join: ForeignJoin, owned: Ownership) -> Finding:
@@ -192,13 +212,6 @@ def _named(names: Sequence[str]) -> str:
     if len(names) > 3:
         return f"{', '.join(names[:2])} and {len(names) - 2} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def _rather(shared: SharedTable) -> str:
-    rather = shared.owner.rather
-    if rather is None:
-        return ""
-    return f" If it is meant to be {rather}'s table, declare that: then {shared.main} writes to data of others."
 
 
 def _doubt(shared: SharedTable) -> str:

@@ -1,4 +1,4 @@
-"""Whose table it is: declared, or told by who writes it, who alters it, what it is called, who reads it."""
+"""Whose table it is: declared, or told by who alters it, what it is called, who writes it, who reads it."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -28,26 +28,19 @@ _GENERIC = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The service a table belongs to.
-
-    Attributes:
-        service: None if nothing tells. by: how it is known.
-        rather: another user that alters the table, or that it is named after, although it does not write most: its
-            owner perhaps, if people say so.
-    """
+    """The service a table belongs to, None if nothing tells, and how that is known."""
 
     service: str | None
     by: OwnerBy
-    rather: str | None = None
 
 
 def owner_of(used: UsedTable, declarations: Declarations) -> Owner:
     """The owner of a table.
 
-    What is declared counts, then what is done: who surely writes more than all others together. Where writes do not
-    tell, whoever alters the table owns it, as nobody else could deploy without asking; else the one of its users that
-    it is named after, or that its schema, database or server is named after; else the main reader that does not join it
-    to something else.
+    What is declared counts. Else who uses and alters the table owns it: nobody else could deploy without asking. Else
+    the one of its users that it is named after, or that its schema, database or server is named after: a stranger may
+    well write more, or alone, and that is what is looked for. Then the main writer; then, where nobody writes, the main
+    reader that does not join it to something else.
     """
     declared = _declared(used, declarations.table_owners)
     if declared is not None:
@@ -55,19 +48,19 @@ def owner_of(used: UsedTable, declarations: Declarations) -> Owner:
     if len(used.uses) == 1:
         use = used.uses[0]
         return Owner(use.service, "writes" if use.writes or use.defines else "reads")
-    defining = [use.service for use in used.uses if use.defines]
-    altering = defining[0] if len(defining) == 1 else None
+    defining = [use.service for use in used.uses if use.defines and (use.reads or use.writes)]  # no mere tool
+    if len(defining) == 1:
+        return Owner(defining[0], "migrations")
     named = _namesake(used.table, [use.service for use in used.uses])
-    rather = altering or named
-    # A backfill may be most of what was written in a week; only if nobody writes as a habit does it count.
-    writing = [use for use in used.uses if use.writes_regularly] or used.uses
-    writer = _main(writing, lambda use: use.writes)
-    if writer is not None:
-        return Owner(writer, "writes", None if rather == writer else rather)
-    if rather is not None:
-        return Owner(rather, "migrations" if altering else "name")
-    reader = None if used.writes else _main(used.uses, lambda use: use.reads - use.joined)
-    return Owner(reader, "reads" if reader else "unknown")
+    if named is not None:
+        return Owner(named, "name")
+    if used.writes:
+        # A backfill may be most of what was written in a week; only if nobody writes as a habit does it count.
+        writing = [use for use in used.uses if use.writes_regularly] or used.uses
+        main = _main(writing, lambda use: use.writes)
+        return Owner(main, "writes" if main else "unknown")
+    main = _main(used.uses, lambda use: use.reads - use.joined)
+    return Owner(main, "reads" if main else "unknown")
 
 
 def _declared(used: UsedTable, owners: Mapping[str, str]) -> str | None:
