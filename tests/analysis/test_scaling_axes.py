@@ -90,10 +90,13 @@ def test_the_slope_is_not_flattened_by_noise_of_the_second_rate() -> None:
     a, b = random.poisson(load).astype(float), random.binomial(random.poisson(load), 0.3).astype(float)
     lengths, day = np.ones(400), np.repeat(np.arange(20), 20)
     expected = load, 0.3 * load
-    noise = tuple((1 / one)[1:] + (1 / one)[:-1] for one in expected)
+    noise_a, noise_b = ((1 / one)[1:] + (1 / one)[:-1] for one in expected)
 
     found = elasticity(
-        (log_steps(a, lengths), log_steps(b, lengths)), (*noise, 0 * noise[0]), day[1:], np.random.default_rng(1)
+        (log_steps(a, lengths), log_steps(b, lengths)),
+        (noise_a, noise_b, 0 * noise_a),
+        day[1:],
+        np.random.default_rng(1),
     )
 
     assert found.slope.low is not None
@@ -228,13 +231,18 @@ def label(document: dict[str, Any], a: str, b: str) -> str | None:
 def test_a_service_that_only_one_other_calls_is_on_its_axis(document: dict[str, Any]) -> None:
     assert label(document, "front", "back") == "same_axis"
     assert document["scaling"]["groups"][0][:2] == ["back", "front"]
-    finding = next(one for one in document["findings"] if one["subjects"] == ["front", "back"])
-    assert (finding["rule"], finding["severity"]) == ("same-scaling-axis", "info")
-    assert finding["title"] == "back grows and shrinks with front, which causes 100 % of its requests"
-    assert "can be a module of front" in finding["advice"]
     pair = next(row for row in document["scaling"]["pairs"] if (row["a"], row["b"]) == ("front", "back"))
     assert pair["calls_per_request"] == pytest.approx(1)
     assert pair["elasticity"]["value"] == pytest.approx(1, abs=0.01)
+
+
+def test_all_services_on_one_axis_are_one_finding_worth_knowing(document: dict[str, Any]) -> None:
+    (finding,) = (one for one in document["findings"] if one["rule"] == "same-scaling-axis")
+
+    assert finding["severity"] == "info"
+    assert finding["subjects"] == ["front", "back", "maybe"]
+    assert finding["title"] == "back and maybe grow and shrink with front, the cause of 100 % of their requests"
+    assert "back and maybe are called within the group alone" in finding["advice"]
 
 
 def test_a_call_that_some_requests_make_still_follows_the_load(document: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ False positives: One load need not mean one resource: processor, memory and acce
 Source: Own; total least squares after Deming 1943.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -39,46 +40,54 @@ def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
 
 
 def conclude(evidence: Evidence) -> Conclusion:
-    """The document's scaling, and a finding per pair on one axis of which one calls the other."""
+    """The document's scaling, and a finding per group on one axis."""
     part = scaling_part(evidence)
+    same = [pair for pair in part["pairs"] if pair["label"] == "same_axis"]
     callers = {row["service"]: row["main_caller"] for row in part["services"]}
-    findings = [
-        _finding(pair, callers[pair["b"]] == pair["a"])
-        for pair in part["pairs"]
-        if pair["label"] == "same_axis" and pair["direct"]
-    ]
-    return Conclusion({"scaling": part}, tuple(findings))
+    return Conclusion({"scaling": part}, tuple(_finding(group, same, callers) for group in part["groups"]))
 
 
-def _finding(pair: Mapping[str, Any], only_caller: bool) -> Finding:
-    a, b, dominance = pair["a"], pair["b"], pair["dominance"]
-    merge = (
-        f"{a} is the one that calls {b}: unless {b} needs another kind of machine or has to fail alone, it can be a "
-        f"module of {a}."
-        if only_caller
-        else f"Scale {a} and {b} as one, and look at who stands between them."
+def _finding(group: Sequence[str], same: Sequence[Mapping[str, Any]], callers: Mapping[str, str | None]) -> Finding:
+    """One finding for all services on one axis: the one that sets the pace first, then those that follow."""
+    pairs = [pair for pair in same if pair["a"] in group]
+    leads = Counter(pair["a"] for pair in pairs)
+    leads.subtract(pair["b"] for pair in pairs)
+    head = max(group, key=lambda name: (leads[name], name))
+    others = [name for name in group if name != head]
+    weakest = min(
+        (pair for pair in pairs if pair["a"] == head),
+        key=lambda pair: (pair["dominance"]["ci"][0], pair["a"], pair["b"]),
     )
+    grow = "grow and shrink" if len(others) > 1 else "grows and shrinks"
+    theirs = "their" if len(others) > 1 else "its"
+    owned = [name for name in others if callers[name] in group]
     return Finding(
         rule=RULE,
         severity=Severity.INFO,
-        subjects=(a, b),
-        title=f"{b} grows and shrinks with {a}, which causes {percent(dominance['value'])} of its requests",
+        subjects=(head, *others),
+        title=f"{_listed(others)} {grow} with {head}, the cause of {percent(weakest['dominance']['value'])} of {theirs} "
+        "requests",
         metric={
-            "name": "share of requests caused",
-            "value": dominance["value"],
-            "ci": dominance["ci"],
+            "name": "share of requests caused, least of the services",
+            "value": weakest["dominance"]["value"],
+            "ci": weakest["dominance"]["ci"],
             "unit": "share",
-            "n": dominance["n"],
-            "reading": "above 0.95, with a steady ratio of rates, the two answer to one load",
+            "n": weakest["dominance"]["n"],
+            "reading": "above 0.95, with a steady ratio of rates, services answer to one load",
         },
-        advice=merge,
-        evidence={
-            "trace_ids": [],
-            "elasticity": pair["elasticity"]["value"],
-            "ratio_cv": pair["ratio_cv"],
-            "calls_per_request": pair["calls_per_request"],
-        },
+        advice=f"Load is no reason to keep them apart. {_listed(owned[:3])} {'is' if len(owned[:3]) == 1 else 'are'} "
+        "called within the group alone or nearly so: candidates for modules of their callers, unless they need other "
+        "machines or have to fail alone."
+        if owned
+        else "Load is no reason to keep them apart: scale them as one.",
+        evidence={"trace_ids": [], "pairs": len(pairs), "caused_least": [weakest["a"], weakest["b"]]},
     )
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 ANALYSIS = Analysis.define(
