@@ -46,6 +46,8 @@ from tracelith.model.findings import Finding, Severity, State
 
 __all__ = ["ANALYSIS"]
 
+_SECOND_NS = 1_000_000_000
+
 
 def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts about queues, see the modules of the package queues."""
@@ -97,8 +99,8 @@ def _stall(stall: Stall, cause: Cause, services: Sequence[str]) -> StallDocument
         destination=destination,
         group=group,
         service=services[0],
-        start=iso_time(stall.start_ns),
-        end=iso_time(stall.end_ns),
+        start=iso_time(stall.start_ns // _SECOND_NS * _SECOND_NS),
+        end=iso_time(stall.end_ns // _SECOND_NS * _SECOND_NS),
         seconds=stall.seconds,
         waiting=stall.waiting,
         probability=stall.probability,

@@ -15,6 +15,8 @@ from tracelith.analysis.times import iso_time
 
 __all__ = ["Cause", "find_causes"]
 
+_SECOND_NS = 1_000_000_000
+
 NEAR_NS = 120_000_000_000
 """A cause lies within two minutes of the begin of a stall (metrics.md §10.3)."""
 
@@ -69,7 +71,7 @@ def _slow_handler(stall: Stall, slow: pl.DataFrame, members: pl.DataFrame) -> Ca
         if first_ns <= stall.start_ns + NEAR_NS and first_ns + took_ns >= stall.start_ns - NEAR_NS:
             return Cause(
                 "slow_handler",
-                f"a message was being handled for {took_ns / 1e9:,.0f} s from {iso_time(first_ns)} on; its consumer "
+                f"a message was being handled for {took_ns / 1e9:,.0f} s from {iso_time(first_ns // _SECOND_NS * _SECOND_NS)} on; its consumer "
                 "may have been given up for dead",
             )
     return None
