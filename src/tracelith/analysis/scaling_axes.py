@@ -60,13 +60,13 @@ def _finding(group: Sequence[str], same: Sequence[Mapping[str, Any]], callers: M
     )
     grow = "grow and shrink" if len(others) > 1 else "grows and shrinks"
     theirs = "their" if len(others) > 1 else "its"
+    caused = percent(weakest["dominance"]["value"])
     owned = [name for name in others if callers[name] in group]
     return Finding(
         rule=RULE,
         severity=Severity.INFO,
         subjects=(head, *others),
-        title=f"{_listed(others)} {grow} with {head}, the cause of {percent(weakest['dominance']['value'])} of {theirs} "
-        "requests",
+        title=f"{_listed(others)} {grow} with {head}, the cause of {caused} of {theirs} requests",
         metric={
             "name": "share of requests caused, least of the services",
             "value": weakest["dominance"]["value"],
