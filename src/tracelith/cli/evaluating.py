@@ -18,7 +18,7 @@ from tracelith.evaluate.page import render_page
 from tracelith.evaluate.running import run_cases
 from tracelith.evaluate.scoring import Rate, Score
 from tracelith.evaluate.sets import SetName, cases_of
-from tracelith.evaluate.summary import Degraded, Summary, summarise
+from tracelith.evaluate.summary import Degraded, Flawed, Summary, summarise
 from tracelith.evaluate.thresholds import Outcome
 from tracelith.model.errors import InputError
 
@@ -84,6 +84,8 @@ def _print(summary: Summary) -> None:
         console.print(table)
     for condition in dict.fromkeys(one.condition for one in summary.degradation):
         console.print(_degradation_table([one for one in summary.degradation if one.condition == condition]))
+    if summary.flaws:
+        console.print(_flaws_table(summary.flaws))
     console.print(_thresholds_table(summary.outcomes))
     missed = sum(not outcome.met for outcome in summary.outcomes)
     unsure = sum(outcome.met and not outcome.settled for outcome in summary.outcomes)
@@ -134,6 +136,17 @@ def _degradation_table(rows: Sequence[Degraded]) -> Table:
             rates = [getattr(scores[value], measure) if value in scores else None for value in values]
             if any(rate is not None and rate.n for rate in rates):
                 table.add_row(name, measure.replace("_", " "), *map(_short, rates))
+    return table
+
+
+def _flaws_table(rows: Sequence[Flawed]) -> Table:
+    """What our own pipeline is worth with each flaw of what is observed; the figure that says most of a detector."""
+    table = _table("With flaws of what is observed", "flaw", "detector", "right", "found", "silent")
+    for one in rows:
+        score = one.score
+        if score.method == ALL_METHODS[0].name:
+            right, found = (score.precision, score.recall) if score.precision else (score.coverage or score.exact, None)
+            table.add_row(one.flaw or "none", score.detector, _short(right), _short(found), _silent(score))
     return table
 
 

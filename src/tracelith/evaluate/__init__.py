@@ -6,6 +6,7 @@ truth                 what is true of a simulated system, from its description a
 our_claims, baselines what our own document claims; what others would
 judging, scoring      claims beside truths; rates, coverage and errors with their intervals
 one_case              all of that for one case
+flaws                 what becomes of spans on their way
 sets, thresholds      which cases are run, and what must hold
 running, recording    many cases in processes of their own; finished ones as lines of a file
 summary, page         the whole result as one document, and as a page for people

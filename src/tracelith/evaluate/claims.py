@@ -66,6 +66,7 @@ class Case:
         weeks, traces: length of the run and requests in it.
         sampling: share of traces kept, 1 keeps all. lost: share of spans that never arrive. skew_ms: error of clocks.
         train_share: of deployments that wait for a release train, where the plan has one; None where it has none.
+        flaw: what else becomes of the spans, one of flaws.FLAWS; empty for nothing.
         healthy: nothing was planted, so every accusation is a false alarm.
         detectors: which detectors the case is there for; the others are not judged.
         varies: the one condition (a field of this class) by which it differs from other cases of the same system and
@@ -80,6 +81,7 @@ class Case:
     lost: float = 0.0
     skew_ms: float = 0.0
     train_share: float | None = None
+    flaw: str = ""
     healthy: bool = False
     detectors: tuple[str, ...] = ()
     varies: str = ""
@@ -89,7 +91,8 @@ class Case:
         """Everything that distinguishes the case, for people and as the key of recorded results."""
         train = "" if self.train_share is None else f" train={self.train_share:g}"
         defects = f" sampling={self.sampling:g} lost={self.lost:g} skew={self.skew_ms:g}ms"
-        return f"{self.system} seed={self.seed} weeks={self.weeks} traces={self.traces}{train}{defects}"
+        flaw = f" with {self.flaw}" if self.flaw else ""
+        return f"{self.system} seed={self.seed} weeks={self.weeks} traces={self.traces}{train}{defects}{flaw}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ CASE_COLUMNS = pl.Schema(
         "lost": pl.Float64,
         "skew_ms": pl.Float64,
         "train_share": pl.Float64,
+        "flaw": pl.String,
         "healthy": pl.Boolean,
         "varies": pl.String,
     }

@@ -4,17 +4,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import polars as pl
 
 from tracelith.evaluate.baselines import METHODS
 from tracelith.evaluate.claims import Case, Method, Truth
+from tracelith.evaluate.flaws import defects_of
 from tracelith.evaluate.judging import JUDGED, judge
 from tracelith.evaluate.our_claims import TRACELITH
 from tracelith.evaluate.pipeline import observe
 from tracelith.evaluate.truth import truths_of
 from tracelith.simulate import Simulation, simulate
-from tracelith.simulate.defects import Defects, HeadSampling
+from tracelith.simulate.defects import NO_DEFECTS
 from tracelith.simulate.systems import draw_random
 
 __all__ = ["ALL_METHODS", "UNTIL", "CaseResult", "evaluate_case", "simulation_of"]
@@ -60,6 +62,7 @@ def simulation_of(case: Case) -> Simulation:
     """
     trains = case.train_share
     system = case.system if trains is None else draw_random(case.system, case.seed, trains)
-    head = HeadSampling(case.sampling) if case.sampling < 1 else None
-    defects = Defects(head=head, lost_spans=case.lost, skew_ms=case.skew_ms)
-    return simulate(system, seed=case.seed, weeks=case.weeks, traces=case.traces, until=UNTIL, defects=defects)
+    run = partial(simulate, system, seed=case.seed, weeks=case.weeks, traces=case.traces, until=UNTIL)
+    ideal = run()
+    defects = defects_of(case, ideal.system)
+    return ideal if defects == NO_DEFECTS else run(defects=defects)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from tracelith.evaluate.claims import Case
 from tracelith.evaluate.detectors import Topic, detector, of_topics
+from tracelith.evaluate.flaws import FLAWS
 from tracelith.evaluate.thresholds import FULL, QUICK, Threshold
 from tracelith.model.errors import InputError
 from tracelith.simulate import SYSTEMS
@@ -99,6 +100,10 @@ def _full(seed: int) -> list[Case]:
         _varied(few, "lost", (0.0, 0.01, 0.05, 0.2), traces=12_000),
         _varied(few, "skew_ms", (0.0, 2.0, 10.0, 50.0), traces=12_000),
         _shorter(few, weeks=(4, 8, 26)),
+        _flawed("random-queues", few[:8], "queues", "requests", "calls", traces=12_000),
+        _flawed("random-failures", few[:8], "failures", traces=16_000),
+        _flawed("random-structure", few[:8], "structure", "calls", traces=8_000),
+        _flawed("random-data", few[:8], "data", traces=8_000),
     )
 
 
@@ -156,6 +161,15 @@ def _varied(
     """The same systems under several values of one condition, the ordinary value among them."""
     cases = (Case("random-tail", seed, 1, traces, detectors=REQUESTS, varies=condition) for seed in seeds)
     return [_under(case, condition, value) for case in cases for value in values]
+
+
+def _flawed(system: str, seeds: range, *topics: Topic, traces: int) -> list[Case]:
+    """The same systems without and with each flaw of what is observed."""
+    return [
+        Case(system, seed, 1, traces, flaw=flaw, detectors=of_topics(*topics), varies="flaw")
+        for seed in seeds
+        for flaw in ("", *FLAWS)
+    ]
 
 
 def _under(case: Case, condition: str, value: float) -> Case:

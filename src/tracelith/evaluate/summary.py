@@ -9,6 +9,7 @@ Keys are promises: within a major version fields are added, never renamed or rem
     detectors   [{name, question, subject, kind, unit, topic}] topic: title of the table it belongs to
     scores      [Score] of cases under ordinary conditions
     degradation [{condition, at, ...Score}] of the same systems under several values of one condition
+    flaws       [{flaw, ...Score}] of the same systems without any flaw, and with each
     misses      [{case, system, seed, weeks, traces, train_share, method, detector, subject, claimed, positive,
                 estimate, low, high, value}] what our own pipeline got wrong, then what it said nothing of, at most
                 MOST_MISSES of each detector
@@ -25,11 +26,12 @@ import polars as pl
 import tracelith
 from tracelith.evaluate.claims import Method
 from tracelith.evaluate.detectors import DETECTORS, TOPICS
+from tracelith.evaluate.flaws import FLAWS
 from tracelith.evaluate.one_case import CaseResult
 from tracelith.evaluate.scoring import COVERED, Score, score_all
 from tracelith.evaluate.thresholds import Outcome, Threshold, check
 
-__all__ = ["CONDITIONS", "MOST_MISSES", "SCHEMA", "Degraded", "Summary", "summarise"]
+__all__ = ["CONDITIONS", "MOST_MISSES", "SCHEMA", "Degraded", "Flawed", "Summary", "summarise"]
 
 SCHEMA = "tracelith.evaluation/1"
 
@@ -49,6 +51,14 @@ class Degraded:
 
 
 @dataclass(frozen=True, slots=True)
+class Flawed:
+    """The score with one flaw of what is observed; without any if it is empty."""
+
+    flaw: str
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything measured; see the module for its JSON form.
 
@@ -63,6 +73,7 @@ class Summary:
     judged: pl.DataFrame
     scores: tuple[Score, ...]
     degradation: tuple[Degraded, ...]
+    flaws: tuple[Flawed, ...]
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -102,6 +113,7 @@ class Summary:
             "degradation": [
                 {"condition": one.condition, "at": one.at, **one.score.document()} for one in self.degradation
             ],
+            "flaws": [{"flaw": one.flaw, **one.score.document()} for one in self.flaws],
             "misses": _misses(self.judged).to_dicts(),
             "thresholds": [one.document() for one in self.outcomes],
             "met": self.met,
@@ -134,6 +146,7 @@ def summarise(
         judged,
         tuple(scores),
         tuple(_degradation(judged)),
+        tuple(_flawed(judged)),
         tuple(check(judged, thresholds)),
     )
 
@@ -166,6 +179,17 @@ def _degradation(judged: pl.DataFrame) -> list[Degraded]:
         for (at,), part in sorted(rows.partition_by(condition, as_dict=True, maintain_order=True).items()):
             found += [Degraded(condition, float(at), one) for one in score_all(part)]
     return found
+
+
+def _flawed(judged: pl.DataFrame) -> list[Flawed]:
+    """Scores by flaw, without any first."""
+    parts = judged.filter(pl.col("varies") == "flaw").partition_by("flaw", as_dict=True, maintain_order=True)
+    order = ["", *FLAWS]
+    return [
+        Flawed(str(flaw), one)
+        for (flaw,), part in sorted(parts.items(), key=lambda item: order.index(str(item[0][0])))
+        for one in score_all(part)
+    ]
 
 
 def _comparable(judged: pl.DataFrame, condition: str) -> pl.DataFrame:

@@ -36,10 +36,7 @@ def scaling_claims(reading: Reading) -> Iterator[Claim]:
 
 
 def coupling_claims(reading: Reading) -> Iterator[Claim]:
-    """Pairs that people are told of; the others may be unknown."""
-    told = {pair_subject(*subjects[:2]) for subjects in reading.told("hidden-coupling")}
-    yield from (Claim("hidden-coupling", subject, claimed=True) for subject in sorted(told))
+    """Every pair that is listed; findings tell of sets of services that such pairs connect."""
     for pair in reading.rows("coupling", "pairs"):
-        subject = pair_subject(pair["a"], pair["b"])
-        if subject not in told and pair["label"] == "unknown":
-            yield Claim("hidden-coupling", subject)
+        hidden = None if pair["label"] == "unknown" else pair["label"] == "hidden"
+        yield Claim("hidden-coupling", pair_subject(pair["a"], pair["b"]), claimed=hidden)

@@ -48,7 +48,7 @@ class Section:
     Attributes:
         id: of the element. name, question, subject: of the detector.
         scores: a row per method, heading and drawings: its bars. others: methods beside ours, with explanations.
-        legend, plots: how it degrades, empty if that was not measured.
+        legend, plots: how it degrades, empty if that was not measured. flaws: likewise, by what is there or not.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Section:
     others: tuple[Mapping[str, Any], ...]
     legend: tuple[LegendKey, ...]
     plots: tuple[Plot, ...]
+    flaws: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,14 @@ def _unsure(outcome: Mapping[str, Any]) -> bool:
 def _evaluated(evaluation: Mapping[str, Any]) -> tuple[str, ...]:
     cases = evaluation["cases"]
     conditions = sorted({one["condition"] for one in evaluation["degradation"]}, key=list(words.CONDITION_TITLES).index)
+    flaws = ", ".join(dict.fromkeys(one["flaw"] for one in evaluation.get("flaws", ()) if one["flaw"]))
     varied = ", ".join(words.CONDITION_TITLES[one] for one in conditions)
     return (
         f"{text.count(cases['done'])} runs of simulated systems with planted truth, {text.count(cases['spans'])} "
         f"spans, through the whole pipeline in {text.milliseconds(cases['seconds'] * 1000)} of computing. "
         f"{len(evaluation['methods'])} methods answered {len(evaluation['detectors'])} questions.",
         *((f"Varied one at a time: {varied}.",) if varied else ()),
+        *((f"Flaws of what was observed, one at a time: {flaws}.",) if flaws else ()),
     )
 
 
@@ -255,7 +258,17 @@ def _section(detector: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Sect
         others=tuple(methods[name] for name in named if name != OURS),
         legend=tuple(LegendKey(line.title, legend_key(line.kind)) for line in lines.values()),
         plots=tuple(degradation_plots(detector, degraded, lines)),
+        flaws=_flaws(detector, evaluation.get("flaws", ())),
     )
+
+
+def _flaws(detector: Mapping[str, Any], flawed: Sequence[Mapping[str, Any]]) -> Table:
+    """Our scores without and with each flaw of what is observed."""
+    ours = [one for one in flawed if one["method"] == OURS and one["detector"] == detector["name"]]
+    rows = [((one["flaw"] or "none").capitalize(), one) for one in ours]
+    if _is_claim(detector):
+        return words.claims_table("Flaw", rows)
+    return words.estimates_table("Flaw", [(label, score, detector) for label, score in rows])
 
 
 def _short(name: str) -> str:
