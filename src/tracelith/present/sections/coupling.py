@@ -12,7 +12,7 @@ from tracelith.present.section import Part, Section, SectionKind
 __all__ = ["SECTION"]
 
 _QUESTION = "What binds services that never call each other?"
-_MOST_ROWS = 100
+_MOST_ROWS = 40
 _HEADLINE_ROWS = 10
 _LINKS = {"calls": "calls", "messages": "messages", "others": "through others", "none": "nothing"}
 _FAMILIES = {

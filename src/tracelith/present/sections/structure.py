@@ -150,10 +150,11 @@ def _sized(row: ServiceShapeDocument) -> list[str]:
 def _services(services: Sequence[ServiceShapeDocument]) -> Part | None:
     if not services:
         return None
+    teams = any(row["team"] for row in services)
     table = Table.of(
         (
             "Service",
-            "Team",
+            *(["Team"] if teams else []),
             "Only called by",
             "#Callers",
             "#Callees",
@@ -166,7 +167,7 @@ def _services(services: Sequence[ServiceShapeDocument]) -> Part | None:
         (
             (
                 text.printable(row["service"]),
-                text.printable(row["team"] or text.MISSING),
+                *([text.printable(row["team"] or text.MISSING)] if teams else []),
                 text.printable(row["only_caller"] or text.MISSING),
                 text.count(row["callers"]),
                 text.count(row["callees"]),
