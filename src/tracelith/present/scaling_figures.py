@@ -17,6 +17,7 @@ AXES = {
 
 _COLOURS = {"same_axis": PINK, "own_axis": GREEN, "unclear": BLUE, "unknown": GREY}
 _MOST_SERVICES = 20
+_WHOLE_TICKS = 12  # up to here every whole number has room for a tick
 
 
 def instance_ranges(services: Sequence[ScaledServiceDocument], period: str) -> Chart:
@@ -51,7 +52,11 @@ def instance_ranges(services: Sequence[ScaledServiceDocument], period: str) -> C
             "data": [bars],
             "layout": layout(
                 90 + 30 * max(len(shown), 1),
-                {"title": {"text": "instances"}, "rangemode": "tozero", "range": [0, most * 1.08 + 0.3]},
+                {
+                    "title": {"text": "instances"},
+                    "range": [0, most * 1.08 + 0.3],
+                    **({"dtick": 1} if most <= _WHOLE_TICKS else {}),
+                },
                 axis([row["service"] for row in shown], showgrid=False),
             ),
         },

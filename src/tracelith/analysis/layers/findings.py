@@ -31,8 +31,8 @@ def pass_through_finding(document: Mapping[str, Any]) -> Finding:
             "reading": "requests of operations that make one call, always the same, and do little themselves; "
             "above 0.5 the service only passes on",
         },
-        advice=f"Let the callers of {service} ask {behind} directly, or make {service} a module of {behind}"
-        f"{_saving(document)}. If it guards, translates or separates teams, declare it as a gateway.",
+        advice=f"{_instead(document, behind)}{_saving(document)}. If it guards, translates or separates teams, "
+        "declare it a gateway.",
         evidence={
             "trace_ids": document["trace_ids"],
             "callees": document["callees"],
@@ -59,7 +59,7 @@ def split_finding(document: Mapping[str, Any]) -> Finding:
             "reading": "0.8 and more: nearly every change needs all of these, as none holds a whole capability",
         },
         advice=f"Make {', '.join(names[:-1])} part of {names[-1]}, or cut along what the business does instead: "
-        f"a request would wait for {document['hops_saved']} calls less.",
+        f"a request would wait for {document['hops_saved']} calls fewer in a row.",
         evidence={
             "trace_ids": document["trace_ids"],
             "entry_share": document["entry_share"],
@@ -67,6 +67,13 @@ def split_finding(document: Mapping[str, Any]) -> Finding:
             "hops_saved": document["hops_saved"],
         },
     )
+
+
+def _instead(document: Mapping[str, Any], behind: str) -> str:
+    service = document["service"]
+    if document["callers"]:
+        return f"Let the callers of {service} ask {behind} directly, or make {service} a module of {behind}"
+    return f"Make {service} a module of {behind}, so that requests come in there"
 
 
 def _saving(document: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ Int64 = NDArray[np.int64]
 _ENOUGH_REQUESTS = 8
 """Requests per instance seen in a block, so that hardly any other one goes unseen: of two, one in 2^7 times."""
 
-_FEWEST_BLOCKS = 4
+_FEWEST_BLOCKS = 10
 """So many blocks must tell; otherwise longer ones are looked at."""
 
 _FEWEST_STEPS = 6

@@ -117,9 +117,8 @@ def _evidence(loads: Loads, a: int, b: int) -> tuple[State, str]:
     rarer = float(min(loads.requests[:, a].sum(), loads.requests[:, b].sum()))
     if rarer < NEEDED_PER_DAY * loads.days:
         needed = round(NEEDED_PER_DAY * loads.days)
-        return State.INSUFFICIENT_DATA, f"{needed} requests of the rarer one are needed in {loads.days} days, " + (
-            f"{round(rarer)} came"
-        )
+        reason = f"{needed:,} requests of the rarer one are needed in {loads.days} days, {round(rarer):,} came"
+        return State.INSUFFICIENT_DATA, reason
     return State.OK, ""
 
 

@@ -45,9 +45,12 @@ def _answer(layers: LayersDocument) -> Answer:
     number = text.estimate(share, "share")
     if layers["splits"]:
         split = layers["splits"][0]
-        told = f"{text.estimate(split['trace_share'], 'share')} of requests pass all of them. "
         claim = f"The system is cut by layer: {_chain(split)}."
-        return Answer("layers", _QUESTION, claim, number, told + reading, "notable")
+        told = (
+            "Share of the requests from outside that pass all of them; from 80 % on nearly every change needs all of "
+            f"them. {_listed(names)} only hand on what they are asked."
+        )
+        return Answer("layers", _QUESTION, claim, text.estimate(split["trace_share"], "share"), told, "notable")
     if names:
         verb = "only hands" if len(names) == 1 else "only hand"
         return Answer("layers", _QUESTION, f"{_listed(names)} {verb} requests on.", number, reading, "notable")
@@ -78,7 +81,7 @@ def _splits(splits: Sequence[LayerSplitDocument]) -> Part | None:
             "#Requests through all",
             "#Entry operations",
             "#Same operation below",
-            "#Hops less",
+            "#Hops saved",
         ),
         (
             (
@@ -94,7 +97,7 @@ def _splits(splits: Sequence[LayerSplitDocument]) -> Part | None:
     )
     reading = (
         "Entry operations: those most of whose requests pass all layers. Same operation below: how surely an operation "
-        "of one layer stands for one of the next. Hops less: calls in a row that one request in twenty would save at "
+        "of one layer stands for one of the next. Hops saved: calls in a row that one request in twenty would save at "
         "least if the layers were one service."
     )
     return Part("Layers that nearly every request passes", table=table, reading=reading, headline=True)
@@ -105,7 +108,7 @@ def _accused(services: Sequence[PassThroughDocument]) -> Part | None:
         return None
     rows = services[:_MOST_ROWS]
     table = Table.of(
-        ("Service", "Hands on to", "#Requests", "#Handed on", "#Hops less", "#Time less"),
+        ("Service", "Hands on to", "#Requests", "#Handed on", "#Hops saved", "#Time saved"),
         (
             (
                 text.printable(row["service"]),
@@ -120,7 +123,7 @@ def _accused(services: Sequence[PassThroughDocument]) -> Part | None:
         (row["trace_ids"] for row in rows),
     )
     reading = (
-        "Handed on: requests of operations that make one call and nothing else. Hops and time less: what its callers' "
+        "Handed on: requests of operations that make one call and nothing else. Hops and time saved: what its callers' "
         "requests would save if it were one with what it calls; the time is network and queueing, its own work stays."
     )
     return Part("Services that only hand requests on", table=table, reading=reading, headline=True)

@@ -95,7 +95,7 @@ def _pair_table(pairs: Sequence[AxisPairDocument]) -> Table:
                 text.estimate(row["elasticity"]) if row["elasticity"]["value"] is not None else text.MISSING,
                 text.percent(row["ratio_cv"]),
                 text.number(row["instance_correlation"], 2),
-                AXES[row["label"]] if row["status"] == "ok" else text.printable(row["reason"]),
+                AXES[row["label"]] if row["status"] == "ok" else text.plain(row["status"]),
             )
             for row in pairs
         ),
