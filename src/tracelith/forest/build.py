@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelith.forest.arrays import fold_ancestors, grouped_order, levels_of
-from tracelith.forest.parents import Parents, cut_cycles, resolve_parents
-from tracelith.forest.rows import SpanRows, TraceRows, drop_duplicates, number_traces, span_rows, take
+from tracelith.forest.arrays import fold_ancestors, levels_of
+from tracelith.forest.parents import cut_cycles, resolve_parents
+from tracelith.forest.rows import IdIndex, SpanRows, TraceRows, drop_duplicates, sorted_traces, span_rows
 from tracelith.forest.tables import TextTable, operation_table, resource_table
-from tracelith.forest.view import Bool, Float64, Int32, Int64, TraceForest
+from tracelith.forest.view import Bool, Float64, Int32, TraceForest
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import OTHER, Kind
 
@@ -35,10 +35,10 @@ def build_forest(window: WindowSpans) -> TraceForest:
     resources, operations = resource_table(window.resources), operation_table(window.operations)
     rows = span_rows(window.spans, resources, operations)
     ids = (window.spans["trace_hi"].to_numpy(), window.spans["trace_lo"].to_numpy())
-    rows, traces = number_traces(rows, *ids, window.windows)
+    rows, traces = sorted_traces(rows, *ids, window.windows)
     rows, index, duplicates = drop_duplicates(rows)
     services, service_of = _services(window, rows, resources)
-    rows, tree = _arrange(rows, traces, resolve_parents(rows, index, service_of[rows.resource]))
+    tree = _tree(rows, traces, index, service_of[rows.resource])
     handed_over = (rows.kind == Kind.CONSUMER) | _linking(rows, traces, window.links, tree.parent)
     root, roots = _roots(rows, tree, handed_over, traces.lo.size)
     weight = _least_inclusion(rows.weight, tree.trace_first)
@@ -94,25 +94,11 @@ class _Tree:
     trace_first: Int32
 
 
-def _arrange(rows: SpanRows, traces: TraceRows, parents: Parents) -> tuple[SpanRows, _Tree]:
-    """Rows in forest order, and their parents in that order."""
-    order = grouped_order(rows.trace, _since_trace_start(rows, traces), rows.span_id, rows.callee)
-    place = np.empty(order.size, np.int32)
-    place[order] = np.arange(order.size, dtype=np.int32)
-    above = parents.parent[order]
-    rows = take(rows, order)
+def _tree(rows: SpanRows, traces: TraceRows, index: IdIndex, service: Int32) -> _Tree:
+    parents = resolve_parents(rows, index, service)
     trace_first = np.searchsorted(rows.trace, np.arange(traces.lo.size + 1)).astype(np.int32)
-    parent, circular = cut_cycles(np.where(above >= 0, place[above], np.int32(-1)), trace_first)
-    return rows, _Tree(parent, parents.orphan[order], circular | parents.own[order], trace_first)
-
-
-def _since_trace_start(rows: SpanRows, traces: TraceRows) -> Int64:
-    """Start relative to an instant near the trace's first span: small numbers, so that sort keys pack."""
-    # Clocks may lie anywhere in 64 bits; differences that would overflow are saturated, and ranks keep their order.
-    near = rows.start_ns.astype(np.float64) - traces.window[rows.trace] if rows.trace.size else np.empty(0)
-    if (np.abs(near) < 2.0**62).all():
-        return rows.start_ns - traces.window[rows.trace]
-    return rows.start_ns
+    parent, circular = cut_cycles(parents.parent, trace_first)
+    return _Tree(parent, parents.orphan, circular | parents.own, trace_first)
 
 
 def _services(window: WindowSpans, rows: SpanRows, resources: TextTable) -> tuple[tuple[str, ...], Int32]:

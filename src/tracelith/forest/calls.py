@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelith.forest.arrays import pack_keys
 from tracelith.forest.awaiting import decide_awaited, messages
 from tracelith.forest.clock_offset import CLOCK_GRAIN_NS
 from tracelith.forest.links import join_links
@@ -126,23 +127,48 @@ def _logical_calls(forest: TraceForest, sides: Sides, callee: Int32) -> tuple[In
     """
     count = sides.client.size
     attempt = _attempt_span(sides)
-    names = forest.operations["name"].rank("dense").to_numpy()
+    repeatable = _repeatable(forest, sides, callee, attempt)
+    order, repeats = _repeats(forest, sides, callee, attempt, repeatable)
+    final = np.ones(count, np.bool_)
+    final[order[:-1][repeats]] = False
+    # The first attempt of each logical call, which is numbered like the call it is.
+    opens = np.ones(order.size, np.bool_)
+    opens[1:] = ~repeats
+    first = np.arange(count, dtype=np.int32)
+    first[order] = order[np.maximum.accumulate(np.where(opens, np.arange(order.size), 0))]
+    number = np.cumsum(first == np.arange(count), dtype=np.int32) - np.int32(1)
+    return number[first], final
+
+
+def _repeatable(forest: TraceForest, sides: Sides, callee: Int32, attempt: Int64) -> Int64:
+    """Calls that share parent and callee with another: all that can repeat or be repeated, and few others."""
     parent = forest.parent[attempt]
+    own = sides.linked | (parent < 0)
+    key, _ = pack_keys(np.where(own, 0, parent + 1), callee)
+    order = np.argsort(key)
+    ordered = key[order]
+    same = ordered[1:] == ordered[:-1]
+    shared = np.zeros(key.size, np.bool_)
+    shared[order[1:][same]] = True
+    shared[order[:-1][same]] = True
+    repeatable: Int64 = np.flatnonzero(shared & ~own)
+    return repeatable
+
+
+def _repeats(forest: TraceForest, sides: Sides, callee: Int32, attempts: Int64, rows: Int64) -> tuple[Int64, Bool]:
+    """These rows with attempts of one call together, first to last, and which of them repeats the one before it."""
+    attempt = attempts[rows]
+    names = forest.operations["name"].rank("dense").to_numpy()
     start, duration = forest.start_ns[attempt], forest.duration_ns[attempt]
-    own = np.where(sides.linked | (parent < 0), np.arange(count), -1)
-    keys = (names[forest.operation[attempt]], callee, parent, own)
-    order = np.lexsort((sides.server, attempt, start, *keys))
+    keys = (names[forest.operation[attempt]], callee[rows], forest.parent[attempt])
+    order = np.lexsort((sides.server[rows], attempt, start, *keys))
     before, after = order[:-1], order[1:]
     same = np.ones(before.size, np.bool_)
     for key in keys:
         same &= key[before] == key[after]
     over = start[after] - start[before] >= duration[before]
-    repeats = same & over & (_failed(forest, sides, attempt)[before] | (forest.attempt[attempt[after]] >= 1))
-    opens = np.ones(count, np.bool_)
-    opens[1:] = ~repeats
-    closes = np.ones(count, np.bool_)
-    closes[:-1] = ~repeats
-    return _in_call_order(order, opens, closes)
+    again = _failed(forest, sides, attempts)[rows[before]] | (forest.attempt[attempt[after]] >= 1)
+    return rows[order], same & over & again
 
 
 def _attempt_span(sides: Sides) -> Int64:
@@ -158,11 +184,3 @@ def _failed(forest: TraceForest, sides: Sides, attempt: Int64) -> Bool:
     failed: Bool = np.isin(forest.outcome[attempt], lost)
     failed |= (sides.server >= 0) & (forest.outcome[sides.server] == Outcome.FAILED)
     return failed
-
-
-def _in_call_order(order: Int64, opens: Bool, closes: Bool) -> tuple[Int32, Bool]:
-    logical = np.empty(order.size, np.int32)
-    logical[order] = np.cumsum(opens, dtype=np.int32) - 1
-    final = np.empty(order.size, np.bool_)
-    final[order] = closes
-    return logical, final

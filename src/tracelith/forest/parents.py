@@ -25,6 +25,8 @@ def resolve_parents(rows: SpanRows, index: IdIndex, service: Int32) -> Parents:
     Client and server of a call may share one span id (Zipkin, B3): the server is then the client's child, and
     spans that name the id are the server's, unless they run in the client's service and not in the server's.
     """
+    if index.ids.size == rows.span_id.size:
+        return _by_own_ids(rows, index)
     caller_side, callee_side, found = _look_up(rows, index)
     in_client = (service == service[caller_side]) & (service != service[callee_side])
     parent = np.where(found & (rows.parent_id != 0), np.where(in_client, caller_side, callee_side), -1)
@@ -37,6 +39,19 @@ def resolve_parents(rows: SpanRows, index: IdIndex, service: Int32) -> Parents:
     return Parents(parent.astype(np.int32), orphan, own)
 
 
+def _by_own_ids(rows: SpanRows, index: IdIndex) -> Parents:
+    """The same where no two spans have the same id, as nearly everywhere."""
+    if not index.ids.size:
+        return Parents(np.empty(0, np.int32), np.empty(0, np.bool_), np.empty(0, np.bool_))
+    run = _search(index.ids, rows.parent_id)
+    above = index.order[run]
+    named = rows.parent_id != 0
+    found = named & (index.ids[run] == rows.parent_id) & (rows.trace[above] == rows.trace)
+    own = found & (rows.parent_id == rows.span_id)
+    parent = np.where(found & ~own, above, -1).astype(np.int32)
+    return Parents(parent, named & ~found, own)
+
+
 def cut_cycles(parent: Int32, trace_first: Int32) -> tuple[Int32, Bool]:
     """Parents without circles, and which spans lay on one.
 
@@ -47,6 +62,8 @@ def cut_cycles(parent: Int32, trace_first: Int32) -> tuple[Int32, Bool]:
         trace_first: where each trace begins, one more at the end.
     """
     circular = np.zeros(parent.size, np.bool_)
+    if (parent < np.arange(parent.size)).all():  # every parent began before its child
+        return parent, circular
     longest = int(np.diff(trace_first).max(initial=0))
     at = parent.copy()
     active = np.flatnonzero(at >= 0)

@@ -1,4 +1,4 @@
-"""Span rows as arrays: numbered traces, only those of the windows asked for, each span once."""
+"""Span rows as arrays: sorted by trace, only those of the windows asked for, each span once."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelith.forest.arrays import grouped_order
 from tracelith.forest.tables import TextTable
 from tracelith.forest.view import Bool, Float64, Int32, Int64, UInt8, UInt64
 from tracelith.model.schema import WINDOW_NS, Kind
 
-__all__ = ["IdIndex", "SpanRows", "TraceRows", "drop_duplicates", "number_traces", "span_rows", "take"]
+__all__ = ["IdIndex", "SpanRows", "TraceRows", "drop_duplicates", "sorted_traces", "span_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class IdIndex:
 
 
 def take(rows: SpanRows, index: NDArray[Any]) -> SpanRows:
-    """The rows at these positions, or where a mask says so."""
+    """The rows at these positions."""
     return SpanRows(**{field.name: getattr(rows, field.name)[index] for field in fields(rows)})
 
 
@@ -91,30 +92,52 @@ def span_rows(spans: pl.DataFrame, resources: TextTable, operations: TextTable) 
     )
 
 
-def number_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ...]) -> tuple[SpanRows, TraceRows]:
-    """Rows with their trace numbered, without the traces that belong to other windows.
+def sorted_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ...]) -> tuple[SpanRows, TraceRows]:
+    """Rows in forest order, (trace, start, span id, side), without the traces that belong to other windows.
 
     Traces are numbered in ascending order of the low, then the high half of their id.
 
     Args:
+        rows: in any order, traces not numbered yet.
+        hi, lo: of each row's trace.
         windows: windows to keep; all traces are kept if empty.
     """
+    trace, traces = _number(rows, hi, lo, windows)
+    kept = np.flatnonzero(trace >= 0) if trace.size and int(trace.min()) < 0 else None
+    if kept is not None:
+        trace = trace[kept]
+    start_ns, span_id, callee = (
+        values if kept is None else values[kept] for values in (rows.start_ns, rows.span_id, rows.callee)
+    )
+    order = grouped_order(trace, _since_trace_start(start_ns, trace, traces), span_id, callee)
+    sorted_rows = take(rows, order if kept is None else kept[order])
+    return replace(sorted_rows, trace=trace[order]), traces
+
+
+def _number(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ...]) -> tuple[Int32, TraceRows]:
+    """The trace of each row, -1 for those of other windows."""
     order = _trace_order(hi, lo)
     hi, lo = hi[order], lo[order]
     opens = np.ones(order.size, np.bool_)
     opens[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
     first = np.flatnonzero(opens)
     if not first.size:
-        return rows, TraceRows(hi, lo, np.empty(0, np.int64))
+        return rows.trace, TraceRows(hi, lo, np.empty(0, np.int64))
     earliest = np.minimum.reduceat(rows.start_ns[order], first)
     window = earliest // WINDOW_NS * WINDOW_NS
     kept = np.isin(window, np.array(windows, np.int64)) if windows else np.ones(window.size, np.bool_)
     number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
     trace = np.empty(order.size, np.int32)
     trace[order] = np.repeat(number, np.diff(first, append=order.size))
-    numbered = replace(rows, trace=trace)
-    traces = TraceRows(hi[first][kept], lo[first][kept], window[kept])
-    return (numbered if kept.all() else take(numbered, trace >= 0)), traces
+    return trace, TraceRows(hi[first][kept], lo[first][kept], window[kept])
+
+
+def _since_trace_start(start_ns: Int64, trace: Int32, traces: TraceRows) -> Int64:
+    """Start relative to an instant near the trace's first span: small numbers, so that sort keys pack."""
+    # Clocks may lie anywhere in 64 bits; where differences could overflow, ranks keep the order of what is recorded.
+    if start_ns.size and int(start_ns.max()) - int(start_ns.min()) < 2**62:
+        return start_ns - traces.window[trace]
+    return start_ns
 
 
 def drop_duplicates(rows: SpanRows) -> tuple[SpanRows, IdIndex, Int32]:
@@ -137,7 +160,7 @@ def drop_duplicates(rows: SpanRows) -> tuple[SpanRows, IdIndex, Int32]:
     dropped = members[best_first[repeated]]
     keep = np.ones(rows.trace.size, np.bool_)
     keep[dropped] = False
-    kept = take(rows, keep)
+    kept = take(rows, np.flatnonzero(keep))
     return kept, _id_index(kept), rows.trace[dropped]
 
 
