@@ -92,7 +92,7 @@ def conclude(evidence: Evidence) -> Conclusion:
     spreads = [spread_of(one, troubles, by_window, away) for found in troubles.stretches.values() for one in found]
     cascades = sorted(filter(is_cascade, spreads), key=lambda spread: (-spread.failed, spread.stretch.start_ns))
     pairs = failure_pairs(troubles.stretches, clock, (evidence.start_ns, evidence.end_ns))
-    entries = availabilities(facts, blocks, edges)
+    entries = availabilities(facts, blocks, block_ns, edges)
     retries, waits = retried_edges(facts, block_ns, clock), longest_waits(facts)
     by_edge, by_entry = examples_of(facts, "edge"), examples_of(facts, "hidden")
     reached = radii(facts, edges)

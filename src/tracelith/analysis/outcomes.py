@@ -56,7 +56,8 @@ def failed_calls(view: ForestView) -> Bool:
 
 def failed_spans(view: ForestView) -> Bool:
     """Whether each span failed, bool[n]; of a request span, whether the request did. 4xx are no failures."""
-    return view.forest.outcome == Outcome.FAILED
+    failed: Bool = view.forest.outcome == Outcome.FAILED
+    return failed
 
 
 def _speaks_for_call(view: ForestView) -> Bool:

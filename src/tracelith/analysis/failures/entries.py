@@ -74,28 +74,36 @@ def time_blocks(facts: FactReader, block_ns: int) -> pl.DataFrame:
     return speaking_rows(rows, ["service", "operation"])
 
 
-def availabilities(facts: FactReader, blocks: pl.DataFrame, edges: Sequence[Edge]) -> list[Availability]:
+def availabilities(facts: FactReader, blocks: pl.DataFrame, block_ns: int, edges: Sequence[Edge]) -> list[Availability]:
     """Every entry operation, the least available first.
 
     Args:
-        blocks: of time_blocks.
+        blocks: of time_blocks, so long.
     """
     calls = facts.merged(ENTRY_EDGES).partition_by(["service", "operation"], as_dict=True)
-    nodes = facts.merged(FAILED_NODES)
-    up = {
-        name: 1 - own / max(requests, own, 1)
-        for name, requests, own in nodes.select("node", "requests", "own").iter_rows()
-    }
+    nodes = facts.by_window(FAILED_NODES, block_ns).filter(pl.col("own") > 0)
+    down = nodes.select("window_ns", "node", down=pl.col("own") / pl.max_horizontal("requests", "own"))
     hard = {(edge.caller, edge.callee) for edge in edges if edge.dependency == "hard"}
     told = []
     for (service, operation), rows in blocks.partition_by(["service", "operation"], as_dict=True).items():
         needed = _needed(str(service), calls.get((service, operation)), hard)
-        serial = serial_availability([up.get(name, 1.0) for name in (str(service), *needed)]) if needed else None
+        serial = _serial(rows, down, (str(service), *needed)) if needed else None
         told.append(_availability(str(service), str(operation), rows, needed, serial))
     told.sort(
         key=lambda one: (one.availability.value is None, one.availability.value or 0.0, one.service, one.operation)
     )
     return told
+
+
+def _serial(rows: pl.DataFrame, down: pl.DataFrame, parts: tuple[str, ...]) -> float:
+    """Product of the availability of these parts, each at the times at which requests of the operation came.
+
+    Retries make calls most frequent when a part is down, so counting its calls would make it look worse than it is.
+    """
+    asked = rows.group_by("window_ns").agg(pl.col("weight").sum())
+    lost = asked.join(down.filter(pl.col("node").is_in(list(parts))), on="window_ns")
+    shares = lost.group_by("node").agg((pl.col("weight") * pl.col("down")).sum() / float(asked["weight"].sum()))
+    return serial_availability([1 - share for share in shares["weight"]])
 
 
 def _least_available_first(one: Availability) -> tuple[bool, float, str, str]:

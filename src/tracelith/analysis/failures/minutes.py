@@ -20,7 +20,7 @@ Int64 = NDArray[np.int64]
 _NOBODY, _INSIDE = -1, -1
 
 
-def failed_minutes(view: ForestView, judged: Bool, requests: FailedRequests) -> pl.DataFrame:
+def failed_minutes(view: ForestView, attempts: Bool, requests: FailedRequests) -> pl.DataFrame:
     """Facts of FAILED_MINUTES."""
     forest, calls, chains = view.forest, view.calls, view.chains
     entry = np.full(len(forest.trace), _INSIDE, dtype=np.int32)
@@ -44,7 +44,7 @@ def failed_minutes(view: ForestView, judged: Bool, requests: FailedRequests) -> 
             ),
         }
     )  # fmt: skip
-    return _named(view, _notable(view, judged, _placed_in_minutes(view, rows)))
+    return _named(view, _notable(view, attempts, _placed_in_minutes(view, rows)))
 
 
 def _placed_in_minutes(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
@@ -57,14 +57,14 @@ def _placed_in_minutes(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _notable(view: ForestView, judged: Bool, rows: pl.DataFrame) -> pl.DataFrame:
+def _notable(view: ForestView, attempts: Bool, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of the minutes in which their origin failed often."""
     if rows.is_empty():
         return rows
     forest, calls = view.forest, view.calls
     roots = forest.trace_root[forest.trace_root >= 0]
-    trace = np.concatenate([forest.trace[calls.request[judged]], forest.trace[roots]])
-    node = np.concatenate([calls.callee[judged], forest.service[roots]])
+    trace = np.concatenate([forest.trace[calls.request[attempts]], forest.trace[roots]])
+    node = np.concatenate([calls.callee[attempts], forest.service[roots]])
     troubled = np.isin(node, rows["origin"].unique().to_numpy())
     trace, node = trace[troubled], node[troubled]
     asked = grouped(

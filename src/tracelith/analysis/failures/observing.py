@@ -26,7 +26,7 @@ from tracelith.analysis.failures.tables import (
     SHARED,
     SLOW_CALLS,
 )
-from tracelith.analysis.failures.units import CallerUnits, caller_units, judged_calls
+from tracelith.analysis.failures.units import CallerUnits, awaited_attempts, caller_units, judged_calls
 from tracelith.analysis.outcomes import CallOutcomes, call_outcomes, failed_spans
 from tracelith.analysis.statistics.grouping import grouped
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
@@ -50,13 +50,14 @@ def observe_failures(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
     outcomes, judged = call_outcomes(view), judged_calls(view)
     units = caller_units(view, outcomes, judged)
-    requests = failed_requests(view, outcomes, judged)
+    attempts = awaited_attempts(view)
+    requests = failed_requests(view, outcomes, judged, attempts)
     entries = _entry_outcome(view)
-    nodes = _nodes(view, outcomes, judged, requests)
+    nodes = _nodes(view, outcomes, attempts, requests)
     return {
         FAILED_EDGES.name: _edges(view, units),
         FAILED_NODES.name: nodes,
-        FAILED_MINUTES.name: failed_minutes(view, judged, requests),
+        FAILED_MINUTES.name: failed_minutes(view, attempts, requests),
         ENTRY_OUTCOMES.name: _entries(view, entries),
         ENTRY_EDGES.name: _entry_edges(view, units),
         RETRIED_MINUTES.name: retried_minutes(view),
@@ -134,11 +135,11 @@ def _with_comparison(view: ForestView, units: CallerUnits, counted: pl.DataFrame
     return both.group_by(merged).agg(pl.col("requests", "weight", "weight_squares", *sums).sum())
 
 
-def _nodes(view: ForestView, outcomes: CallOutcomes, judged: Bool, requests: FailedRequests) -> pl.DataFrame:
+def _nodes(view: ForestView, outcomes: CallOutcomes, attempts: Bool, requests: FailedRequests) -> pl.DataFrame:
     """Requests, failures and own failures per node."""
     forest, calls = view.forest, view.calls
     roots = _roots(view)
-    kept = judged & ~outcomes.cancelled
+    kept = attempts & ~outcomes.cancelled
     trace = np.concatenate(
         [
             forest.trace[calls.request[kept]],

@@ -34,40 +34,49 @@ class FailedRequests:
     silent: Int32
 
 
-def failed_requests(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> FailedRequests:
-    """Failed requests: those whose outcome is final for their caller, and those from outside."""
+def failed_requests(view: ForestView, outcomes: CallOutcomes, judged: Bool, attempts: Bool) -> FailedRequests:
+    """Failed requests, those that were tried again included.
+
+    Args:
+        judged: calls that decide what becomes of their caller. attempts: calls that are requests of their callee.
+    """
     forest, calls = view.forest, view.calls
     failed = failed_spans(view)
-    broken = np.flatnonzero(judged & outcomes.failed & ~outcomes.cancelled)
-    answered = calls.server[broken] >= 0
-    answered[answered] = failed[calls.server[broken[answered]]]
-    below, end = _first_broken(view, broken, answered)
-    spans = np.concatenate([calls.server[broken[answered]], _failed_roots(view, failed)])
-    service = np.concatenate([calls.callee[broken[answered]], forest.service[_failed_roots(view, failed)]])
-    spans, first = np.unique(spans, return_index=True)
-    service = service[first]
-    own = np.full(len(forest.trace), -1, dtype=np.int32)
-    own[calls.server[broken[answered]]] = calls.callee[broken[answered]]
+    lost = outcomes.failed & ~outcomes.cancelled
+    below, end = _first_broken(view, np.flatnonzero(judged & lost), failed)
+    tried = np.flatnonzero(attempts & lost)
+    answered = _answered(view, tried, failed)
+    inside, roots = tried[answered], _failed_roots(view, failed)
+    spans, first = np.unique(np.concatenate([calls.server[inside], roots]), return_index=True)
+    service = np.concatenate([calls.callee[inside], forest.service[roots]])[first]
+    itself = np.full(len(forest.trace), -1, dtype=np.int32)
+    itself[spans] = service
     reached = spans.copy()
     for _ in range(_DEEPEST):
         on = below[reached] >= 0
         if not on.any():
             break
         reached = np.where(on, below[reached], reached)
-    origin = np.where(
-        end[reached] >= 0, end[reached], np.where(own[reached] >= 0, own[reached], forest.service[reached])
-    )
+    origin = np.where(end[reached] >= 0, end[reached], itself[reached])
     return FailedRequests(
-        spans.astype(np.int32), service.astype(np.int32), origin.astype(np.int32), broken[~answered].astype(np.int32)
+        spans.astype(np.int32), service.astype(np.int32), origin.astype(np.int32), tried[~answered].astype(np.int32)
     )
 
 
-def _first_broken(view: ForestView, broken: NDArray[np.intp], answered: Bool) -> tuple[Int32, Int32]:
+def _answered(view: ForestView, broken: NDArray[np.intp], failed: Bool) -> Bool:
+    """Whether the callee itself wrote that these calls failed."""
+    server = view.calls.server[broken]
+    answered: Bool = (server >= 0) & failed[server]
+    return answered
+
+
+def _first_broken(view: ForestView, broken: NDArray[np.intp], failed: Bool) -> tuple[Int32, Int32]:
     """For each span, the failed request that its last failed call led to, or the node where that call ends; -1 if none.
 
     The last failed call of a request is the one after which it gave up.
     """
     forest, calls = view.forest, view.calls
+    answered = _answered(view, broken, failed)
     below = np.full(len(forest.trace), -1, dtype=np.int32)
     end = np.full(len(forest.trace), -1, dtype=np.int32)
     span = np.where(calls.client[broken] >= 0, calls.client[broken], calls.server[broken])

@@ -124,9 +124,7 @@ def _powers(edges: Sequence[Edge]) -> Sequence[tuple[_Power, float]]:
     return (low, 0.0), (value, 0.0), (value, 1.0), (high, 1.0)
 
 
-def _failing(
-    entry: EntryCalls, powers: tuple[tuple[Mapping[tuple[str, str], float], float], ...]
-) -> Mapping[str, Float64]:
+def _failing(entry: EntryCalls, powers: Sequence[tuple[_Power, float]]) -> Mapping[str, Float64]:
     """Probability that a request fails if all calls to a node do: per node, with each set of powers."""
     bounds = np.stack([fails_with(entry, power, unknown) for power, unknown in powers])
     return {node: bounds[:, place] for place, node in enumerate(entry.nodes)}

@@ -67,8 +67,8 @@ FAILED_NODES = FactTable(
     keys={"node": pl.String, "node_kind": pl.String},
     sums={"requests": pl.Int64, "failures": pl.Int64, "own": pl.Int64},
 )
-"""Awaited calls to each service, datastore and outside system, after retries, and requests from outside. own: those
-that failed although nothing failed that they waited for."""
+"""Requests of each service, datastore and outside system: attempts of awaited calls, and requests from outside. own:
+those that failed although nothing failed that they waited for."""
 
 FAILED_MINUTES = FactTable(
     "failed_minutes",

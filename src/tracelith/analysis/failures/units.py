@@ -10,7 +10,7 @@ from tracelith.analysis.outcomes import CallOutcomes
 from tracelith.forest.view import ForestView
 from tracelith.model.schema import Outcome
 
-__all__ = ["CallerUnits", "caller_units", "judged_calls"]
+__all__ = ["CallerUnits", "awaited_attempts", "caller_units", "judged_calls"]
 
 Bool = NDArray[np.bool_]
 Int8 = NDArray[np.int8]
@@ -42,6 +42,13 @@ def judged_calls(view: ForestView) -> Bool:
     calls = view.calls
     judged: Bool = calls.final & ~calls.deferred & (calls.request >= 0)
     return judged
+
+
+def awaited_attempts(view: ForestView) -> Bool:
+    """Attempts that a request did not hand over, the last of a call or not, bool[m]: requests of the callee."""
+    calls = view.calls
+    attempts: Bool = ~calls.deferred & (calls.request >= 0)
+    return attempts
 
 
 def caller_units(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> CallerUnits:
