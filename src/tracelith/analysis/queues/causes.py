@@ -69,10 +69,11 @@ def _slow_handler(stall: Stall, slow: pl.DataFrame, members: pl.DataFrame) -> Ca
     for rank, first_ns in mine.sort("rank", descending=True).select("rank", "first_ns").rows():
         took_ns = unpacked(rank)[0]
         if first_ns <= stall.start_ns + NEAR_NS and first_ns + took_ns >= stall.start_ns - NEAR_NS:
+            began = iso_time(first_ns // _SECOND_NS * _SECOND_NS)
             return Cause(
                 "slow_handler",
-                f"a message was being handled for {took_ns / 1e9:,.0f} s from {iso_time(first_ns // _SECOND_NS * _SECOND_NS)} on; its consumer "
-                "may have been given up for dead",
+                f"a message was being handled for {took_ns / 1e9:,.0f} s from {began} on; its consumer may have been "
+                "given up for dead",
             )
     return None
 

@@ -47,6 +47,7 @@ PROVEN = 0.5
 """Surely most messages must be proven to be waited for: sometimes waiting is another finding than always (own)."""
 
 _KEYS = ["service", "operation", "system", "destination"]
+_CLAIM = {*_KEYS, "answered_by", "reply"}
 _SUMS = ["messages", "answer_ms", "rest_ms", "answer_square", "product", "rest_square"]
 
 
@@ -109,7 +110,7 @@ def middle(bucket: Float64, factor: int) -> Float64:
 
 
 def _supported(evidence: Evidence, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows without claims that the other traces do not bear out.
+    """Rows in which claims that the other traces do not bear out are messages that nobody is known to have handled.
 
     That a request received something after it had sent something proves an answer only if who sent it takes the
     messages in question and sends to the destination of the answer.
@@ -119,12 +120,17 @@ def _supported(evidence: Evidence, rows: pl.DataFrame) -> pl.DataFrame:
     place = ["system", "destination"]
     taking = evidence.facts.merged(QUEUE_TAKEN).select(*place, answered_by="service").unique()
     sending = evidence.facts.merged(QUEUE_SENT).select(reply="destination", answered_by="service").unique()
-    borne_out = (
-        rows.filter(pl.col("claimed") > 0)
-        .join(taking, on=[*place, "answered_by"], how="semi")
-        .join(sending, on=["reply", "answered_by"], how="semi")
+    claims = rows.filter(pl.col("claimed") > 0)
+    borne_out = claims.join(taking, on=[*place, "answered_by"], how="semi").join(
+        sending, on=["reply", "answered_by"], how="semi"
     )
-    return pl.concat([rows.filter(pl.col("claimed") == 0), borne_out])
+    idle = claims.join(borne_out, on=[name for name in rows.columns if name in _CLAIM], how="anti").with_columns(
+        pl.lit("").alias("answered_by"),
+        pl.lit("").alias("reply"),
+        pl.lit(UNKNOWN, pl.Int32).alias("answer_bucket"),
+        *(pl.lit(0).cast(kind).alias(name) for name, kind in QUEUE_WAITS.sums.items() if name != "messages"),
+    )
+    return pl.concat([rows.filter(pl.col("claimed") == 0), borne_out, idle.select(rows.columns)])
 
 
 def _lags(evidence: Evidence) -> dict[tuple[Any, ...], tuple[Float64, Float64]]:
