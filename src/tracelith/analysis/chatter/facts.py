@@ -70,6 +70,9 @@ _MEASURES = ("calls", "in_a_row", "at_once")
 _EXACT = 32
 """Counts up to here are kept as they are, larger ones as the lower end of a bucket a tenth wide."""
 
+_LONGEST_AXIS_NS = 2**61
+"""The stretches of all sets are laid end to end on an axis of 64-bit numbers."""
+
 _EDGE = ["window_ns", "environment", "caller", "operation", "callee", "callee_kind", "callee_operation"]
 
 Int64 = NDArray[np.int64]
@@ -140,19 +143,25 @@ def _stretches(view: ForestView, client: NDArray[np.int32], group: Int64) -> tup
         client: spans in the order of (group, start).
         group: dense group number of each.
     """
-    start = view.forest.start_ns[client]
-    end = start + view.forest.duration_ns[client]
-    latest = pl.DataFrame({"group": group, "end": end}).select(pl.col("end").cum_max().shift(1).over("group"))
-    ended = latest["end"].fill_null(np.iinfo(np.int64).min).to_numpy()
-    opens = np.flatnonzero(start >= ended)
-    size = np.diff(np.concatenate([opens, [start.size]]))
-    covered = np.maximum.reduceat(end, opens) - start[opens]
+    firsts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
+    begin = view.forest.start_ns[client] - view.forest.start_ns[client[firsts]][group]
+    limit = _LONGEST_AXIS_NS // firsts.size
+    begin = np.minimum(begin, limit)
+    end = np.minimum(begin + np.minimum(view.forest.duration_ns[client], limit), limit)
+    # Each group has a stretch of one axis to itself, so that a running maximum never reaches into the next.
+    length = np.maximum.reduceat(end, firsts)
+    base = (np.cumsum(length) - length)[group]
+    begin, end = begin + base, end + base
+    ended = np.maximum.accumulate(end)
+    opens = np.flatnonzero(np.concatenate([[True], begin[1:] >= ended[:-1]]))
+    size = np.diff(np.concatenate([opens, [begin.size]]))
+    covered = np.maximum.reduceat(end, opens) - begin[opens]
     owner = group[opens]
-    firsts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
+    heads = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
     return (
-        np.diff(np.concatenate([firsts, [owner.size]])),
-        np.maximum.reduceat(size, firsts),
-        np.add.reduceat(covered, firsts),
+        np.diff(np.concatenate([heads, [owner.size]])),
+        np.maximum.reduceat(size, heads),
+        np.add.reduceat(covered, heads),
     )
 
 
