@@ -22,7 +22,7 @@ _LEAST_REQUESTS = 20.0
 _LEAST_OTHERS = 40.0
 """Requests of the other service in all; in fewer, a cycle cannot be told from chance (own)."""
 
-_LEAST_PER_DAY = 3
+_LEAST_PER_DAY = 2
 """Stretches a day; in fewer, the cycle of a day is averaged out."""
 
 

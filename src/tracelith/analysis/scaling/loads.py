@@ -62,7 +62,9 @@ def block_ns(start_ns: int, end_ns: int) -> int:
 
 def read_loads(evidence: Evidence) -> Loads:
     """Loads of every service of the period, those that stand for many left out."""
-    length = block_ns(evidence.start_ns, evidence.end_ns)
+    days = evidence.facts.by_window(SERVICE_LOAD, _DAY_NS)["window_ns"]
+    # A period may be much longer than what is known of it.
+    length = block_ns(int(days.min()), int(days.max()) + _DAY_NS) if len(days) else _HOUR_NS  # type: ignore[arg-type]  # integers
     rows = evidence.facts.by_window(SERVICE_LOAD, length)
     services = tuple(name for name in rows["service"].unique().sort().to_list() if not is_folded(name))
     rows = rows.filter(pl.col("service").is_in(services))

@@ -20,7 +20,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
     scaling = document["scaling"]
     same = [row for row in scaling["pairs"] if row["label"] == "same_axis"]
     own = [row for row in scaling["services"] if row["label"] == "own_axis"]
-    other = [row for row in scaling["pairs"] if row["label"] != "same_axis"]
+    other = [row for row in scaling["pairs"] if row["label"] != "same_axis" and row["status"] == "ok"]
     parts = [
         _same(same),
         _own(own),
@@ -95,7 +95,7 @@ def _pair_table(pairs: Sequence[AxisPairDocument]) -> Table:
                 text.estimate(row["elasticity"]) if row["elasticity"]["value"] is not None else text.MISSING,
                 text.percent(row["ratio_cv"]),
                 text.number(row["instance_correlation"], 2),
-                AXES[row["label"]] if row["status"] == "ok" else text.plain(row["status"]),
+                AXES[row["label"]],
             )
             for row in pairs
         ),
@@ -141,7 +141,10 @@ def _chart(services: Sequence[ScaledServiceDocument], period: str) -> Part | Non
 def _services(services: Sequence[ScaledServiceDocument]) -> Part | None:
     if not services:
         return None
-    return Part("All services", table=_service_table(services))
+    known = [row for row in services if row["label"] != "unknown"]
+    unknown = len(services) - len(known)
+    told = f"{text.count(unknown)} {'service' if unknown == 1 else 'services'} handled too few requests to tell."
+    return Part("All services", told if unknown else "", _service_table(known))
 
 
 def _others(pairs: Sequence[AxisPairDocument]) -> Part | None:
