@@ -108,6 +108,7 @@ _TAILS = ("random-tail", "random-coupled")
 """Stories have incidents that happen once."""
 
 _PLANTED: Mapping[str, str] = {
+    "foreign-use": "random-data",
     "foreign-write": "random-data",
     "foreign-read": "random-data",
     "foreign-join": "random-data",

@@ -17,6 +17,15 @@ DATA = (
         others=("shared-datastore",),
     ),
     Detector(
+        "foreign-use",
+        "Do several services use one table, whoever keeps it?",
+        _TABLE,
+        "claim",
+        "data",
+        invented=True,
+        rules=("foreign-write", "foreign-read"),
+    ),
+    Detector(
         "foreign-write",
         "Is a table written by more than one service?",
         _TABLE,

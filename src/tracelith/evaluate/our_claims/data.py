@@ -13,6 +13,8 @@ def data_claims(reading: Reading) -> Iterator[Claim]:
     told = {rule: {one[0] for one in reading.told(rule)} for rule in ("foreign-write", "foreign-read")}
     for rule, labels in told.items():
         yield from (Claim(rule, label, claimed=True) for label in sorted(labels))
+    for label in sorted(set().union(*told.values())):
+        yield Claim("foreign-use", label, claimed=True)
     for table in reading.rows("datastores", "tables"):
         label = f"{table['server']} {table['namespace']}.{table['table']}"
         several = sum(user["writes"] > 0 for user in table["users"]) > 1

@@ -1,8 +1,9 @@
 """Whose data services use: from the statements of a system's description and how often requests run them.
 
-Traces show who uses a table and not whose it is meant to be. So a table is written by others if several services write
-it, and read by others if one that never writes it reads what another one keeps: who writes it, or, if nobody does, who
-owns it by the description. How often is what a run of this length can be expected to show; too few uses are not judged.
+A table belongs to whom the description says, as far as traces could tell: the owner uses it, and is whom the table (or
+its schema, database or server) is named after, who alters it, or who writes it most. Where nothing tells the owner,
+nobody judges who is foreign, but only that several use it. How often is what a run of this length can be expected to
+show; too few uses are not judged.
 """
 
 from collections import defaultdict
@@ -15,7 +16,7 @@ from tracelith.evaluate.truth.steps import Taken, requests_by_entry, requests_wi
 from tracelith.simulate import Simulation
 from tracelith.simulate.flow import Query, Step
 from tracelith.simulate.incidents import TableLock
-from tracelith.simulate.topology import Database
+from tracelith.simulate.topology import Database, System
 
 __all__ = ["TableUse", "data_truths", "table_uses"]
 
@@ -29,9 +30,14 @@ FEWEST_BLOCKED = 4.0
 
 @dataclass(slots=True)
 class TableUse:
-    """How often services can be expected to read and write a table. owner: by the description, None if it says none."""
+    """How often services can be expected to read and write a table.
+
+    Attributes:
+        owner: by the description, None if it says none. named: the table or where it is carries the owner's name.
+    """
 
     owner: str | None
+    named: bool = False
     reads: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     writes: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -41,14 +47,29 @@ class TableUse:
         return {*self.reads, *self.writes}
 
     @property
+    def main(self) -> str | None:
+        """Whom it belongs to as far as can be told: the only user, the owner, or nobody."""
+        if len(self.users) == 1:
+            return next(iter(self.users))
+        most = max(self.writes or self.reads, key=(self.writes or self.reads).__getitem__, default=None)
+        return self.owner if self.owner in self.users and (self.named or self.owner == most) else None
+
+    @property
     def foreign_writes(self) -> float:
-        """Writes that are not the main writer's."""
-        return sum(self.writes.values()) - max(self.writes.values(), default=0.0)
+        """Writes that are not the owner's."""
+        return sum(times for service, times in self.writes.items() if service != self.main)
 
     @property
     def foreign_write_share(self) -> float:
         """The same as a share of all writes; 0 without any."""
         return self.foreign_writes / sum(self.writes.values()) if self.writes else 0.0
+
+    @property
+    def foreign_reads(self) -> float:
+        """Reads of services that neither own nor write it."""
+        return sum(
+            times for service, times in self.reads.items() if service != self.main and service not in self.writes
+        )
 
 
 Tables = Mapping[str, TableUse]
@@ -68,8 +89,9 @@ def data_truths(case: Case, simulation: Simulation) -> list[Truth]:
 
 def table_uses(simulation: Simulation, steps: Sequence[Taken]) -> Tables:
     """Every table, by the label that findings use: ``server namespace.table``; services as spans name them."""
-    names, owners = service_names(simulation.system), simulation.system.table_owners
+    names, owners = _programs(simulation.system), simulation.system.table_owners
     requests = requests_by_entry(simulation)
+    altering = {one.incident.by for one in simulation.occurrences if isinstance(one.incident, TableLock)}
     found: dict[str, TableUse] = {}
     for taken in steps:
         if not isinstance(taken.step, Query):
@@ -77,35 +99,55 @@ def table_uses(simulation: Simulation, steps: Sequence[Taken]) -> Tables:
         times = taken.mean * requests[taken.where.entry]
         for number, (namespace, table) in enumerate(taken.step.tables):
             owner = owners.get(table)
-            use = found.setdefault(
-                _label(taken.step.database, namespace, table), TableUse(names.get(owner or "", owner))
-            )
+            label = _label(taken.step.database, namespace, table)
+            named = owner is not None and (owner in altering or _stem(owner) in label.replace("-", "_"))
+            use = found.setdefault(label, TableUse(names.get(owner or "", owner), named))
             reads = taken.step.action == "SELECT" or number > 0
             (use.reads if reads else use.writes)[names[taken.where.service]] += times
     return dict(sorted(found.items()))
+
+
+def _programs(system: System) -> Mapping[str, str]:
+    """By name of a service, the program it is a process of, named after the first of them: they share as one does."""
+    names = dict(service_names(system))
+    for monorepo in system.monorepos:
+        if monorepo.all_at_once:
+            names |= dict.fromkeys(monorepo.services, names[monorepo.services[0]])
+    return names
 
 
 def _label(database: Database, namespace: str, table: str) -> str:
     return f"{database.address}:{database.port} {namespace}.{table}"
 
 
+def _stem(service: str) -> str:
+    """What its name has in common with the name of a table of such things: ``categor`` of category and categories."""
+    return service.replace("-", "_")[:-1]
+
+
 def _table(label: str, use: TableUse, sampling: float) -> Iterator[Truth]:
     few = FEWEST_USES / sampling
-    written: bool | None = len(use.writes) > 1
-    if written and (use.foreign_writes < few or use.foreign_write_share < VISIBLE_SHARE):
-        written = None
+    yield Truth("foreign-use", label, _is_used_by_others(use, few))
+    if use.main is None:
+        yield Truth("foreign-write", label)
+        yield Truth("foreign-read", label)
+        return
+    much = use.foreign_writes >= few and use.foreign_write_share >= VISIBLE_SHARE
+    written = True if much else None if use.foreign_writes else False
     yield Truth("foreign-write", label, written, use.foreign_write_share)
-    if written:
+    if written and len(use.writes) > 1:
         yield Truth("foreign-write-share", label, value=use.foreign_write_share)
-    yield Truth("foreign-read", label, _is_read_by_others(use, few))
+    # Who writes what is not theirs is told first; that others read it as well need not be told again.
+    read = None if written is not False else True if use.foreign_reads >= few else None if use.foreign_reads else False
+    yield Truth("foreign-read", label, read)
 
 
-def _is_read_by_others(use: TableUse, few: float) -> bool | None:
+def _is_used_by_others(use: TableUse, few: float) -> bool | None:
+    """Counted is what all but its most frequent user do with it."""
     if len(use.users) < 2:
         return False
-    keepers = set(use.writes) or {use.owner} & use.users
-    readers = [times for service, times in use.reads.items() if service not in keepers]
-    return True if keepers and max(readers, default=0.0) >= few else None
+    uses = sorted(use.reads.get(name, 0.0) + use.writes.get(name, 0.0) for name in use.users)
+    return True if sum(uses[:-1]) >= few else None
 
 
 def _datastores(simulation: Simulation) -> Iterator[Truth]:
