@@ -50,9 +50,15 @@ def test_floats_are_added_in_the_order_of_the_rows() -> None:
     assert groups.sums(np.array([1e16, -1e16, 1.0])).tolist() == [1.0]
 
 
-@pytest.mark.parametrize(
-    "keys", [{"a": np.empty(0, np.int32)}, {"a": np.empty(0, np.int64), "b": np.empty(0, np.int8)}]
-)
+@pytest.mark.parametrize("kind", [np.uint64, np.uint32, np.int8, np.bool_])
+def test_keys_of_any_integer_type_group_alike(kind: type[np.generic]) -> None:
+    groups = groups_of({"key": np.array([1, 0, 1]).astype(kind)})
+
+    assert groups.group.tolist() == [1, 0, 1]
+    assert groups.keys["key"].dtype == kind
+
+
+@pytest.mark.parametrize("keys", [{"a": np.empty(0, np.int32)}, {"a": np.empty(0), "b": np.empty(0, np.int8)}])
 def test_no_rows_are_no_groups(keys: dict[str, np.ndarray]) -> None:
     groups = groups_of(keys)
 

@@ -90,12 +90,13 @@ def groups_of(keys: Mapping[str, NDArray[np.integer]]) -> Groups:
 def _places(array: NDArray[np.integer]) -> tuple[NDArray[np.integer], int]:
     """Numbers from 0 that sort like the array, and a bound above them."""
     if not array.size:
-        return array, 1
+        return array.astype(np.int64), 1
     low, size = int(array.min()), int(array.max()) - int(array.min()) + 1
     if size >= _WIDE:
         ranked, place = np.unique(array, return_inverse=True)
         return place, ranked.size
-    return (array.astype(np.int64) - low if low else array), size
+    place = array.astype(np.int64, copy=False)
+    return (place - low if low else place), size
 
 
 def grouped(
