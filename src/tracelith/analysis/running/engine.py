@@ -15,7 +15,13 @@ from typing import Protocol
 from tracelith.analysis.base import Analysis, Evidence
 from tracelith.analysis.running.assemble import assemble_document
 from tracelith.analysis.running.concluding import conclude_all
-from tracelith.analysis.running.observing import ObserveSpans, batches_of, observe_batches, observe_spans
+from tracelith.analysis.running.observing import (
+    ObserveSpans,
+    batches_of,
+    observe_batches,
+    observe_spans,
+    several_at_once,
+)
 from tracelith.analysis.running.pool import observing_pool
 from tracelith.model.declarations import Declarations
 from tracelith.model.document import AnalysisDocument
@@ -97,7 +103,7 @@ class Engine:
                 observe, at_once = stack.enter_context(observing_pool(observe, self._processes)), self._processes
             done = 0
             observed_batches = observe_batches(self._store, observe, self._tables, batches, at_once=at_once)
-            for observed in stack.enter_context(closing(observed_batches)):
+            for observed in several_at_once(stack.enter_context(closing(observed_batches))):
                 self._store.replace_facts(observed.windows, observed.facts, observed.upto)
                 self.failures.update(observed.failures)
                 done += len(observed.windows)
