@@ -103,6 +103,9 @@ def test_two_services_in_one_group_share_it() -> None:
     found = queue_truths(Case("small", 1, 1, 2_000), run_of(system))
 
     assert [one.positive for one in found if one.detector == "shared-group"] == [True]
+    seen = Counter(one.service for one in read_spans(run_of(system)) if one.span.name.startswith("process"))
+    assert seen["back"] + seen["third"] == 2_000
+    assert seen["back"] == pytest.approx(1_000, abs=150)
 
 
 def test_layers_are_those_the_payment_story_tells() -> None:

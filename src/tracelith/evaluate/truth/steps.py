@@ -94,9 +94,10 @@ class _Tour:
                 failed = mean - self.visit(step.operation, where, mean)
                 left = mean - failed * (1 - step.tolerated)
             case Publish():
-                for consumer in self.system.consumers:
-                    if consumer.topic == step.topic:
-                        self.visit(consumer, where if step.awaits_reply else replace(where, path=()), mean)
+                taking = [consumer for consumer in self.system.consumers if consumer.topic == step.topic]
+                for consumer in taking:
+                    sharing = sum(other.group == consumer.group for other in taking)
+                    self.visit(consumer, where if step.awaits_reply else replace(where, path=()), mean / sharing)
             case _:
                 pass
         return left

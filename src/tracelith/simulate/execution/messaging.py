@@ -1,14 +1,15 @@
 """Messages: sending, what consumer groups do with them and when, and answers that somebody waits for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracelith.simulate import instrumentation
 from tracelith.simulate.execution.ledger import Place
-from tracelith.simulate.execution.spans import OpenSpans
+from tracelith.simulate.execution.spans import Ints, OpenSpans
 from tracelith.simulate.execution.walk import Progress, Walk, give_up, handle, own_time, wait_for_slowest
 from tracelith.simulate.execution.world import FAILED, FINE
 from tracelith.simulate.flow import Consumer, Publish
@@ -45,9 +46,18 @@ def publish(walk: Walk, step: Publish, within: OpenSpans, at_us: Micros) -> Prog
         branches = tuple(partial(_answer, walk, asked, consumer) for consumer in consumers)
         end_us, status = wait_for_slowest(walk, within, sent_us, branches)
         return end_us, np.where(status == TIMED_OUT, 504, status)
-    for consumer in consumers:
-        _consume(walk, consumer, replace(messages, awaited=False), sent_us)
+    for consumer, rows in _taken_by(consumers, partition):
+        _consume(walk, consumer, replace(messages, awaited=False).take(rows), sent_us[rows])
     return sent_us, fine
+
+
+def _taken_by(consumers: list[Consumer], partition: Ints) -> Iterator[tuple[Consumer, NDArray[np.intp]]]:
+    """Who takes which messages: every group takes all, and services in one group share the partitions out."""
+    for consumer in consumers:
+        members = [other for other in consumers if other.group == consumer.group]
+        rows = np.flatnonzero(partition % len(members) == members.index(consumer))
+        if rows.size:
+            yield consumer, rows
 
 
 def _consume(

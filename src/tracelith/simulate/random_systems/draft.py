@@ -138,18 +138,21 @@ class EntryDraft:
 
 @dataclass(slots=True)
 class ConsumerDraft:
-    """What a service does with the messages of a topic; body is an operation of which only the steps count."""
+    """What a service does with the messages of a topic; body is an operation of which only the steps count.
+
+    Attributes:
+        group: name of the consumer group.
+    """
 
     service: Service
     topic: Topic
     delay: Latency
     body: OperationDraft
     own_trace: bool
+    group: str = ""
 
-    @property
-    def group(self) -> str:
-        """Name of the consumer group."""
-        return f"{self.service.name}-{self.topic.destination}"
+    def __post_init__(self) -> None:
+        self.group = self.group or f"{self.service.name}-{self.topic.destination}"
 
 
 @dataclass(slots=True)

@@ -121,7 +121,8 @@ class Symptoms:
         replies: requests that wait for an answer over a queue. group_stalls: consumer groups that stand still.
         pass_through: services that hand calls on and do nothing else. cycles: callees that ask their callers back.
         chatter: operations that read row by row. own_axes: chains of services that are busy when the others are not.
-        locks: migrations of a table that several services use.
+        locks: migrations of a table that several services use. shared_groups: groups in which a second service takes
+        messages away from the first.
     """
 
     foreign_tables: Whole = (0, 0)
@@ -133,6 +134,7 @@ class Symptoms:
     chatter: Whole = (0, 0)
     own_axes: Whole = (0, 0)
     locks: Whole = (0, 0)
+    shared_groups: Whole = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ QUEUES = SystemPlan(
     "queues",
     "A random system in which requests wait behind queues",
     shapes=(replace(_PLAIN, asynchronous=0.8),),
-    symptoms=Symptoms(replies=(1, 2), group_stalls=(0, 2)),
+    symptoms=Symptoms(replies=(1, 2), group_stalls=(0, 2), shared_groups=(0, 1)),
 )
 
 STRUCTURE = SystemPlan(

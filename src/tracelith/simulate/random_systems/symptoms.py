@@ -56,6 +56,7 @@ def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[P
         (symptoms.outages, _outage),
         (symptoms.own_axes, _own_axis),
         (symptoms.locks, _lock),
+        (symptoms.shared_groups, _shared_group),
     )
     if symptoms.outages[1]:
         _draw_tolerance(dice, draft)
@@ -202,6 +203,28 @@ def _group_stall(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     # Groups rebalance when much is to be done; and of a quiet hour nobody could tell whether anything was waiting.
     rush = Rush(at, minutes=minutes + 30, share=0.06)
     return PlantedSymptom("group_stalls", told, facts, (stall,), (rush,))
+
+
+def _shared_group(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
+    """A second service that was given the consumer group of another one, so that each gets some of the messages."""
+    groups = [consumer for consumer in draft.consumers if "-asks-" not in consumer.topic.destination]
+    if not groups:
+        return None
+    first = dice.pick(groups)
+    taking = {consumer.service.name for consumer in draft.consumers if consumer.topic == first.topic}
+    others = [service for service in draft.services if service.name not in taking]
+    if not others:
+        return None
+    second = dice.pick(others)
+    body = OperationDraft(second, "", "", before=[dice.work(2)])
+    draft.consumers.append(ConsumerDraft(second, first.topic, first.delay, body, first.own_trace, first.group))
+    told = f"{second.name} takes messages in the consumer group {first.group} of {first.service.name}"
+    facts = {
+        "group": first.group,
+        "destination": first.topic.destination,
+        "services": sorted((first.service.name, second.name)),
+    }
+    return PlantedSymptom("shared_groups", told, facts)
 
 
 def _pass_through(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
