@@ -48,7 +48,7 @@ def _answer(coupling: CouplingDocument, hidden: Sequence[CoupledPairDocument]) -
         return Answer("coupling", _QUESTION, "Not known yet.", "", reason, "unknown")
     counts = coupling["counts"]
     free = counts.get("calls_only", 0)
-    healthy = f"{text.count(free)} pairs call each other and nothing else binds them, which is how it should be."
+    healthy = f"Of the pairs that call each other, {text.count(free)} are bound by nothing else: how it should be."
     if not hidden:
         claim = "Nothing that could be told: every bond has a call beside it."
         return Answer("coupling", _QUESTION, claim, "", healthy, "fine")
@@ -85,7 +85,7 @@ def _free(coupling: CouplingDocument, rows: Sequence[CoupledPairDocument]) -> Pa
     number = coupling["counts"].get("calls_only", 0)
     if not number:
         return None
-    told = f"{text.count(number)} pairs only call each other. Nothing else that could be told binds them."
+    told = f"Pairs that call each other, and nothing else that could be told binds them: {text.count(number)}."
     table = Table.of(
         ("Service", "Service", "Connected by", "#Calls"),
         (
