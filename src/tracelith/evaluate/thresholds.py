@@ -119,6 +119,7 @@ _PLANTED: Mapping[str, str] = {
     "retry-storm": "random-failures",
     "sync-over-async": "random-queues",
     "group-stall": "random-queues",
+    "shared-group": "random-queues",
     "pass-through": "random-structure",
     "chatty": "random-structure",
     "call-cycle": "random-structure",
