@@ -18,7 +18,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 from tracelith.model.schema import WINDOW_NS
 
-__all__ = ["SPANS_PER_TRACE", "Batch", "BatchMaker", "PayloadShape", "Template", "Traces", "build_template"]
+__all__ = [
+    "SPANS_PER_TRACE",
+    "Batch",
+    "BatchMaker",
+    "PayloadShape",
+    "Template",
+    "Traces",
+    "build_template",
+    "template_of",
+]
 
 SPANS_PER_TRACE = 8
 SERVICES = ("gateway", "auth", "user", "billing")
@@ -131,7 +140,7 @@ def build_template(
             start, end = _inside(start, end, random)
             if traces == "scattered":
                 trace_id, parent = secrets.token_bytes(16), secrets.token_bytes(8)
-    return _template(request.SerializeToString(), [span for group in groups for span in group.spans])
+    return template_of(request.SerializeToString(), [span for group in groups for span in group.spans])
 
 
 def _group(request: ExportTraceServiceRequest, service: str) -> ScopeSpans:
@@ -184,7 +193,8 @@ def _text(attribute: KeyValue, key: str, value: str) -> None:
     attribute.value.string_value = value
 
 
-def _template(body: bytes, spans: list[Span]) -> Template:
+def template_of(body: bytes, spans: list[Span]) -> Template:
+    """The template of a serialised request with these spans, in the order in which they are serialised."""
     attributes = sum(len(span.attributes) for span in spans) / len(spans)
     shape = PayloadShape(len(spans), round(len(body) / len(spans), 1), round(attributes, 2))
     starts_ns = np.sort(np.array([span.start_time_unix_nano for span in spans], np.int64))

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tracelith.bench.analyze import AnalyzeFigures
+from tracelith.bench.analyze import AnalyzeFigures, Stage
 from tracelith.bench.busy import ActivityFigures
 from tracelith.bench.ingest import IngestFigures, OverTime, Stored
 from tracelith.bench.latencies import LatencyFigures
@@ -105,12 +105,19 @@ def _activity_rows(activity: ActivityFigures) -> Rows:
 def analyze_rows(figures: AnalyzeFigures) -> Rows:
     """What analysing cost."""
     return {
-        "Spans": f"{figures.spans:,}",
-        "Forest": f"{figures.forest_spans_per_second:,} spans/s",
-        "Everything": f"{figures.spans_per_second:,} spans/s from stored spans to stored facts",
-        "CPU": f"{figures.cpu_seconds_per_million} s per million spans",
+        "Processes": f"{figures.processes}",
+        "Forest": f"{figures.forest_spans_per_second:,} spans/s in one thread",
+        **_stage_rows("Headline", figures.headline),
+        **_stage_rows("Everything", figures.everything),
         "Concluding": f"{figures.conclude_seconds} s",
-        "Memory, peak": f"{figures.peak_memory_mib:,.0f} MiB",
+    }
+
+
+def _stage_rows(name: str, stage: Stage) -> Rows:
+    return {
+        name: f"{stage.spans_per_second:,} spans/s from stored spans to stored facts, {stage.spans:,} spans",
+        f"{name} CPU": f"{stage.cpu_seconds_per_million} s per million spans",
+        f"{name} memory, peak": f"{stage.peak_memory_mib:,.0f} MiB in all processes",
     }
 
 
