@@ -89,7 +89,9 @@ def _examples(evidence: Evidence, data: DataUse) -> Mapping[tuple[str, Table], l
     if not wanted:
         return {}
     block_ns = min(DAY_NS, block_length_ns(evidence.start_ns, evidence.end_ns))
-    by_day = evidence.facts.by_window(DATASTORE_EXEMPLARS, block_ns).sort("window_ns", "rank", descending=True)
+    asked = pl.DataFrame(list(wanted), schema=dict(SOURCE), orient="row")
+    by_day = evidence.facts.by_window(DATASTORE_EXEMPLARS, block_ns).join(asked, on=list(SOURCE), how="semi")
+    by_day = by_day.sort("window_ns", "rank", descending=True)
     newest = by_day.group_by(list(SOURCE), maintain_order=True).head(MOST_EXAMPLES)
     ranks: dict[tuple[str, Table], list[str]] = defaultdict(list)
     for *key, rank in newest.select(*SOURCE, "rank").iter_rows():

@@ -64,7 +64,9 @@ def data_pairs(tables: Sequence[SharedTable], units: Units) -> tuple[DataPair, .
                 if not bound.isdisjoint(pair) and units.get(pair[0]) != units.get(pair[1], ""):
                     common[pair].append(shared.used.table)
     ranked = sorted(common, key=lambda pair: (-_together(uses, pair, common[pair]), pair))[:MOST_PAIRS]
-    pairs = [_pair(uses, pair, common[pair]) for pair in ranked]
+    blocks = len(tables[0].used.uses[0].read_weight) if tables else 0
+    draws = exponential_weights(generator("data pairs"), blocks, _DRAWS)
+    pairs = [_pair(uses, pair, common[pair], draws) for pair in ranked]
     return tuple(sorted(pairs, key=lambda pair: (-(pair.overlap.value or 0.0), pair.a, pair.b)))
 
 
@@ -79,14 +81,14 @@ def _calls(use: TableUse) -> int:
     return use.reads + use.writes
 
 
-def _pair(uses: _Uses, pair: tuple[str, str], common: Sequence[Table]) -> DataPair:
+def _pair(uses: _Uses, pair: tuple[str, str], common: Sequence[Table], draws: Float64) -> DataPair:
     a, b = pair
     written = any(uses[name][table].writes_regularly for name in pair for table in common)
-    return DataPair(a, b, _overlap(uses[a], uses[b], pair, common), tuple(common), written)
+    return DataPair(a, b, _overlap(uses[a], uses[b], common, draws), tuple(common), written)
 
 
 def _overlap(
-    a: Mapping[Table, TableUse], b: Mapping[Table, TableUse], pair: tuple[str, str], common: Sequence[Table]
+    a: Mapping[Table, TableUse], b: Mapping[Table, TableUse], common: Sequence[Table], draws: Float64
 ) -> Estimate:
     tables = sorted({table for own in (a, b) for table, use in own.items() if use.writes})
     meeting = [table for table in common if table in tables]
@@ -100,8 +102,7 @@ def _overlap(
     active = int((together.sum(axis=1) > 0).sum())
     if active < 2:
         return estimate
-    weights = exponential_weights(generator("data pair", *pair), len(together), _DRAWS)
-    low, high = percentiles(_ruzicka(*(weights @ one for one in by_block)), active)
+    low, high = percentiles(_ruzicka(*(draws @ one for one in by_block)), active)
     return replace(estimate, low=float(low), high=float(high))
 
 

@@ -11,7 +11,7 @@ from tracelith.analysis.datastores.ownership import Owner, owner_of
 from tracelith.analysis.datastores.releases import Units
 from tracelith.analysis.datastores.uses import DataUse, TableUse, UsedTable
 from tracelith.analysis.statistics.bootstrap import exponential_weights, generator, percentiles
-from tracelith.analysis.statistics.intervals import proportion, proportion_in_time
+from tracelith.analysis.statistics.intervals import proportion_in_time, proportion_interval
 from tracelith.analysis.statistics.weights import effective_size
 from tracelith.model.declarations import Declarations
 from tracelith.model.findings import Estimate, State
@@ -20,6 +20,7 @@ __all__ = ["FLAGGED", "STRONG", "Band", "Level", "SharedTable", "shared_tables"]
 
 Level = Literal["own", "read", "written"]
 Band = Literal["ok", "flag", "strong", "unknown"]
+Way = Literal["reads", "writes"]
 Float64 = NDArray[np.float64]
 
 FLAGGED, STRONG = 0.01, 0.10
@@ -67,10 +68,23 @@ class SharedTable:
 
 def shared_tables(data: DataUse, declarations: Declarations, units: Units) -> tuple[SharedTable, ...]:
     """Every table of a database, in the order of the tables."""
-    return tuple(_shared(used, owner_of(used, declarations), units, data.blocks) for used in data.tables)
+    draws = exponential_weights(generator("effective writers"), data.blocks)
+    absent = zip(_upper_if_absent(data.tables, "writes"), _upper_if_absent(data.tables, "reads"), strict=True)
+    return tuple(
+        _shared(used, owner_of(used, declarations), units, draws, upper)
+        for used, upper in zip(data.tables, absent, strict=True)
+    )
 
 
-def _shared(used: UsedTable, owner: Owner, units: Units, blocks: int) -> SharedTable:
+def _upper_if_absent(tables: Sequence[UsedTable], what: Way) -> list[float]:
+    """Upper bound of a share of which nothing was seen, for all tables at once: one by one takes half a second."""
+    sizes = [_size(used, what) for used in tables]
+    return [float(high) for high in proportion_interval(np.zeros(len(sizes)), np.array(sizes))[1]] if sizes else []
+
+
+def _shared(
+    used: UsedTable, owner: Owner, units: Units, draws: Float64, upper_if_absent: tuple[float, float]
+) -> SharedTable:
     main = owner.service or _busiest(used)
     home = units.get(main, main)
     others = [use for use in used.uses if units.get(use.service, use.service) != home]
@@ -87,9 +101,9 @@ def _shared(used: UsedTable, owner: Owner, units: Units, blocks: int) -> SharedT
         level=level,
         writers=writers,
         readers=readers,
-        foreign_writes=_foreign_share(others, used, "writes"),
-        foreign_reads=_foreign_share(others, used, "reads"),
-        effective_writers=_effective_writers(used, blocks),
+        foreign_writes=_foreign_share(others, used, "writes", upper_if_absent[0]),
+        foreign_reads=_foreign_share(others, used, "reads", upper_if_absent[1]),
+        effective_writers=_effective_writers(used, draws),
     )
 
 
@@ -101,29 +115,36 @@ def _busiest(used: UsedTable) -> str:
     return min(used.uses, key=lambda use: (-use.writes, -(use.reads - use.joined), -use.reads, use.service)).service
 
 
-def _foreign_share(others: Sequence[TableUse], used: UsedTable, what: Literal["reads", "writes"]) -> Estimate:
+def _foreign_share(others: Sequence[TableUse], used: UsedTable, what: Way, upper_if_absent: float) -> Estimate:
     """Share of others in the reads or writes: an interval over time, or the rule of three where there are none."""
-    count = used.writes if what == "writes" else used.reads
+    count, size = (used.writes if what == "writes" else used.reads), _size(used, what)
     reason = f"{NEEDED_CALLS} {what} are needed to tell whose they are, {count} were seen"
-    whole = _weights(used.uses, what, used)
     part = _weights(others, what, used)
-    size = effective_size(whole.sum(), sum(_squares(use, what) for use in used.uses))
     if part.any():
+        whole = _weights(used.uses, what, used)
         return proportion_in_time(part, whole, size, n=count, minimum=NEEDED_CALLS, reason=reason)
-    return proportion(0.0, size, n=count, minimum=NEEDED_CALLS, reason=reason)
+    if count < NEEDED_CALLS or size <= 0:
+        return Estimate(None, n=count, n_eff=size, state=State.INSUFFICIENT_DATA, reason=reason)
+    return Estimate(0.0, 0.0, upper_if_absent, count, size)
 
 
-def _weights(uses: Sequence[TableUse], what: str, used: UsedTable) -> Float64:
+def _size(used: UsedTable, what: Way) -> float:
+    """Effective number of reads or writes of a table."""
+    total = sum(float((use.write_weight if what == "writes" else use.read_weight).sum()) for use in used.uses)
+    return effective_size(total, sum(_squares(use, what) for use in used.uses))
+
+
+def _weights(uses: Sequence[TableUse], what: Way, used: UsedTable) -> Float64:
     weights = [use.write_weight if what == "writes" else use.read_weight for use in uses]
     total: Float64 = sum(weights, np.zeros_like(used.uses[0].write_weight))
     return total
 
 
-def _squares(use: TableUse, what: str) -> float:
+def _squares(use: TableUse, what: Way) -> float:
     return use.write_squares if what == "writes" else use.read_squares
 
 
-def _effective_writers(used: UsedTable, blocks: int) -> Estimate:
+def _effective_writers(used: UsedTable, draws: Float64) -> Estimate:
     """1 / Σ share² of the writes, with an interval from weighing blocks of time anew."""
     writers = [use for use in used.uses if use.writes]
     if used.writes < NEEDED_CALLS:
@@ -137,8 +158,7 @@ def _effective_writers(used: UsedTable, blocks: int) -> Estimate:
     active = int((by_block.sum(axis=1) > 0).sum())
     if active < 2:
         return estimate
-    weights = exponential_weights(generator("effective writers", used.table.label), blocks)
-    low, high = percentiles(_inverse_hhi(weights @ by_block), active)
+    low, high = percentiles(_inverse_hhi(draws @ by_block), active)
     return replace(estimate, low=float(low), high=float(high))
 
 

@@ -1,7 +1,7 @@
 """Who uses which table, how often and how regularly: what all conclusions about data start from."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,9 +183,8 @@ def _used_tables(
     rhythm = _rhythm(blocks, block_ns)
     found: dict[int, list[TableUse]] = defaultdict(list)
     stretches = _stretches(uses, rhythm)
-    by_table = uses.partition_by("table", "service", as_dict=True, maintain_order=True)
-    for (table, service), rows in by_table.items():
-        found[table].append(_table_use(rows, service, blocks, stretches[table, service]))
+    for table, use in _table_uses(uses, blocks, stretches):
+        found[table].append(use)
     named: dict[int, list[Place]] = defaultdict(list)
     for row, table, *_ in accesses:
         named[table].append(sources[row].place)
@@ -252,25 +251,34 @@ def _stretches(uses: pl.DataFrame, rhythm: _Rhythm) -> dict[tuple[int, str], tup
     return {(table, service): (reads, writes) for table, service, reads, writes in rows}
 
 
-def _table_use(rows: pl.DataFrame, service: str, blocks: pl.Series, often: tuple[bool, bool]) -> TableUse:
-    at = np.searchsorted(blocks.to_numpy(), rows["window_ns"].to_numpy())
-    weights = np.zeros((2, len(blocks)))
-    weights[0, at], weights[1, at] = rows["read_weight"].to_numpy(), rows["write_weight"].to_numpy()
-    reads, writes, defines, joined = (int(rows[name].sum()) for name in ("reads", "writes", "defines", "joined"))
-    return TableUse(
-        service=service,
-        reads=reads,
-        writes=writes,
-        defines=defines,
-        joined=joined,
-        read_weight=weights[0],
-        write_weight=weights[1],
-        read_squares=float(rows["read_weight_squares"].sum()),
-        write_squares=float(rows["write_weight_squares"].sum()),
-        days=(rows["window_ns"] // DAY_NS).n_unique(),
-        reads_regularly=often[0],
-        writes_regularly=often[1],
-    )
+def _table_uses(
+    uses: pl.DataFrame, blocks: pl.Series, often: Mapping[tuple[int, str], tuple[bool, bool]]
+) -> Iterator[tuple[int, TableUse]]:
+    """Each table with one of its users; ``uses`` is sorted by table, service and block."""
+    columns = {name: uses[name].to_numpy() for name in uses.columns if name != "service"}
+    at, days = np.searchsorted(blocks.to_numpy(), columns["window_ns"]), columns["window_ns"] // DAY_NS
+    ends = uses.group_by("table", "service", maintain_order=True).len()
+    start = 0
+    for table, service, length in ends.iter_rows():
+        rows = slice(start, start + length)
+        start += length
+        weights = np.zeros((2, len(blocks)))
+        weights[0, at[rows]], weights[1, at[rows]] = columns["read_weight"][rows], columns["write_weight"][rows]
+        use = TableUse(
+            service=service,
+            reads=int(columns["reads"][rows].sum()),
+            writes=int(columns["writes"][rows].sum()),
+            defines=int(columns["defines"][rows].sum()),
+            joined=int(columns["joined"][rows].sum()),
+            read_weight=weights[0],
+            write_weight=weights[1],
+            read_squares=float(columns["read_weight_squares"][rows].sum()),
+            write_squares=float(columns["write_weight_squares"][rows].sum()),
+            days=len(np.unique(days[rows])),
+            reads_regularly=often[table, service][0],
+            writes_regularly=often[table, service][1],
+        )
+        yield table, use
 
 
 def _used(table: Table, uses: Sequence[TableUse], named: Sequence[Place]) -> UsedTable:
