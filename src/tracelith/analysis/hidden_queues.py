@@ -28,6 +28,7 @@ from tracelith.analysis.queues.asking import QUEUE_WAIT_EXEMPLARS, QUEUE_WAITS, 
 from tracelith.analysis.queues.causes import Cause, find_causes
 from tracelith.analysis.queues.destinations import destinations
 from tracelith.analysis.queues.groups import consumer_groups
+from tracelith.analysis.queues.messages import messaging
 from tracelith.analysis.queues.silence import QUEUE_FLOW, QUEUE_LATE, QUEUE_SLOW_HANDLERS, observe_silence
 from tracelith.analysis.queues.stalls import Stall, find_stalls
 from tracelith.analysis.queues.traffic import (
@@ -46,11 +47,25 @@ from tracelith.model.findings import Finding, Severity, State
 
 __all__ = ["ANALYSIS"]
 
+_TABLES = (
+    QUEUE_SENT,
+    QUEUE_TAKEN,
+    QUEUE_MEMBERS,
+    QUEUE_EXEMPLARS,
+    QUEUE_FLOW,
+    QUEUE_LATE,
+    QUEUE_SLOW_HANDLERS,
+    QUEUE_WAITS,
+    QUEUE_WAIT_EXEMPLARS,
+)
+
 _SECOND_NS = 1_000_000_000
 
 
 def observe(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts about queues, see the modules of the package queues."""
+    if not messaging(view):
+        return {table.name: pl.DataFrame(schema=table.schema) for table in _TABLES}
     return {**observe_traffic(view), **observe_silence(view), **observe_asking(view)}
 
 
@@ -229,17 +244,7 @@ def _shared_finding(row: ConsumerGroupDocument) -> Finding:
 ANALYSIS = Analysis.define(
     __name__,
     __doc__,
-    fact_tables=(
-        QUEUE_SENT,
-        QUEUE_TAKEN,
-        QUEUE_MEMBERS,
-        QUEUE_EXEMPLARS,
-        QUEUE_FLOW,
-        QUEUE_LATE,
-        QUEUE_SLOW_HANDLERS,
-        QUEUE_WAITS,
-        QUEUE_WAIT_EXEMPLARS,
-    ),
+    fact_tables=_TABLES,
     observe=observe,
     conclude=conclude,
     without_evidence=without_evidence,

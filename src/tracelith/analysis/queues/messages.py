@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.schema import Kind
 
-__all__ = ["Messages", "Places", "Sendings", "Takings", "messages_of"]
+__all__ = ["Messages", "Places", "Sendings", "Takings", "messages_of", "messaging"]
 
 _HANDS_OVER = ("", "publish", "send", "create")
 _TAKES = ("process", "deliver")
@@ -73,6 +73,13 @@ class Messages:
     taken: Takings
 
 
+def messaging(view: ForestView) -> bool:
+    """Whether any message was sent or taken at all."""
+    operations = view.forest.operations
+    told = (operations["protocol"] == "messaging") | operations["kind"].is_in([int(Kind.PRODUCER), int(Kind.CONSUMER)])
+    return bool(told.any()) or bool((view.calls.sent_ns >= 0).any())
+
+
 def messages_of(view: ForestView) -> Messages:
     """The messages of a window; ask through ``view.once``."""
     calls = view.calls
@@ -114,7 +121,8 @@ def _places(view: ForestView) -> Places:
 
 def _sendings(view: ForestView, places: Places, rows: Int64) -> Sendings:
     forest, calls = view.forest, view.calls
-    client = np.unique(calls.client[rows][calls.client[rows] >= 0])
+    client = calls.client[rows]  # ascending
+    client = client[(client >= 0) & np.concatenate([[True], client[1:] != client[:-1]])[: client.size]]
     client = client[places.publishes[forest.operation[client]]]
     return Sendings(client, places.place[forest.operation[client]], calls.span_service[client])
 

@@ -8,6 +8,7 @@ import polars as pl
 from tracelith.analysis.queues.messages import Messages, messages_of
 from tracelith.analysis.queues.traffic import GROUP_KEYS, group_texts, lag_ns, strata_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.forest.arrays import grouped_order
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import WINDOW_NS
@@ -66,6 +67,10 @@ QUEUE_SLOW_HANDLERS = FactTable(
 def observe_silence(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
     messages = view.once(messages_of)
+    if not messages.taken.span.size:
+        return {
+            table.name: pl.DataFrame(schema=table.schema) for table in (QUEUE_FLOW, QUEUE_LATE, QUEUE_SLOW_HANDLERS)
+        }
     return {
         QUEUE_FLOW.name: _flow(view, messages),
         QUEUE_LATE.name: _late(view, messages),
@@ -84,30 +89,39 @@ def unpacked(rank: str) -> list[int]:
 
 
 def _flow(view: ForestView, messages: Messages) -> pl.DataFrame:
-    taken = messages.taken
-    keys = {
-        **strata_of(view, taken.span),
-        "system": taken.place,
-        "group": taken.group,
-        "slot_ns": taken.taken_ns // WINDOW_NS * WINDOW_NS,
-    }
-    at = pl.col("taken_ns")
-    rows = (
-        pl.LazyFrame({**keys, "taken_ns": taken.taken_ns})
-        .sort(*keys, "taken_ns")
-        .with_columns(gap_ns=at.diff().over(list(keys)).fill_null(0))
-        .group_by(list(keys))
-        .agg(
-            pl.len().alias("messages"),
-            at.min().alias("first_ns"),
-            at.max().alias("last_ns"),
-            pl.col("gap_ns").max(),
-            at.sort_by("gap_ns").last().alias("end_ns"),
-        )
-        .with_columns(gap=pl.when(pl.col("gap_ns") >= LATE_NS).then(ranked("gap_ns", "end_ns")).otherwise(pl.lit("")))
-        .with_columns(destination="system")
-        .collect()
-    )
+    """One sort of all messages; runs of the same window, group and five minutes then lie side by side."""
+    taken, forest = messages.taken, view.forest
+    trace = forest.trace[taken.span]
+    windows, window = np.unique(forest.trace_window[trace], return_inverse=True)
+    sizes = (len(forest.environments), len(messages.places.systems), len(messages.places.groups))
+    environment = forest.trace_environment[trace]
+    group = np.ravel_multi_index((window, environment, taken.place, taken.group), (max(windows.size, 1), *sizes))
+    order = grouped_order(group, taken.taken_ns - windows[window])
+    group, at_ns = group[order], taken.taken_ns[order]
+    slot = at_ns // WINDOW_NS
+    first = np.flatnonzero(np.concatenate([[True], (group[1:] != group[:-1]) | (slot[1:] != slot[:-1])]))
+    gap_ns = np.diff(at_ns, prepend=at_ns[:1])
+    gap_ns[first] = 0
+    longest = np.maximum.reduceat(gap_ns, first)
+    counts = np.diff(first, append=at_ns.size)
+    # Of equally long gaps the last one, whatever the order was.
+    is_longest = gap_ns == np.repeat(longest, counts)
+    of_window, of_environment, of_place, of_group = np.unravel_index(group[first], (max(windows.size, 1), *sizes))
+    rows = pl.DataFrame(
+        {
+            "window_ns": windows[of_window],
+            "environment": of_environment,
+            "system": of_place,
+            "destination": of_place,
+            "group": of_group,
+            "slot_ns": slot[first] * WINDOW_NS,
+            "messages": counts,
+            "first_ns": at_ns[first],
+            "last_ns": at_ns[first + counts - 1],
+            "gap_ns": longest,
+            "end_ns": np.maximum.reduceat(np.where(is_longest, at_ns, 0), first),
+        }
+    ).with_columns(gap=pl.when(pl.col("gap_ns") >= LATE_NS).then(ranked("gap_ns", "end_ns")).otherwise(pl.lit("")))
     return fact_rows(QUEUE_FLOW, rows, view, **group_texts(messages))
 
 
