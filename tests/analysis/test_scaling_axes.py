@@ -59,11 +59,11 @@ def test_12_changes_that_follow_each_other_and_that_do_not() -> None:
 def test_the_noise_of_single_requests_is_taken_out_of_the_variation_of_a_ratio() -> None:
     random = np.random.default_rng(11)
     a, b = np.full(2_000, 50.0), random.poisson(20, 2_000).astype(float)  # stretches hold about equally many
-    noise = np.full((2_000, 1), 1 / 20)
+    noise = np.full(2_000, 1 / 20)
     day = np.repeat(np.arange(20), 100)
 
-    plain = ratio_variation(a, b[:, None], 0 * noise, day)
-    found = ratio_variation(a, b[:, None], noise, day)
+    plain = ratio_variation(a, b[:, None], (noise, np.zeros(1)), day)
+    found = ratio_variation(a, b[:, None], (noise, np.ones(1)), day)
 
     assert plain.low[0] > 0.2
     assert found.cv[0] < 0.1
@@ -76,7 +76,7 @@ def test_the_interval_of_a_ratios_variation_holds_the_truth() -> None:
         random = np.random.default_rng(seed)
         rate = 40 * np.exp(random.normal(0, 0.4, 240))
         a, b = np.maximum(random.poisson(100, 240), 1).astype(float), random.poisson(rate).astype(float)
-        noise = np.full((240, 1), 1 / 100 + 1 / rate.mean())
+        noise = np.full(240, 1 / 100 + 1 / rate.mean()), np.ones(1)
         found = ratio_variation(a, b[:, None], noise, np.repeat(np.arange(20), 12))
         truth = np.sqrt(np.exp(0.16) - 1)
         held += bool(found.low[0] <= truth <= found.high[0])
@@ -96,7 +96,6 @@ def test_the_slope_is_not_flattened_by_noise_of_the_second_rate() -> None:
         (log_steps(a, lengths), log_steps(b, lengths)),
         (noise_a, noise_b, 0 * noise_a),
         day[1:],
-        np.random.default_rng(1),
     )
 
     assert found.slope.low is not None

@@ -42,15 +42,16 @@ def contrasts(loads: Loads) -> Contrast:
     services = len(loads.services)
     cv, low = np.full((services, services), np.nan), np.full((services, services), np.nan)
     totals = loads.requests.sum(axis=0)
+    upto, spread = np.vstack([np.zeros((1, services)), np.cumsum(loads.weight, axis=0)]), loads.noise
     for measure in range(services):
         firsts = stretches(loads.requests[:, measure], _LEAST_REQUESTS)
         others = np.flatnonzero((totals >= _LEAST_OTHERS) & (np.arange(services) != measure))
         if len(firsts) < _LEAST_PER_DAY * loads.days or not others.size:
             continue
-        counts = np.add.reduceat(loads.weight, firsts, axis=0)
+        counts = np.diff(upto[np.append(firsts, len(loads.weight))], axis=0)
         a, b = counts[:, measure], counts[:, others]
-        noise = loads.noise[measure] / a[:, None] + loads.noise[others] * (a.sum() / b.sum(axis=0)) / a[:, None]
-        found = ratio_variation(a, b, noise, loads.day[firsts])
+        noise = spread[measure] + spread[others] * (a.sum() / b.sum(axis=0))
+        found = ratio_variation(a, b, (1 / a, noise), loads.day[firsts])
         cv[measure, others], low[measure, others] = found.cv, found.low
     cv, low = _clearer(cv, low)
     compared = ~np.isnan(low)

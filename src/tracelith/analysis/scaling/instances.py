@@ -56,17 +56,22 @@ def read_instances(evidence: Evidence, block_ns: int) -> dict[str, Instances]:
     found: dict[str, Instances] = {}
     for times in _LONGER:
         length = block_ns * times
+        at = pl.col("window_ns") // length
+        each = rows.with_columns(at=at)
+        if times > 1:
+            each = each.group_by("service", "instance", "at").agg(pl.col("requests").sum())
         blocks = (
-            rows.with_columns(at=pl.col("window_ns") // length)
-            .group_by("service", "at")
-            .agg(count=pl.col("instance").n_unique(), requests=pl.col("requests").sum())
+            each.group_by("service", "at")
+            .agg(pl.col("requests").sum(), count=pl.len())
             .filter(pl.col("requests") >= _ENOUGH_REQUESTS * pl.col("count"))
             .sort("service", "at")
         )
         for (service,), part in blocks.partition_by("service", as_dict=True).items():
             if len(part) >= _FEWEST_BLOCKS:
-                told = Instances(part["at"].to_numpy(), part["count"].to_numpy().astype(np.int64), length)
-                found.setdefault(str(service), told)
+                found[str(service)] = Instances(
+                    part["at"].to_numpy(), part["count"].to_numpy().astype(np.int64), length
+                )
+        rows = rows.filter(~pl.col("service").is_in(list(found)))
     return found
 
 

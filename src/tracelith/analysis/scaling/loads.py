@@ -1,5 +1,6 @@
 """Rates of all services over time, and stretches of time in which a service handles about equally many requests."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,10 +101,10 @@ def stretches(requests: Float64, least: float) -> Int64:
     A stretch is as short as that allows, so that busy hours are seen one by one and quiet ones together; its sampling
     noise is about the same everywhere. What is left over at the end is joined to the last stretch.
     """
-    upto = np.concatenate([[0.0], np.cumsum(requests)])
+    upto = [0.0, *np.cumsum(requests).tolist()]
     firsts = [0]
     while True:
-        after = int(np.searchsorted(upto, upto[firsts[-1]] + least - 1e-9))
+        after = bisect_left(upto, upto[firsts[-1]] + least - 1e-9)
         if after >= len(upto) - 1:
             break
         firsts.append(after)

@@ -13,7 +13,6 @@ from tracelith.analysis.scaling.contrast import OWN_CV
 from tracelith.analysis.scaling.instances import Instances, instance_correlation
 from tracelith.analysis.scaling.loads import Loads, stretches
 from tracelith.analysis.scaling.ratios import Elasticity, elasticity, log_steps, ratio_variation
-from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.statistics.intervals import proportion
 from tracelith.model.findings import Estimate, State
 
@@ -30,7 +29,7 @@ SLOPES = (0.8, 1.2)
 LEAST_R_SQUARED, OWN_R_SQUARED = 0.8, 0.3
 """Of changes on one axis at least, and on different axes at most (metrics.md §12)."""
 
-MOST_PAIRS = 1_000
+MOST_PAIRS = 400
 """Caused pairs looked at, those with most requests first."""
 
 _FEWEST, _MOST = 20.0, 800.0
@@ -134,13 +133,11 @@ def _compared(loads: Loads, a: int, b: int, dominance: float) -> tuple[float | N
     # What a causes fluctuates with it: only the rest of its noise is b's own.
     ratio_noise = np.maximum(noise_a + noise_b - 2 * dominance * noise_a, 0)
     day = loads.day[firsts]
-    varied = ratio_variation(counts_a, counts_b[:, None], ratio_noise[:, None], day)
+    varied = ratio_variation(counts_a, counts_b[:, None], (ratio_noise, np.ones(1)), day)
     steps = log_steps(counts_a, lengths), log_steps(counts_b, lengths)
     alone = ((1 - dominance) * noise_a, np.maximum(noise_b - dominance * noise_a, 0), np.zeros_like(noise_a))
     both = [noise[1:] + noise[:-1] for noise in alone]
-    follows = elasticity(
-        steps, (both[0], both[1], both[2]), day[1:], generator("axis", loads.services[a], loads.services[b])
-    )
+    follows = elasticity(steps, (both[0], both[1], both[2]), day[1:])
     cv, low, high = (float(value[0]) for value in (varied.cv, varied.low, varied.high))
     if math.isnan(cv) or math.isnan(high):
         return None, 0.0, math.inf, follows
