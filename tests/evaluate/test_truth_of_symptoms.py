@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -18,11 +19,13 @@ from tracelith.evaluate.truth.steps import requests_by_entry, steps_taken
 from tracelith.evaluate.truth.structure import structure_truths
 from tracelith.present.answers import topic_of
 from tracelith.simulate import Simulation
-from tracelith.simulate.flow import Answer, Call, Consumer, Publish, Query, Repeat, Sometimes
+from tracelith.simulate.flow import Answer, Call, Consumer, Entry, Publish, Query, Repeat, Sometimes
 from tracelith.simulate.latency import Latency
 from tracelith.simulate.topology import Database, Service
 
 USERS = "accounts-db.internal:5432 accounts.public.users"
+
+PRICES = Database("postgresql", "db.internal", 5432, "prices")
 
 Source = Callable[[Case, Simulation], Sequence[Truth]]
 
@@ -38,8 +41,7 @@ def positives(found: dict[str, Truth], detector: str) -> set[str]:
 
 
 def test_steps_are_taken_as_often_as_the_simulator_takes_them() -> None:
-    prices = Database("postgresql", "db.internal", 5432, "prices")
-    read, write = Query(prices, "SELECT", "prices", QUICK), Query(prices, "UPDATE", "prices", QUICK)
+    read, write = Query(PRICES, "SELECT", "prices", QUICK), Query(PRICES, "UPDATE", "prices", QUICK)
     below = operation(back, Answer(0.2, 404), Repeat(1, 3, (read,)))
     handler = Consumer(back, ORDERS, "packing", QUICK, (write,))
     steps = (Sometimes(0.5, (Call(below, tolerated=0.5),)), Publish(ORDERS, QUICK))
@@ -64,6 +66,16 @@ def test_the_users_table_of_the_login_is_everybodys_and_locked_one_morning() -> 
     assert positives(found, "foreign-write") == {USERS}  # auth does, and that billing reads it goes without saying
     assert positives(found, "foreign-join") == {"billing"}
     assert positives(found, "lock-contention") == {USERS}
+
+
+def test_tables_that_no_request_touched_are_nobodys() -> None:
+    used = Entry(operation(front, constant(1), route="/pages"), share=1)
+    never = Entry(operation(front, Query(PRICES, "UPDATE", "prices", QUICK), route="/never"), share=0)
+    system = replace(small_system(entry=used), entries=(used, never))
+
+    found = data_truths(Case("small", 1, 1, 100), run_of(system, traces=100))
+
+    assert {one.detector for one in found} <= {"shared-datastore", "foreign-join"}
 
 
 def test_shared_tables_of_the_fifty_are_told_and_a_shared_server_alone_is_not() -> None:

@@ -97,6 +97,8 @@ def table_uses(simulation: Simulation, steps: Sequence[Taken]) -> Tables:
         if not isinstance(taken.step, Query):
             continue
         times = taken.mean * requests[taken.where.entry]
+        if not times:
+            continue
         for number, (namespace, table) in enumerate(taken.step.tables):
             owner = owners.get(table)
             label = _label(taken.step.database, namespace, table)
