@@ -3,7 +3,8 @@
 import pytest
 
 from analysis.failing import concluded, edge_of, failures_of
-from tracelith.analysis.failure_propagation import without_evidence
+from tracelith.analysis.failure_propagation import ANALYSIS, without_evidence
+from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.outcomes import call_outcomes, failed_calls
 from traces import view_of
 
@@ -221,3 +222,21 @@ def test_outcomes_of_attempts() -> None:
     assert outcomes.failed.tolist() == [True, True, True, False, True]
     assert outcomes.cancelled.tolist() == [False, True, False, False, False]
     assert failed_calls(view).tolist() == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shop SERVER GET /x 0..5ms",
+        "shop SERVER GET /x 0..5ms !",
+        "shop SERVER GET /x 0..5ms orphan",
+        "shop SERVER GET /x 0..5ms\n  shop PRODUCER m 1..2ms mq=kafka object=m",
+    ],
+)
+def test_views_without_awaited_calls_have_facts_of_the_same_form(text: str) -> None:
+    facts = observe_failures(view_of(text))
+
+    assert {table.name: facts[table.name].schema for table in ANALYSIS.fact_tables} == {
+        table.name: table.schema for table in ANALYSIS.fact_tables
+    }
+    assert len(facts["failed_edges"]) == 0

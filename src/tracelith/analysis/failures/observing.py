@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.exemplars import slowest_rows
 from tracelith.analysis.failures.minutes import failed_minutes, retried_minutes
 from tracelith.analysis.failures.origins import FailedRequests, failed_requests
+from tracelith.analysis.failures.places import Places, distinct, places_of
 from tracelith.analysis.failures.tables import (
     ALONE,
     ENTRY_EDGES,
@@ -20,7 +21,6 @@ from tracelith.analysis.failures.tables import (
     FAILURE_EXEMPLARS,
     FINE,
     HIDDEN,
-    MINUTE_NS,
     QUIET,
     RETRIED_MINUTES,
     SHARED,
@@ -28,9 +28,8 @@ from tracelith.analysis.failures.tables import (
 )
 from tracelith.analysis.failures.units import CallerUnits, awaited_attempts, caller_units, judged_calls
 from tracelith.analysis.outcomes import CallOutcomes, call_outcomes, failed_spans
-from tracelith.analysis.statistics.grouping import grouped
-from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.analysis.strata import fact_rows
+from tracelith.forest.arrays import distinct_codes
 from tracelith.forest.view import ForestView
 from tracelith.model.schema import WINDOW_NS, Outcome
 
@@ -41,6 +40,7 @@ Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
+_COMPARED = ("failed_if_failed", "failed_if_quiet", "compared")
 _SLOW_NS = 1_000_000_000
 _CUT_OFF_NS = 50_000_000
 """Calls given up sooner say more about refused connections than about a limit."""
@@ -48,125 +48,129 @@ _CUT_OFF_NS = 50_000_000
 
 def observe_failures(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
-    outcomes, judged = call_outcomes(view), judged_calls(view)
+    outcomes, judged, places = call_outcomes(view), judged_calls(view), places_of(view)
     units = caller_units(view, outcomes, judged)
     attempts = awaited_attempts(view)
     requests = failed_requests(view, outcomes, judged, attempts)
     entries = _entry_outcome(view)
-    nodes = _nodes(view, outcomes, attempts, requests)
+    nodes = _nodes(view, places, outcomes, attempts, requests)
     return {
-        FAILED_EDGES.name: _edges(view, units),
+        FAILED_EDGES.name: _edges(view, places, units),
         FAILED_NODES.name: nodes,
         FAILED_MINUTES.name: failed_minutes(view, attempts, requests),
-        ENTRY_OUTCOMES.name: _entries(view, entries),
-        ENTRY_EDGES.name: _entry_edges(view, units),
+        ENTRY_OUTCOMES.name: _entries(view, places, entries),
+        ENTRY_EDGES.name: _entry_edges(view, places, units),
         RETRIED_MINUTES.name: retried_minutes(view),
         SLOW_CALLS.name: _slow_calls(view, outcomes),
         FAILURE_EXEMPLARS.name: _exemplars(view, units, entries),
     }
 
 
-def _edges(view: ForestView, units: CallerUnits) -> pl.DataFrame:
-    forest = view.forest
-    trace = forest.trace[units.request]
-    known, weight = known_sampling(forest.trace_weight)
-    counted = grouped(
-        {
-            **_placed(view, trace),
-            "caller": units.caller,
-            "callee": units.callee,
-            SAMPLING_KEY: known[trace].astype(np.int8),
-            "state": units.state,
-            "caller_failed": units.caller_failed.astype(np.int8),
-        },
-        pl.len().alias("requests"),
-        pl.col("weight").sum(),
-        (pl.col("weight") ** 2).sum().alias("weight_squares"),
-        weight=weight[trace],
-    )
-    rows = _with_comparison(view, units, counted).with_columns(
-        pl.col("window_ns") * WINDOW_NS, pl.col(SAMPLING_KEY, "caller_failed").cast(pl.Boolean), callee_kind="callee"
-    )
-    nodes = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
-    return fact_rows(FAILED_EDGES, rows, view, caller=forest.services, **nodes)
-
-
-def _with_comparison(view: ForestView, units: CallerUnits, counted: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the sums of Mantel and Haenszel over minutes in which the callee failed and did not fail."""
-    key = ["window_ns", "environment", "caller", "callee", SAMPLING_KEY]
-    sums = ["failed_if_failed", "failed_if_quiet", "compared"]
-    rows = counted.with_columns(pl.lit(0.0).alias(name) for name in sums)
-    alone = units.state == ALONE
-    if not alone.any():
-        return rows
+def _edges(view: ForestView, places: Places, units: CallerUnits) -> pl.DataFrame:
     forest, nodes = view.forest, len(view.calls.node_names)
-    edge = units.caller.astype(np.int64) * nodes + units.callee
-    picked = np.flatnonzero(np.isin(edge, np.unique(edge[alone])) & ((units.state == QUIET) | alone))
-    trace = forest.trace[units.request[picked]]
-    known, _ = known_sampling(forest.trace_weight)
-    minutes = grouped(
+    edges, edge = distinct_codes(units.caller.astype(np.int64) * nodes + units.callee, len(forest.services) * nodes)
+    trace = forest.trace[units.request]
+    counted = places.count(trace, (edge * 4 + units.state) * 2 + units.caller_failed, edges.size * 8)
+    code = edges[counted.cell // 8]
+    rows = pl.DataFrame(
         {
-            **_placed(view, trace),
-            "caller": units.caller[picked],
-            "callee": units.callee[picked],
-            SAMPLING_KEY: known[trace].astype(np.int8),
-            "minute": _minute(view)[trace],
-        },
-        pl.col("alone").sum().cast(pl.Float64).alias("n1"),
-        (~pl.col("alone")).sum().cast(pl.Float64).alias("n0"),
-        (pl.col("alone") & pl.col("failed")).sum().cast(pl.Float64).alias("failed1"),
-        (~pl.col("alone") & pl.col("failed")).sum().cast(pl.Float64).alias("failed0"),
-        alone=alone[picked],
-        failed=units.caller_failed[picked],
-    ).filter((pl.col("n1") > 0) & (pl.col("n0") > 0))
-    n = pl.col("n1") + pl.col("n0")
-    compared = minutes.group_by(key).agg(
-        failed_if_failed=(pl.col("failed1") * pl.col("n0") / n).sum(),
-        failed_if_quiet=(pl.col("failed0") * pl.col("n1") / n).sum(),
-        compared=(pl.col("n1") * pl.col("n0") / n).sum(),
+            **places.columns(counted.place),
+            "caller": (code // nodes).astype(np.int32),
+            "callee": (code % nodes).astype(np.int32),
+            "state": (counted.cell // 2 % 4).astype(np.int8),
+            "caller_failed": (counted.cell % 2).astype(np.bool_),
+            "requests": counted.rows,
+            "weight": counted.weight,
+            "weight_squares": counted.weight_squares,
+            **dict.fromkeys(_COMPARED, np.zeros(code.size)),
+        }
     )
-    # Where the caller never failed, a row of its own carries the sums.
-    extra = compared.with_columns(
-        state=pl.lit(ALONE, pl.Int8), caller_failed=pl.lit(1, pl.Int8), requests=pl.lit(0, pl.UInt32),
-        weight=pl.lit(0.0), weight_squares=pl.lit(0.0),
-    )  # fmt: skip
-    merged = [*key, "state", "caller_failed"]
-    both = pl.concat([rows, extra.select(rows.columns).cast(rows.schema)])
-    return both.group_by(merged).agg(pl.col("requests", "weight", "weight_squares", *sums).sum())
+    compared = _compared(view, places, units, edges, edge)
+    # A row of its own carries the comparison; facts with the same keys are merged.
+    together = pl.concat([rows, compared.select(rows.columns)]).with_columns(callee_kind="callee")
+    names = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
+    return fact_rows(FAILED_EDGES, together, view, caller=forest.services, **names)
 
 
-def _nodes(view: ForestView, outcomes: CallOutcomes, attempts: Bool, requests: FailedRequests) -> pl.DataFrame:
+def _compared(view: ForestView, places: Places, units: CallerUnits, edges: Int64, edge: Int32) -> pl.DataFrame:
+    """The sums of Mantel and Haenszel over minutes in which a callee failed and did not fail, as rows of edges."""
+    minutes = int(places.minute.max(initial=0)) + 1
+    trace = view.forest.trace[units.request]
+    alone, stratum = units.state == ALONE, edge * minutes + places.minute[trace]
+    picked = np.flatnonzero((units.state == QUIET) | alone)
+    picked = picked[np.isin(stratum[picked], stratum[alone])] if alone.any() else picked[:0]
+    strata = pl.DataFrame(
+        {
+            "place": places.of_trace[trace[picked]],
+            "stratum": stratum[picked],
+            "alone": alone[picked],
+            "failed": units.caller_failed[picked],
+        }
+    )
+    alone_too, failed = pl.col("alone"), pl.col("failed")
+    counted = strata.group_by("place", "stratum").agg(
+        alone_too.sum().cast(pl.Float64).alias("n1"),
+        (~alone_too).sum().cast(pl.Float64).alias("n0"),
+        (alone_too & failed).sum().alias("failed1"),
+        (~alone_too & failed).sum().alias("failed0"),
+    )
+    n = pl.col("n1") + pl.col("n0")
+    sums = (
+        counted.with_columns(edge=pl.col("stratum") // minutes)
+        .sort("place", "stratum")
+        .group_by("place", "edge", maintain_order=True)
+        .agg(
+            (pl.col("failed1") * pl.col("n0") / n).sum().alias("failed_if_failed"),
+            (pl.col("failed0") * pl.col("n1") / n).sum().alias("failed_if_quiet"),
+            (pl.col("n1") * pl.col("n0") / n).sum().alias("compared"),
+        )
+        .filter(pl.col("compared") > 0)
+    )
+    nodes, code = len(view.calls.node_names), edges[sums["edge"].to_numpy()]
+    return sums.with_columns(
+        **places.columns(sums["place"].to_numpy()),
+        caller=pl.Series((code // nodes).astype(np.int32)),
+        callee=pl.Series((code % nodes).astype(np.int32)),
+        state=pl.lit(ALONE, pl.Int8),
+        caller_failed=pl.lit(value=True),
+        requests=pl.lit(0, pl.Int64),
+        weight=pl.lit(0.0),
+        weight_squares=pl.lit(0.0),
+    )
+
+
+def _nodes(
+    view: ForestView, places: Places, outcomes: CallOutcomes, attempts: Bool, requests: FailedRequests
+) -> pl.DataFrame:
     """Requests, failures and own failures per node."""
     forest, calls = view.forest, view.calls
-    roots = _roots(view)
-    kept = attempts & ~outcomes.cancelled
-    trace = np.concatenate(
-        [
-            forest.trace[calls.request[kept]],
-            forest.trace[roots],
-            forest.trace[requests.request],
-            forest.trace[calls.request[requests.silent]],
-        ]
-    )
-    failed, silent = requests.request.size, requests.silent.size
-    asked = int(kept.sum()) + roots.size
-    first_to_fail = np.zeros(asked + failed + silent, dtype=np.bool_)
-    first_to_fail[asked : asked + failed] = requests.origin == requests.service
-    first_to_fail[asked + failed :] = True
-    counted = grouped(
+    roots, nodes, silent = _roots(view), len(calls.node_names), requests.silent
+    kept = np.flatnonzero(attempts & ~outcomes.cancelled)
+    first = requests.origin == requests.service
+    size = places.window_ns.size * nodes
+
+    def counted(trace: Int32, node: Int32) -> Int64:
+        return np.bincount(places.of_trace[trace].astype(np.int64) * nodes + node, minlength=size)
+
+    failed = forest.trace[requests.request], requests.service
+    unanswered = counted(forest.trace[calls.request[silent]], calls.callee[silent])
+    asked = counted(forest.trace[calls.request[kept]], calls.callee[kept])
+    asked += counted(forest.trace[roots], forest.service[roots])
+    failures, own = counted(*failed) + unanswered, counted(failed[0][first], failed[1][first]) + unanswered
+    cells = np.flatnonzero(asked + failures)
+    rows = pl.DataFrame(
         {
-            **_placed(view, trace),
-            "node": np.concatenate(
-                [calls.callee[kept], forest.service[roots], requests.service, calls.callee[requests.silent]]
-            ),
-        },
-        (~pl.col("failure")).sum().alias("requests"),
-        pl.col("failure").sum().alias("failures"),
-        pl.col("first_to_fail").sum().alias("own"),
-        failure=np.arange(first_to_fail.size) >= asked,
-        first_to_fail=first_to_fail,
-    ).with_columns(pl.col("window_ns") * WINDOW_NS, node_kind="node")
-    return fact_rows(FAILED_NODES, counted, view, node=calls.node_names, node_kind=calls.node_kinds)
+            **places.columns(cells // nodes),
+            "node": (cells % nodes).astype(np.int32),
+            "requests": asked[cells],
+            "failures": failures[cells],
+            "own": own[cells],
+        }
+    )
+    # Places tell traces of known and unknown probability apart, these facts do not.
+    keys = ["window_ns", "environment", "node"]
+    merged = rows.group_by(keys).agg(pl.col("requests", "failures", "own").sum()).with_columns(node_kind="node")
+    return fact_rows(FAILED_NODES, merged, view, node=calls.node_names, node_kind=calls.node_kinds)
 
 
 def _entry_outcome(view: ForestView) -> Int8:
@@ -180,45 +184,48 @@ def _entry_outcome(view: ForestView) -> Int8:
     return np.where(gone, -1, outcome).astype(np.int8)
 
 
-def _entries(view: ForestView, outcome: Int8) -> pl.DataFrame:
+def _entries(view: ForestView, places: Places, outcome: Int8) -> pl.DataFrame:
     chains, kept = view.chains, np.flatnonzero(outcome >= 0)
-    trace = chains.trace[kept]
-    known, weight = known_sampling(view.forest.trace_weight)
-    rows = grouped(
+    cell = chains.entry[kept].astype(np.int64) * 3 + outcome[kept]
+    counted = places.count(chains.trace[kept], cell, 3 * len(chains.entry_services))
+    rows = pl.DataFrame(
         {
-            **_placed(view, trace),
-            "entry": chains.entry[kept],
-            SAMPLING_KEY: known[trace].astype(np.int8),
-            "outcome": outcome[kept],
-        },
-        pl.len().alias("requests"),
-        pl.col("weight").sum(),
-        (pl.col("weight") ** 2).sum().alias("weight_squares"),
-        weight=weight[trace],
-    ).with_columns(pl.col("window_ns") * WINDOW_NS, pl.col(SAMPLING_KEY).cast(pl.Boolean))
+            **places.columns(counted.place),
+            "entry": (counted.cell // 3).astype(np.int32),
+            "outcome": (counted.cell % 3).astype(np.int8),
+            "requests": counted.rows,
+            "weight": counted.weight,
+            "weight_squares": counted.weight_squares,
+        }
+    )
     return fact_rows(ENTRY_OUTCOMES, rows, view)
 
 
-def _entry_edges(view: ForestView, units: CallerUnits) -> pl.DataFrame:
-    chains = view.chains
+def _entry_edges(view: ForestView, places: Places, units: CallerUnits) -> pl.DataFrame:
+    chains, nodes = view.chains, len(view.calls.node_names)
     chain = chains.span_chain[units.request]
-    kept = chain >= 0
-    kept[kept] = ~chains.restarted[chain[kept]]
-    nodes = len(view.calls.node_names)
-    edge = units.caller[kept].astype(np.int64) * nodes + units.callee[kept]
-    seen = np.unique(chain[kept].astype(np.int64) * (len(view.forest.services) * nodes) + edge)
-    chain, edge = np.divmod(seen, len(view.forest.services) * nodes)
-    rows = grouped(
+    kept = np.flatnonzero(chain >= 0)
+    kept = kept[~chains.restarted[chain[kept]]]
+    code = units.caller[kept].astype(np.int64) * nodes + units.callee[kept]
+    edges, edge = distinct_codes(code, len(view.forest.services) * nodes)
+    seen = distinct(chain[kept].astype(np.int64) * edges.size + edge)
+    chain, edge = np.divmod(seen, max(edges.size, 1))
+    cell = chains.entry[chain].astype(np.int64) * edges.size + edge
+    counted = places.count(chains.trace[chain], cell, len(chains.entry_services) * max(edges.size, 1))
+    entry, edge = np.divmod(counted.cell, max(edges.size, 1))
+    rows = pl.DataFrame(
         {
-            **_placed(view, chains.trace[chain]),
-            "entry": chains.entry[chain],
-            "caller": (edge // nodes).astype(np.int32),
-            "callee": (edge % nodes).astype(np.int32),
-        },
-        pl.len().alias("requests"),
-    ).with_columns(pl.col("window_ns") * WINDOW_NS, callee_kind="callee")
+            **places.columns(counted.place),
+            "entry": entry.astype(np.int32),
+            "caller": (edges[edge] // nodes).astype(np.int32),
+            "callee": (edges[edge] % nodes).astype(np.int32),
+            "requests": counted.rows,
+        }
+    )
+    keys = ["window_ns", "environment", "entry", "caller", "callee"]
+    merged = rows.group_by(keys).agg(pl.col("requests").sum()).with_columns(callee_kind="callee")
     names = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
-    return fact_rows(ENTRY_EDGES, rows, view, caller=view.forest.services, **names)
+    return fact_rows(ENTRY_EDGES, merged, view, caller=view.forest.services, **names)
 
 
 def _slow_calls(view: ForestView, outcomes: CallOutcomes) -> pl.DataFrame:
@@ -295,12 +302,6 @@ def _placed(view: ForestView, trace: NDArray[np.integer]) -> dict[str, NDArray[n
     """Window (in windows, so that keys stay small) and environment of each trace."""
     forest = view.forest
     return {"window_ns": forest.trace_window[trace] // WINDOW_NS, "environment": forest.trace_environment[trace]}
-
-
-def _minute(view: ForestView) -> Int64:
-    """Minute in which each trace began."""
-    forest = view.forest
-    return forest.start_ns[forest.trace_first[:-1]] // MINUTE_NS
 
 
 def _roots(view: ForestView) -> Int32:

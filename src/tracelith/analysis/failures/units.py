@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelith.analysis.failures.places import distinct
 from tracelith.analysis.failures.tables import ALONE, OTHERS, QUIET, SHARED
 from tracelith.analysis.outcomes import CallOutcomes
 from tracelith.forest.view import ForestView
@@ -57,11 +58,11 @@ def caller_units(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> Call
     nodes = len(calls.node_names)
     request, callee = calls.request[judged].astype(np.int64), calls.callee[judged]
     pair = request * nodes + callee
-    failed = np.unique(pair[(outcomes.failed & ~outcomes.cancelled)[judged]])
-    cancelled = np.unique(pair[outcomes.cancelled[judged]])
-    units = np.unique(pair)
-    gone = np.isin(units, cancelled)
-    failing = np.isin(units, failed) & ~gone
+    units = distinct(pair)
+    gone, failing = np.zeros(units.size, dtype=np.bool_), np.zeros(units.size, dtype=np.bool_)
+    gone[np.searchsorted(units, pair[outcomes.cancelled[judged]])] = True
+    failing[np.searchsorted(units, pair[(outcomes.failed & ~outcomes.cancelled)[judged]])] = True
+    failing &= ~gone
     spans = (units // nodes).astype(np.int32)
     state = _states(len(forest.trace), spans, failing)
     caller = np.zeros(len(forest.trace), dtype=np.int32)
