@@ -31,7 +31,8 @@ def test_order_and_numbers_change_no_fact(seed: int) -> None:
     told = facts(renumbered(shuffled(window, seed), seed))
 
     for name, rows in facts(window).items():
-        assert_alike(told[name], rows)
+        rest = [column for column, kind in rows.schema.items() if kind != pl.Float64]
+        assert_alike(told[name].sort(rest), rows.sort(rest))
 
 
 @pytest.mark.parametrize("seed", range(3))
