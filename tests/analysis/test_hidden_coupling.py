@@ -62,7 +62,7 @@ def labels(conclusion: Conclusion) -> dict[str, str]:
     ("bond", "way"),
     [
         ({"deploy": [deployed("a", "b")]}, "deploy together"),
-        ({"data": [sharing("a", "b")]}, "share tables that they write"),
+        ({"data": [sharing("a", "b")]}, "use tables that one of them writes"),
         ({"failures": [failing("a", "b")]}, "fail together"),
     ],
 )
@@ -162,13 +162,14 @@ def test_two_that_fail_because_of_a_third_are_not_accused(edges: list[dict[str, 
     assert conclusion.findings == ()
 
 
-def test_a_caller_of_both_that_is_deployed_with_them_is_named() -> None:
+@pytest.mark.parametrize("edges", [[edge("c", "a"), edge("c", "b")], [edge("a", "c"), edge("c", "b")]])
+def test_a_service_between_them_that_is_deployed_with_both_is_named(edges: list[dict[str, Any]]) -> None:
     conclusion = concluded_from(
-        edges=[edge("c", "a"), edge("c", "b")],
+        edges=edges,
         deploy=[deployed("a", "b", "group"), deployed("a", "c", "group"), deployed("b", "c", "group")],
     )
 
-    assert "both are called by c, which is deployed with them" in conclusion.findings[0].advice
+    assert "c is linked to both and is deployed with them" in conclusion.findings[0].advice
 
 
 def test_missing_parts_tell_nothing() -> None:

@@ -10,7 +10,7 @@ Reading: Hidden coupling is what no diagram shows: two teams find out when a rel
 Needs: What each of the other analyses needs; a pair is unknown if they call and nothing else could be told.
 False positives: Load alone binds nobody. A release train moves all services, which the analysis of deployments takes
     into account. Services that fail together because both depend on a third, or on each other through others, are
-    explained by it. A caller of both that is deployed with them is named: the change may be one of the caller.
+    explained by it. A service that is linked to both and deployed with them is named: the change may begin there.
 Source: Own; the idea that change coupling without structural coupling is the dangerous kind from Gall, Hajek and
     Jazayeri, ICSM 1998.
 """
@@ -31,7 +31,7 @@ RULE = "hidden-coupling"
 
 MOST_NAMES = 4
 
-_WAYS = {"deploy": "deploy together", "failure": "fail together", "data": "share tables that they write"}
+_WAYS = {"deploy": "deploy together", "failure": "fail together", "data": "use tables that one of them writes"}
 _COLUMNS = {"deploy": "deploys", "failure": "fails", "data": "data"}
 
 

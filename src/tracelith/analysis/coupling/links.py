@@ -44,9 +44,14 @@ class Links:
         common = sorted(a & b)
         return next((name for name in pair if name in common), common[0] if common else None)
 
-    def callers_of_both(self, pair: Pair) -> list[str]:
-        """Services that call both."""
-        return sorted(name for name, below in self.below.items() if name not in pair and below and {*pair} <= {*below})
+    def between(self, pair: Pair) -> list[str]:
+        """Services that are linked to both directly: they call both, or one calls them and they call the other."""
+        a, b = (self._neighbours(service) for service in pair)
+        return sorted(a & b)
+
+    def _neighbours(self, service: str) -> set[str]:
+        pairs = (pair for pair in (*self.calls, *self.messages) if service in pair)
+        return {other for pair in pairs for other in pair if other != service}
 
     def _depends_on(self, service: str) -> set[str]:
         found, pending = {service}, [service]

@@ -87,9 +87,9 @@ def _reason(pair: Pair, links: Links, bonds: Bonds, families: list[str], third: 
         more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
         told.append(f"they share {', '.join(tables[:3])}{more}")
     if "deploy" in families and links.kind(pair) == "none":
-        both = [name for name in links.callers_of_both(pair) if _goes_along(name, pair, bonds)]
-        if both:
-            told.append(f"both are called by {both[0]}, which is deployed with them")
+        between = [name for name in links.between(pair) if _goes_along(name, pair, bonds)]
+        if between:
+            told.append(f"{between[0]} is linked to both and is deployed with them")
     return "; ".join(told)
 
 
