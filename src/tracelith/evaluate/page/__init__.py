@@ -2,6 +2,7 @@
 
 html            the page from the evaluation's document
 sections        what it shows: sentences, tables, a section per question
+misses          what was wrong, and what nothing was said of
 degradation     how figures change with sampling, lost spans, skew, weeks and trains
 words           how figures read
 plots           what is drawn
