@@ -75,7 +75,7 @@ def _quick(seed: int) -> list[Case]:
         *_symptoms("random-queues", range(first, first + 3), "queues", "requests", "calls", traces=12_000),
         *_symptoms("random-structure", range(first, first + 4), "structure", traces=6_000),
         *_symptoms("random-scaling", range(first, first + 2), "scaling", traces=20_000),
-        *_symptoms("random-coupled", range(first, first + 2), "coupling", traces=6_000, weeks=12),
+        *_symptoms("random-coupled", range(first, first + 2), "coupling", traces=6_000, weeks=26),
         *_healthy(range(first, first + 4), traces=2_000),
     ]
 
@@ -94,7 +94,7 @@ def _full(seed: int) -> list[Case]:
         _symptoms("random-queues", range(first, first + 40), "queues", "requests", "calls", traces=16_000),
         _symptoms("random-structure", range(first, first + 40), "structure", traces=12_000),
         _symptoms("random-scaling", range(first, first + 20), "scaling", traces=40_000, weeks=2),
-        _symptoms("random-coupled", range(first, first + 30), "coupling", "data", traces=12_000, weeks=12),
+        _symptoms("random-coupled", range(first, first + 30), "coupling", "data", traces=12_000, weeks=26),
         _healthy(range(first, first + 100), traces=6_000),
         _varied(few, "sampling", (1.0, 0.1, 0.01), traces=60_000),
         _varied(few, "lost", (0.0, 0.01, 0.05, 0.2), traces=12_000),
@@ -137,7 +137,7 @@ def _runtime(system: str, seeds: range, *, traces: int) -> list[Case]:
 
 
 def _symptoms(system: str, seeds: range, *topics: Topic, traces: int, weeks: int = 1) -> list[Case]:
-    """Random systems with planted symptoms; a week has every hour that most of them need."""
+    """Random systems with planted symptoms; a week has every hour that most of them need, deployments take months."""
     return [Case(system, seed, weeks, traces, detectors=of_topics(*topics)) for seed in seeds]
 
 
