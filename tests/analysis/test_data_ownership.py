@@ -288,6 +288,23 @@ def test_services_that_all_carry_one_version_are_no_application_and_its_worker()
     assert rules_of(data_document((text, DAYS))) == ["foreign-write"]
 
 
+@pytest.mark.parametrize(
+    "folded",
+    [
+        asks("a", "UPDATE (other)"),
+        asks("(other)", "UPDATE orders"),
+        asks("a", "UPDATE orders", peer="(other)"),
+        asks("a", "UPDATE orders", namespace="(other)"),
+    ],
+)
+def test_many_that_are_kept_under_one_name_are_not_accused(folded: str) -> None:
+    text = system(folded, folded.replace("a SERVER", "b SERVER").replace("a CLIENT", "b CLIENT"))
+
+    document = data_document((system(text, asks("orders", "UPDATE orders")), DAYS))
+    assert rules_of(document) == []
+    assert document["datastores"]["calls_without_table"] == 2 * 28
+
+
 def test_writes_that_failed_wrote_nothing() -> None:
     denied = asks("intern", "UPDATE orders").replace("5..9ms", "5..9ms !")
 

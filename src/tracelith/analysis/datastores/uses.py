@@ -15,6 +15,7 @@ from tracelith.analysis.datastores.statements import Statement, parse_statement
 from tracelith.analysis.datastores.systems import Purpose, StoreKind, purpose_of, store_kind
 from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.weights import speaking_rows
+from tracelith.model.schema import OTHER
 
 __all__ = ["DataUse", "Source", "TableUse", "UsedTable", "data_use"]
 
@@ -148,23 +149,29 @@ def data_use(evidence: Evidence) -> DataUse:
 
 
 def _sources(totals: pl.DataFrame, evidence: Evidence) -> tuple[Source, ...]:
-    said = [Said(*row) for row in totals.select("service", "system", "address", "namespace").iter_rows()]
+    keys = list(totals.select(list(SOURCE)).iter_rows())
+    said = [Said(*key[:-1]) for key in keys]
     places = locate(said, evidence.declarations)
-    statements = [parse_statement(text) for text in totals["statement"]]
+    statements = [_statement(key) for key in keys]
     meant = tables_of(
         (places[one], access.table)
         for one, statement in zip(said, statements, strict=True)
         for access in statement.tables
-        if store_kind(one.system) == "database"
     )
     found = []
-    keys = totals.select(list(SOURCE)).iter_rows()
     sums = totals.select("calls", "log_ns", "days").iter_rows()
     for key, one, statement, summed in zip(keys, said, statements, sums, strict=True):
-        kind, place = store_kind(one.system), places[one]
-        tables = tuple(meant[place, access.table] for access in statement.tables) if kind == "database" else ()
-        found.append(Source(key, one.service, place, kind, statement, tables, *summed))
+        place = places[one]
+        tables = tuple(meant[place, access.table] for access in statement.tables)
+        found.append(Source(key, one.service, place, store_kind(one.system), statement, tables, *summed))
     return tuple(found)
+
+
+def _statement(key: Sequence[str]) -> Statement:
+    """What is asked, without tables where nobody could say which one it is: in caches, or if many were folded."""
+    _, system, *_, text = key
+    told = store_kind(system) == "database" and not any(OTHER in part for part in key)
+    return parse_statement(text) if told else Statement(())
 
 
 def _used_tables(
@@ -177,7 +184,7 @@ def _used_tables(
     accesses = [
         (row, number[table], access.reads, access.writes, access.defines, access.joined and access.reads)
         for row, source in enumerate(sources)
-        for table, access in zip(source.tables, source.statement.tables, strict=False)  # none if it is no database
+        for table, access in zip(source.tables, source.statement.tables, strict=True)
     ]
     uses = _uses(coded, pl.DataFrame(accesses, schema=_ACCESS, orient="row"))
     rhythm = _rhythm(blocks, block_ns)
