@@ -113,13 +113,16 @@ def retried_minutes(view: ForestView) -> pl.DataFrame:
             "caller": calls.caller[picked],
             "callee": calls.callee[picked],
             "request": calls.request[picked],
+            "named": forest.operation[calls.client[picked]],
             "final": calls.final[picked],
         }
     )
     placed = _placed_in_minutes(view, rows)
     keys = ["window_ns", "environment", "caller", "callee", "minute_ns"]
     counted = placed.group_by(keys).agg(
-        pl.col("request").n_unique().alias("requests"), pl.col("final").sum().alias("calls"), pl.len().alias("attempts")
+        pl.struct("request", "named").n_unique().alias("requests"),
+        pl.col("final").sum().alias("calls"),
+        pl.len().alias("attempts"),
     )
     often = counted.filter(pl.col("attempts") - pl.col("calls") >= NOTABLE_SHARE * pl.col("calls"))
     of_them = placed.filter(~pl.col("final")).join(often.select(keys), on=keys, how="semi")

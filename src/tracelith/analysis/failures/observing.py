@@ -70,7 +70,7 @@ def _edges(view: ForestView, places: Places, units: CallerUnits) -> pl.DataFrame
     forest, nodes = view.forest, len(view.calls.node_names)
     edges, edge = distinct_codes(units.caller.astype(np.int64) * nodes + units.callee, len(forest.services) * nodes)
     trace = forest.trace[units.request]
-    counted = places.count(trace, (edge * 4 + units.state) * 2 + units.caller_failed, edges.size * 8)
+    counted = places.count(trace, (edge * 4 + units.state) * 2 + units.caller_failed, edges.size * 8, units.operations)
     code = edges[counted.cell // 8]
     rows = pl.DataFrame(
         {
@@ -80,6 +80,7 @@ def _edges(view: ForestView, places: Places, units: CallerUnits) -> pl.DataFrame
             "state": (counted.cell // 2 % 4).astype(np.int8),
             "caller_failed": (counted.cell % 2).astype(np.bool_),
             "requests": counted.rows,
+            "operations": counted.amount,
             "weight": counted.weight,
             "weight_squares": counted.weight_squares,
             **dict.fromkeys(_COMPARED, np.zeros(code.size)),
@@ -134,6 +135,7 @@ def _compared(view: ForestView, places: Places, units: CallerUnits, edges: Int64
         state=pl.lit(ALONE, pl.Int8),
         caller_failed=pl.lit(value=True),
         requests=pl.lit(0, pl.Int64),
+        operations=pl.lit(0, pl.Int64),
         weight=pl.lit(0.0),
         weight_squares=pl.lit(0.0),
     )

@@ -26,6 +26,7 @@ class Counted:
 
     Attributes:
         place, cell: int64[k], which. rows: int64[k], how many. weight, weight_squares: float64[k], their sums.
+        amount: int64[k], likewise, if there is one.
     """
 
     place: Int64
@@ -33,6 +34,7 @@ class Counted:
     rows: Int64
     weight: Float64
     weight_squares: Float64
+    amount: Int64 | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +54,19 @@ class Places:
     environment: Int32
     known: NDArray[np.bool_]
 
-    def count(self, trace: NDArray[np.integer], cell: NDArray[np.integer], cells: int) -> Counted:
+    def count(
+        self, trace: NDArray[np.integer], cell: NDArray[np.integer], cells: int, amount: Int64 | None = None
+    ) -> Counted:
         """Rows and weights per place and cell.
 
         Args:
-            trace: of each row. cell: of each row, below ``cells``.
+            trace: of each row. cell: of each row, below ``cells``. amount: to be added up as well.
         """
         groups = groups_of({"code": self.of_trace[trace].astype(np.int64) * cells + cell})
         code, weight = groups.keys["code"], self.weight[trace]
         rows, squares = groups.counts(), groups.sums(weight**2)
-        return Counted(code // cells, code % cells, rows, groups.sums(weight), squares)
+        further = None if amount is None else groups.sums(amount)
+        return Counted(code // cells, code % cells, rows, groups.sums(weight), squares, further)
 
     def columns(self, place: NDArray[np.integer]) -> Mapping[str, pl.Series]:
         """Window, environment and kind of sampling as columns."""

@@ -150,15 +150,15 @@ def retried_edges(facts: FactReader, block_ns: int, clock: RequestClock) -> list
 
 
 def _caller_requests(facts: FactReader) -> pl.DataFrame:
-    """Requests of each caller with a call on the edge, as ``asked``."""
-    return facts.merged(FAILED_EDGES).group_by("caller", "callee").agg(pl.col("requests").sum().alias("asked"))
+    """Requests of each caller with a call on the edge, once for each operation that they call, as ``asked``."""
+    return facts.merged(FAILED_EDGES).group_by("caller", "callee").agg(pl.col("operations").sum().alias("asked"))
 
 
 def _troubles(minutes: pl.DataFrame, calls: int, each: float, clock: RequestClock) -> list[_Trouble]:
     """Minutes with retries of one edge, those that belong together put together.
 
     Args:
-        calls: on the edge, in the whole period. each: calls that a request of the caller usually makes.
+        calls: on the edge, in the whole period. each: calls of one operation that a caller's request usually makes.
     """
     at = minutes["minute_ns"].to_numpy()
     passed = np.diff(clock.read(at)) / clock.total * calls

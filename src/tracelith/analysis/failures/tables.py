@@ -52,13 +52,15 @@ FAILED_EDGES = FactTable(
     },
     sums={
         "requests": pl.Int64,
+        "operations": pl.Int64,
         **_WEIGHTED,
         "failed_if_failed": pl.Float64,
         "failed_if_quiet": pl.Float64,
         "compared": pl.Float64,
     },
 )
-"""Caller requests that waited for at least one answer of the callee. The last three compare within minutes (sums of
+"""Caller requests that waited for at least one answer of the callee, and how many of its operations each called, added
+up. The last three compare within minutes (sums of
 Mantel and Haenszel), in the rows of ALONE with a failed caller: how often the caller failed if the callee did, and if
 nothing did, each times the weight in ``compared``."""
 
@@ -112,7 +114,8 @@ RETRIED_MINUTES = FactTable(
     sums={"requests": pl.Int64, "calls": pl.Int64, "attempts": pl.Int64},
     maxima={"rank": pl.String},
 )
-"""Minutes in which at least NOTABLE_SHARE of the calls on an edge were tried again. requests: of the caller."""
+"""Minutes in which at least NOTABLE_SHARE of the calls on an edge were tried again. requests: of the caller, once for
+each operation that they called."""
 
 SLOW_CALLS = FactTable(
     "slow_calls",

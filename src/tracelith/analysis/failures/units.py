@@ -26,6 +26,7 @@ class CallerUnits:
     Attributes:
         request: int32[u], span. caller: int32[u], service. callee: int32[u], node.
         state: int8[u], QUIET | ALONE | SHARED | OTHERS. caller_failed: bool[u].
+        operations: int64[u], of the callee that were called.
     """
 
     request: Int32
@@ -33,6 +34,7 @@ class CallerUnits:
     callee: Int32
     state: Int8
     caller_failed: Bool
+    operations: Int64
 
 
 def judged_calls(view: ForestView) -> Bool:
@@ -75,7 +77,16 @@ def caller_units(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> Call
         (units[kept] % nodes).astype(np.int32),
         state[kept],
         forest.outcome[spans] == Outcome.FAILED,
+        _operations(view, judged, pair, units)[kept],
     )
+
+
+def _operations(view: ForestView, judged: Bool, pair: Int64, units: Int64) -> Int64:
+    """How many operations of the callee each unit called, by their name on the caller's side."""
+    forest, calls = view.forest, view.calls
+    named = forest.operation[np.where(calls.client >= 0, calls.client, calls.server)[judged]].astype(np.int64)
+    count = len(forest.operations)
+    return np.bincount(np.searchsorted(units, distinct(pair * count + named) // count), minlength=units.size)
 
 
 def _states(spans: int, request: Int32, failing: Bool) -> Int8:

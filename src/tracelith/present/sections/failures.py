@@ -165,7 +165,15 @@ def _dependencies(edges: Sequence[PropagationDocument]) -> Part | None:
         return None
     shown = edges[:_MOST]
     table = Table.of(
-        ("Caller", "Callee", "#Failures of the callee", "#Caller failed then", "#Otherwise", "#Its doing", "Caller"),
+        (
+            "Caller",
+            "Callee",
+            "#Failures of the callee",
+            "#Caller failed then",
+            "#Otherwise",
+            "#Its doing",
+            "The caller",
+        ),
         (
             (
                 text.printable(one["caller"]),
