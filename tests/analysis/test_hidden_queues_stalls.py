@@ -111,6 +111,12 @@ def test_consumers_that_take_messages_in_batches_are_not_accused() -> None:
     assert findings(queues_of(taken_text(often))) == []
 
 
+def test_consumers_that_leave_out_a_round_are_not_accused() -> None:
+    rounds = [Taken(at, (at // 300 + 1) * 300 + at % 300 / 1_000) for at in np.arange(0, 2 * HOUR, 20)]
+
+    assert findings(queues_of(taken_text(listening(rounds, 3_600, 3_899)))) == []
+
+
 def test_one_stuck_partition_is_not_accused_of_stopping_the_group() -> None:
     parted = [Taken(one.sent, one.taken, f"profile-{n % 3}") for n, one in enumerate(steady(0, 2_400, 5))]
     stuck = [listening([one], 1_000, 1_400)[0] if one.instance == "profile-1" else one for one in parted]
