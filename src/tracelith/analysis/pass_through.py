@@ -15,7 +15,7 @@ False positives: Spared are services at which requests from outside come in (unl
     answer 5 % without asking (caches), translate between HTTP and RPC, stand between callers and callees of
     different teams, or are declared to be gateways. Databases and queues that are not traced make a service look
     idle; work that takes no time (a mapping of fields that two teams agreed on) cannot be seen.
-Source: Own, after the "inappropriate service intimacy" and "ESB usage" smells of Taibi and Lenarduzzi 2018.
+Source: Own; the split by layer is the "wrong cuts" smell of Taibi and Lenarduzzi, IEEE Software 2018.
 """
 
 from collections.abc import Mapping, Sequence
