@@ -8,6 +8,9 @@ from analysis.pipelines import document_of, over_windows
 from analysis.test_deployment_events import events_of, reasons, short, sightings
 from analysis.test_tail_findings import spiky_at
 from tracelith.analysis.deployments.version_sightings import Ignored
+from tracelith.analysis.quality.folded_texts import CONSEQUENCES
+from tracelith.ingest.limits import GROUPS
+from tracelith.present.answers import topic_of
 from traces import window_of
 
 FLOODED_NAMES = """
@@ -35,6 +38,12 @@ def _by_operation(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["operation"]: row for row in rows}
 
 
+def _about_requests(document: dict[str, Any]) -> list[str]:
+    """Rules of the findings about entry operations; services may be told of whatever their requests are called."""
+    rules = [finding["rule"] for finding in document["findings"]]
+    return [rule for rule in rules if topic_of(rule) in {"chains", "tail"}]
+
+
 def test_operations_beyond_the_limit_are_no_entry_operation_that_anything_is_said_of() -> None:
     document = document_of(over_windows(FLOODED_NAMES, copies=80, windows=5))
 
@@ -46,13 +55,14 @@ def test_operations_beyond_the_limit_are_no_entry_operation_that_anything_is_sai
     assert entries["(other)"]["latency_ms"]["p99"]["value"] is None
     assert entries["GET /checkout"]["status"] == "ok"
     assert _by_operation(document["tail"])["(other)"]["status"] == "not_identifiable"
-    assert not document["findings"]
+    assert not any("(other)" in subject for finding in document["findings"] for subject in finding["subjects"])
+    assert not _about_requests(document)
 
 
 def test_the_same_requests_under_their_own_name_are_a_deep_chain() -> None:
     document = document_of(over_windows(FLOODED_NAMES.replace("(other)", "GET /buy"), copies=80, windows=5))
 
-    assert [finding["rule"] for finding in document["findings"]] == ["deep-synchronous-chain"]
+    assert _about_requests(document) == ["deep-synchronous-chain"]
 
 
 def test_traces_with_services_beyond_the_limit_are_not_complete() -> None:
@@ -81,6 +91,22 @@ def test_quality_says_which_service_brought_too_much_and_of_what() -> None:
         ("shop", "versions", 1, 0.5),
     ]
     assert all(row["consequence"] and row["remedy"] for row in folded)
+
+
+def test_statements_that_were_not_read_are_said_to_hide_their_tables() -> None:
+    one = """
+        shop SERVER GET /x 0..90ms
+          shop CLIENT call 10..80ms db=postgresql statement=(other)
+    """
+
+    (folded,) = document_of(one)["quality"]["folded"]
+
+    assert (folded["service"], folded["texts"], folded["spans"]) == ("shop", "statements", 1)
+    assert "Tables" in folded["consequence"]
+
+
+def test_every_kind_of_text_that_the_receiver_folds_has_its_consequence_told() -> None:
+    assert set(CONSEQUENCES) == set(GROUPS)
 
 
 def test_nothing_is_said_to_be_folded_where_nothing_was() -> None:
