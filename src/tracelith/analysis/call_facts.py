@@ -5,6 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.outcomes import failed_attempts
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
@@ -39,36 +40,35 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
     answering = np.where(calls.server >= 0, calls.server, calls.client)
     both = calls.network_ns >= 0
     critical = view.chains.span_chain[answering] >= 0
-    rows = pl.LazyFrame(
+    trace = forest.trace[owner]
+    values = {
+        "calls": calls.final,
+        "awaited": calls.awaited & calls.final,
+        "deferred": calls.deferred & calls.final,
+        "failures": failed_attempts(view) & calls.final,
+        "network_calls": both,
+        "network_ns": np.where(both, calls.network_ns, 0),
+        "callee_ns": np.where(critical, forest.duration_ns[answering], 0),
+        "blocking_ns": np.where(critical, critical_ns(view)[answering], 0),
+    }
+    place = groups_of({"window_ns": forest.trace_window, "environment": forest.trace_environment})
+    edge = groups_of({"caller": calls.caller, "callee": calls.callee})
+    edges = groups_of({"place": place.group[trace], "edge": edge.group})
+    at, of = edges.keys["place"], edges.keys["edge"]
+    once = groups_of({"trace": trace, "edge": edge.group}).firsts(edges.group)
+    rows = pl.DataFrame(
         {
-            "trace": forest.trace[owner],
-            "caller": calls.caller,
-            "callee": calls.callee,
-            "calls": calls.final.astype(np.int64),
-            "awaited": (calls.awaited & calls.final).astype(np.int64),
-            "deferred": (calls.deferred & calls.final).astype(np.int64),
-            "failures": (failed_attempts(view) & calls.final).astype(np.int64),
-            "network_calls": both.astype(np.int64),
-            "network_ns": np.where(both, calls.network_ns, 0),
-            "callee_ns": np.where(critical, forest.duration_ns[answering], 0),
-            "blocking_ns": np.where(critical, critical_ns(view)[answering], 0),
+            **{name: keys[at] for name, keys in place.keys.items()},
+            "caller": edge.keys["caller"][of],
+            "callee": edge.keys["callee"][of],
+            "callee_kind": edge.keys["callee"][of],
+            **{name: edges.sums(column.astype(np.int64)) for name, column in values.items()},
+            "attempts": edges.counts(),
+            "traces": np.bincount(once, minlength=edges.size),
         }
     )
-    summed = [name for name in CALL_EDGES.sums if name not in ("attempts", "traces")]
-    by_trace = (
-        rows.group_by("trace", "caller", "callee").agg(pl.col(summed).sum(), pl.len().alias("attempts")).collect()
-    )
-    trace = by_trace["trace"].to_numpy()
-    edges = (
-        by_trace.with_columns(
-            window_ns=pl.Series(forest.trace_window[trace]), environment=pl.Series(forest.trace_environment[trace])
-        )
-        .group_by("window_ns", "environment", "caller", "callee")
-        .agg(pl.col(*summed, "attempts").sum(), pl.len().alias("traces"))
-        .with_columns(callee_kind=pl.col("callee"))
-    )
     nodes = {"callee": calls.node_names, "callee_kind": calls.node_kinds}
-    return fact_rows(CALL_EDGES, edges, view, caller=forest.services, **nodes)
+    return fact_rows(CALL_EDGES, rows, view, caller=forest.services, **nodes)
 
 
 def critical_ns(view: ForestView) -> NDArray[np.int64]:

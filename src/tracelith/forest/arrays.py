@@ -111,7 +111,7 @@ def fold_ancestors(
     Source: own; one pass per level, or pointer jumping, O(n log depth).
     """
     if levels:
-        folded = np.append(values, _neutral(fold, values.dtype))  # what index -1 finds
+        folded = np.append(values, np.array(_neutral(fold, values.dtype), values.dtype))  # what index -1 finds
         for spans in levels:
             folded[spans] = fold(folded[spans], folded[parent[spans]])
         return folded[:-1]
@@ -129,13 +129,13 @@ def fold_ancestors(
     return folded
 
 
-def _neutral(fold: np.ufunc, kind: np.dtype[T]) -> T:
+def _neutral(fold: np.ufunc, kind: np.dtype[Any]) -> Any:
     """What changes nothing when it is folded in."""
     if fold is np.minimum:
-        return kind.type(np.iinfo(kind).max)
+        return np.iinfo(kind).max
     if fold is np.maximum:
-        return kind.type(np.iinfo(kind).min)
-    return kind.type(fold.identity)
+        return np.iinfo(kind).min
+    return fold.identity
 
 
 def nearest_marked(parent: Int32, marked: Bool, levels: tuple[Int64, ...] = ()) -> Int32:

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from tracelith.forest.arrays import grouped_order, nearest_marked
+from tracelith.forest.arrays import nearest_marked
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.view import Chains, CriticalPath, Int16, Int32, Int64, TraceForest
@@ -15,6 +15,9 @@ _LONGEST_PATH = 64
 
 _DEEPEST = 32_767
 """Largest depth that is told apart: what an int16 holds."""
+
+_TIME_BITS = 48
+"""Longer times than three days count alike where one of several equally deep services is chosen."""
 
 
 def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path: CriticalPath) -> Chains:
@@ -60,10 +63,14 @@ def _deepest(tree: ChainTree, path: CriticalPath, landing: Int32) -> Int32:
     time = np.zeros(landing.size, np.int64)
     np.add.at(time, landing[path.span], path.end_ns - path.start_ns)
     visit = np.flatnonzero(time)
-    best = grouped_order(tree.chain[visit], -tree.hops[visit], -time[visit], visit)
-    chain = tree.chain[visit[best]]
-    first = np.concatenate([[True], chain[1:] != chain[:-1]])
-    deepest[chain[first]] = visit[best[first]]
+    chain = tree.chain[visit]
+    rank = (np.minimum(tree.hops[visit], _DEEPEST).astype(np.int64) << _TIME_BITS) | np.minimum(
+        time[visit], (1 << _TIME_BITS) - 1
+    )
+    best = np.zeros(deepest.size, np.int64)
+    np.maximum.at(best, chain, rank)
+    chosen = np.flatnonzero(rank == best[chain])[::-1]  # the first in forest order is written last
+    deepest[chain[chosen]] = visit[chosen]
     return deepest
 
 

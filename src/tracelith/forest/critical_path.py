@@ -89,7 +89,7 @@ def _in_flight(siblings: Siblings, intervals: Intervals) -> Bool:
 
 def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path: Bool) -> tuple[Int32, Int64, Int64]:
     """Span, start and end of every segment, in no particular order."""
-    kept = on_path[siblings.span]
+    kept = np.flatnonzero(on_path[siblings.span])
     child, parent = siblings.span[kept], siblings.parent[kept]
     start, end = intervals.start_ns, intervals.end_ns
     begun = _begun_after(parent, start[child], end[parent])
@@ -106,7 +106,7 @@ def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path
     span = np.concatenate([parent, spans])
     low = np.concatenate([limit[child], start[spans]])
     high = np.concatenate([cursor, earliest[spans]])
-    positive = high > low
+    positive = np.flatnonzero(high > low)
     return span[positive], low[positive], high[positive]
 
 

@@ -106,10 +106,9 @@ def sorted_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ..
     kept = np.flatnonzero(trace >= 0) if trace.size and int(trace.min()) < 0 else None
     if kept is not None:
         trace = trace[kept]
-    start_ns, span_id, callee = (
-        values if kept is None else values[kept] for values in (rows.start_ns, rows.span_id, rows.callee)
-    )
-    order = grouped_order(trace, _since_trace_start(start_ns, trace, traces), span_id, callee)
+    start_ns = rows.start_ns if kept is None else rows.start_ns[kept]
+    ties = (rows.span_id, rows.callee) if kept is None else (rows.span_id[kept], rows.callee[kept])
+    order = grouped_order(trace, _since_trace_start(start_ns, trace, traces), *ties)
     sorted_rows = take(rows, order if kept is None else kept[order])
     return replace(sorted_rows, trace=trace[order]), traces
 
