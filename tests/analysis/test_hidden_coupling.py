@@ -116,6 +116,14 @@ def test_an_untested_pair_is_not_taken_for_a_free_one() -> None:
     assert labels(conclusion)["cd"] == "calls_only"
 
 
+def test_a_service_without_spans_is_not_accused_of_calling_nobody() -> None:
+    conclusion = concluded_from("ab", deploy=[deployed("a", "silent")], edges=[edge("a", "b")])
+
+    assert labels(conclusion) == {"ab": "calls_only", "asilent": "unknown"}
+    assert conclusion.document["coupling"]["counts"] == {"calls_only": 1, "unknown": 1}
+    assert conclusion.findings == ()
+
+
 def test_a_group_is_one_finding_with_all_its_pairs() -> None:
     group = [deployed(a, b, "group") for a, b in ("ab", "ac", "ad", "bc", "bd", "cd")]
 

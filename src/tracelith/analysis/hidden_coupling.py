@@ -7,7 +7,8 @@ Method: For every pair of services the analyses of deployments, failures, data a
 Reading: Hidden coupling is what no diagram shows: two teams find out when a release or a schema change of the one
     breaks the other. Pairs that call each other and are bound by nothing else are how services should be: the call is
     the only thing to agree on.
-Needs: What each of the other analyses needs; a pair is unknown if they call and nothing else could be told.
+Needs: What each of the other analyses needs; a pair is unknown if they call and nothing else could be told,
+    or if one of the two sends no spans.
 False positives: Load alone binds nobody. A release train moves all services, which the analysis of deployments takes
     into account. Services that fail together because both depend on a third, or on each other through others, are
     explained by it. A service that is linked to both and deployed with them is named: the change may begin there.

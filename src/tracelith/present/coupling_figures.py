@@ -10,7 +10,7 @@ LABELS = {
     "hidden": "bound without a call",
     "open": "bound, and they call",
     "calls_only": "they call, nothing else",
-    "unknown": "they call, rest not known",
+    "unknown": "not known",
 }
 """What is said of a pair; pairs that nothing connects are left out."""
 

@@ -31,18 +31,26 @@ class Coupling:
 
 
 def couple(services: Collection[str], links: Links, bonds: Bonds) -> Coupling:
-    """Every pair of these services.
+    """Every pair of these services, and what binds them to others that send no spans.
 
     Only pairs that something links or binds are looked at; the others are counted.
+
+    Args:
+        services: that are seen in traces. Whom others call is not known.
+        links, bonds: of any services.
     """
     known = set(services)
     candidates = {*links.calls, *links.messages, *(pair for told in bonds.strength.values() for pair in told)}
     rows = [_pair(pair, links, bonds) for pair in sorted(candidates) if known.issuperset(pair)]
     counts = Counter(row["label"] for row in rows)
     counts["none"] += sum(1 for _ in combinations(known, 2)) - len(rows)
+    silent = [_silent(pair, known, links, bonds) for pair in sorted(candidates) if not known.issuperset(pair)]
+    bound = [row for row in silent if row["families"]]
+    counts["unknown"] += len(bound)
+    rows += bound
     shown = [row for row in rows if row["label"] != "none"]
     shown.sort(key=_most_telling)
-    return Coupling(shown[:MOST_PAIRS], dict(sorted(counts.items())))
+    return Coupling(shown[:MOST_PAIRS], {label: number for label, number in sorted(counts.items()) if number})
 
 
 def _pair(pair: Pair, links: Links, bonds: Bonds) -> dict[str, Any]:
@@ -62,6 +70,12 @@ def _pair(pair: Pair, links: Links, bonds: Bonds) -> dict[str, Any]:
         "label": _label(families, kind, third, told),
         "reason": _reason(pair, links, bonds, families, third),
     }
+
+
+def _silent(pair: Pair, known: Collection[str], links: Links, bonds: Bonds) -> dict[str, Any]:
+    """A pair of which one at least sends no spans: that no call was seen says nothing."""
+    unseen = " and ".join(name for name in pair if name not in known)
+    return _pair(pair, links, bonds) | {"label": "unknown", "reason": f"no spans of {unseen} came"}
 
 
 def _only_fails(families: list[str]) -> bool:
