@@ -203,6 +203,7 @@ def test_hard_dependencies_make_the_chain_as_available_as_all_of_them() -> None:
     chain = next(one for one in document["findings"] if one["rule"] == "hard-dependency-chain")
     assert chain["subjects"] == ["shop GET /page", "price", "tax", "rates"]
     assert chain["severity"] == "info"
+    assert len(chain["evidence"]["trace_ids"]) == 3
 
 
 def test_without_data_the_part_says_so() -> None:

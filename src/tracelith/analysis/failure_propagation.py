@@ -114,7 +114,7 @@ def conclude(evidence: Evidence) -> Conclusion:
         *together_findings(pairs, observed),
         *storm_findings(retries),
         *radius_findings(reached, observed, {spread.stretch.node for spread in cascades}),
-        *chain_findings(entries),
+        *chain_findings(entries, by_edge),
         *hidden_findings(entries, by_entry),
         *wait_findings(waits),
     ]

@@ -35,8 +35,13 @@ _EXAMPLES = 3
 Examples = Mapping[tuple[str, str], list[str]]
 
 
-def chain_findings(entries: Sequence[Availability]) -> list[Finding]:
-    """Entry operations that surely need several others to succeed."""
+def chain_findings(entries: Sequence[Availability], felled: Examples) -> list[Finding]:
+    """Entry operations that surely need several others to succeed.
+
+    Args:
+        felled: examples by caller and callee; the last of the chain shows most of it.
+    """
+    examples = {callee: ids for (_, callee), ids in felled.items()}
     told = [one for one in entries if len(one.hard) >= HARD_CHAIN and one.serial is not None]
     return [
         Finding(
@@ -54,7 +59,7 @@ def chain_findings(entries: Sequence[Availability]) -> list[Finding]:
             },
             advice="Each part needs to be better than the whole is meant to be: for 99.9 % with five of them, 99.98 % "
             "each. Let it answer without those that matter least, or keep what it always needs in one place.",
-            evidence={"trace_ids": []},
+            evidence={"trace_ids": examples.get(one.hard[-1], [])[:_EXAMPLES]},
         )
         for one in told
     ]
