@@ -76,7 +76,7 @@ def test_a_topic_gives_its_answer_and_the_first_rows_of_its_headline_parts(monke
     lines = [line.strip() for line in text.splitlines()]
     assert "4  Who uses whose data?" in text
     assert "orders is used by all.  12 %" in lines
-    assert sum(line.startswith("orders ") and "12.5 %" in line for line in lines) == MOST_ROWS
+    assert sum(line.startswith("orders ") and "12.5 % (10–15 %)" in line for line in lines) == MOST_ROWS
     assert f"and {ROWS - MOST_ROWS} more rows; all of them with --format json" in lines
     assert "Drawn" in lines
     assert "Nothing to show" not in text

@@ -5,7 +5,7 @@ escape sequences) and into rich's ``Text``, which knows no markup. Colour adds n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -139,9 +139,21 @@ def _part(part: Part) -> list[RenderableType]:
         Text(),
         Text(text.printable(part.heading)),
         *_note(text.printable(part.text)),
-        *(_table(part.table.first(MOST_ROWS)) if part.table else ()),
+        *(_table(_terse(part.table.first(MOST_ROWS))) if part.table else ()),
         *_more(len(rows) - MOST_ROWS, "rows"),
     ]
+
+
+def _terse(table: Table) -> Table:
+    """The table with its intervals in brackets alone, as in the tables of the headline answers."""
+    rows = tuple(
+        tuple(
+            cell.replace("(95 %: ", "(") if column.numeric else cell
+            for column, cell in zip(table.columns, row, strict=True)
+        )
+        for row in table.rows
+    )
+    return replace(table, rows=rows)
 
 
 def _findings(document: AnalysisDocument) -> list[RenderableType]:
@@ -195,17 +207,27 @@ class _Fitted:
             for place, column in enumerate(columns)
         ]
         roomy = sum(least) + GAP * (len(least) - 1) <= options.max_width
+        words = [_longest_word(self.table, place) for place in range(len(columns))]
+        whole_words = sum(words) + GAP * (len(words) - 1) <= options.max_width  # else words have to break
         shown = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1), header_style="dim")
-        for column, width in zip(columns, least, strict=True):
+        for place, (column, width) in enumerate(zip(columns, least, strict=True)):
             shown.add_column(
                 Text(column.title),
                 justify="right" if column.numeric else "left",
                 overflow="fold",  # a long name goes on in the next line; cut off it could be another's
                 width=width if roomy and column.numeric else None,
+                min_width=words[place] if whole_words and not roomy else None,
             )
         for row in self.table.rows:
             shown.add_row(*(Text(text.printable(cell)) for cell in row))
         yield shown
+
+
+def _longest_word(table: Table, place: int) -> int:
+    """What a column needs lest words of its heading, or of its numbers, are broken."""
+    column = table.columns[place]
+    texts = [column.title, *(row[place] for row in table.rows)] if column.numeric else [column.title]
+    return min(LEAST_NAME_WIDTH, max((len(word) for text in texts for word in text.split()), default=1))
 
 
 def _more(left_out: int, what: str) -> list[RenderableType]:
