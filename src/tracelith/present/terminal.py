@@ -207,20 +207,34 @@ class _Fitted:
             for place, column in enumerate(columns)
         ]
         roomy = sum(least) + GAP * (len(least) - 1) <= options.max_width
-        words = [_longest_word(self.table, place) for place in range(len(columns))]
-        whole_words = sum(words) + GAP * (len(words) - 1) <= options.max_width  # else words have to break
+        narrow = None if roomy else _narrow_widths(self.table, options.max_width)
         shown = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1), header_style="dim")
         for place, (column, width) in enumerate(zip(columns, least, strict=True)):
             shown.add_column(
                 Text(column.title),
                 justify="right" if column.numeric else "left",
                 overflow="fold",  # a long name goes on in the next line; cut off it could be another's
-                width=width if roomy and column.numeric else None,
-                min_width=words[place] if whole_words and not roomy else None,
+                width=narrow[place] if narrow else width if roomy and column.numeric else None,
             )
         for row in self.table.rows:
             shown.add_row(*(Text(text.printable(cell)) for cell in row))
         yield shown
+
+
+def _narrow_widths(table: Table, width: int) -> list[int] | None:
+    """Widths for a table with more columns than room, so that words of headings stay whole; None if they cannot.
+
+    What is left over goes, one by one, to the column whose longest cell lacks most.
+    """
+    longest = [max(len(row[place]) for row in table.rows) for place in range(len(table.columns))]
+    widths = [_longest_word(table, place) for place in range(len(table.columns))]
+    left = width - sum(widths) - GAP * (len(widths) - 1)
+    if left < 0:
+        return None
+    for _ in range(left):
+        place = max(range(len(widths)), key=lambda one: longest[one] / widths[one])
+        widths[place] += 1
+    return widths
 
 
 def _longest_word(table: Table, place: int) -> int:
