@@ -72,12 +72,12 @@ def _cycle(circle: Circle) -> Finding:
 def _hubs(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for shape in shapes:
         if shape["hub"]:
-            yield _about(
-                "hub-service",
-                shape,
-                f"{shape['service']} is a hub: {shape['callers']} services call it and it calls {shape['callees']}",
-                ("services it calls or is called by", shape["callers"] + shape["callees"]),
-                (
+            yield Finding(
+                rule="hub-service",
+                **_about(
+                    shape,
+                    f"{shape['service']} is a hub: {shape['callers']} services call it and it calls {shape['callees']}",
+                    ("services it calls or is called by", shape["callers"] + shape["callees"]),
                     "far more neighbours in both directions than the other services have; a change here can touch all",
                     "Split it by what its callers come for, or let callers that only pass through it call directly.",
                 ),
@@ -87,23 +87,23 @@ def _hubs(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 def _sizes(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for shape in shapes:
         if shape["size"] == "nano":
-            yield _about(
-                "nano-service",
-                shape,
-                f"{shape['service']} works {shape['own_ms']:.2g} ms and is {shape['network_ms']:.2g} ms away",
-                ("own time of a request, median, ms", shape["own_ms"]),
-                (
+            yield Finding(
+                rule="nano-service",
+                **_about(
+                    shape,
+                    f"{shape['service']} works {shape['own_ms']:.2g} ms and is {shape['network_ms']:.2g} ms away",
+                    ("own time of a request, median, ms", shape["own_ms"]),
                     "less than the way to it: the call costs more than what it does",
                     "Make it a function of the service that calls it.",
                 ),
             )
         elif shape["size"] == "mega":
-            yield _about(
-                "mega-service",
-                shape,
-                f"{shape['service']} has {shape['operations']} operations, far more than the other services",
-                ("operations", shape["operations"]),
-                (
+            yield Finding(
+                rule="mega-service",
+                **_about(
+                    shape,
+                    f"{shape['service']} has {shape['operations']} operations, far more than the other services",
+                    ("operations", shape["operations"]),
                     "many more operations, and callers or work, than the other services have",
                     "If several teams change it, cut it by what its operations are for; one team may well want it so.",
                 ),
@@ -111,12 +111,13 @@ def _sizes(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def _about(
-    rule: str, shape: Mapping[str, Any], title: str, number: tuple[str, float], words: tuple[str, str]
-) -> Finding:
-    """A finding about one service; words are how to read the number, and advice."""
+    shape: Mapping[str, Any], title: str, number: tuple[str, float], reading: str, advice: str
+) -> dict[str, Any]:
+    """All of a finding about one service but its rule."""
     name, value = number
-    metric = {"name": name, "value": value, "ci": None, "unit": "", "n": shape["requests"], "reading": words[0]}
-    return Finding(rule, Severity.INFO, (shape["service"],), title, metric, words[1], {"trace_ids": []})
+    metric = {"name": name, "value": value, "ci": None, "unit": "", "n": shape["requests"], "reading": reading}
+    about = {"severity": Severity.INFO, "subjects": (shape["service"],), "title": title, "metric": metric}
+    return about | {"advice": advice, "evidence": {"trace_ids": []}}
 
 
 def _too_many(size: Mapping[str, Any]) -> Finding:
