@@ -6,7 +6,7 @@ from tracelith.evaluate.claims import Case, Truth, pair_subject
 from tracelith.evaluate.naming import service_names
 from tracelith.evaluate.truth.data import FEWEST_USES, table_uses
 from tracelith.evaluate.truth.deployments import BOUND, FEWEST_DEPLOYMENTS, bonds
-from tracelith.evaluate.truth.steps import steps_taken
+from tracelith.evaluate.truth.steps import requests_by_entry, steps_taken
 from tracelith.simulate import Simulation
 from tracelith.simulate.incidents import Outage
 
@@ -21,7 +21,7 @@ def coupling_truths(case: Case, simulation: Simulation) -> list[Truth]:
     names = service_names(simulation.system)
     deployed, enough = bonds(simulation), _enough_deployments(simulation)
     shared, touched = _data(case, simulation)
-    failing = _failing_together(simulation)
+    failing, seen = _failing_together(simulation), _seen(simulation)
     linked = {
         tuple(sorted((names[call["caller"]], names[call["callee"]])))
         for call in simulation.truth["calls"]
@@ -33,8 +33,17 @@ def coupling_truths(case: Case, simulation: Simulation) -> list[Truth]:
         surely = (deployed.get(pair, 0.0) >= BOUND and pair in enough) or shared.get(pair, 0.0) >= MUCH_OF_IT
         perhaps = pair in deployed or pair in touched or pair in failing
         positive = False if pair in linked else True if surely else None if perhaps else False
+        if not seen.issuperset(pair):
+            positive = None  # who sends no spans may call anybody
         found.append(Truth("hidden-coupling", pair_subject(a, b), positive))
     return found
+
+
+def _seen(simulation: Simulation) -> set[str]:
+    """Services that any request reaches."""
+    names, requests = service_names(simulation.system), requests_by_entry(simulation)
+    taken = steps_taken(simulation.system)
+    return {names[one.where.service] for one in taken if one.mean * requests[one.where.entry] >= 1}
 
 
 def _enough_deployments(simulation: Simulation) -> set[tuple[str, str]]:
