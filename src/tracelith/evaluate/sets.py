@@ -72,7 +72,7 @@ def _quick(seed: int) -> list[Case]:
         *_releases(range(first, first + 4)),
         *_symptoms("random-data", range(first, first + 3), "data", traces=8_000),
         *_symptoms("random-failures", range(first, first + 3), "failures", traces=16_000),
-        *_symptoms("random-queues", range(first, first + 3), "queues", "requests", "calls", traces=12_000),
+        *_symptoms("random-queues", range(first, first + 3), "queues", "calls", traces=12_000),
         *_symptoms("random-structure", range(first, first + 4), "structure", traces=6_000),
         *_symptoms("random-scaling", range(first, first + 2), "scaling", traces=20_000),
         *_symptoms("random-coupled", range(first, first + 2), "coupling", traces=6_000, weeks=26),
