@@ -64,3 +64,24 @@ def test_no_rows_are_no_groups(keys: dict[str, np.ndarray]) -> None:
 
     assert groups.size == 0
     assert groups.sums(np.empty(0)).size == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), spread=st.integers(1, 10_000))
+def test_keys_with_many_combinations_but_few_rows_group_alike(seed: int, spread: int) -> None:
+    numbers = np.random.default_rng(seed)
+    keys = {name: numbers.integers(0, spread, 500) // (spread // 3 + 1) * spread for name in "abcde"}
+
+    groups = groups_of(keys)
+
+    distinct, inverse = np.unique(np.stack(list(keys.values()), axis=1), axis=0, return_inverse=True)
+    assert np.stack(list(groups.keys.values()), axis=1).tolist() == distinct.tolist()
+    assert groups.group.tolist() == inverse.reshape(-1).tolist()
+
+
+def test_a_frame_has_keys_count_and_sums() -> None:
+    groups = groups_of({"key": np.array([3, 1, 3])})
+
+    frame = groups.frame("rows", ns=np.array([1, 2, 4]), weight=np.array([0.5, 1.0, 0.25]))
+
+    assert frame.to_dict(as_series=False) == {"key": [1, 3], "rows": [1, 2], "ns": [2, 5], "weight": [1.0, 0.75]}

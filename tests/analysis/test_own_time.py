@@ -14,7 +14,7 @@ def own_ms(text: str) -> list[float]:
 
 def request_ms(text: str) -> list[float]:
     view = view_of(text)
-    total = request_own_time_ns(view, own_time_ns(view)) / 1e6
+    total = request_own_time_ns(view) / 1e6
     return [float(total[span]) for span in np.unique(view.calls.span_request)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.outcomes import failed_attempts
+from tracelith.analysis.outcomes import call_outcomes
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
@@ -45,7 +45,7 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
         "calls": calls.final,
         "awaited": calls.awaited & calls.final,
         "deferred": calls.deferred & calls.final,
-        "failures": failed_attempts(view) & calls.final,
+        "failures": view.once(call_outcomes).failed & calls.final,
         "network_calls": both,
         "network_ns": np.where(both, calls.network_ns, 0),
         "callee_ns": np.where(critical, forest.duration_ns[answering], 0),

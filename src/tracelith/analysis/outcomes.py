@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tracelith.forest.view import ForestView
 from tracelith.model.schema import Kind, Outcome
 
-__all__ = ["CallOutcomes", "call_outcomes", "failed_attempts", "failed_calls", "failed_spans"]
+__all__ = ["CallOutcomes", "call_outcomes", "failed_calls", "failed_spans"]
 
 Bool = NDArray[np.bool_]
 
@@ -27,7 +27,9 @@ class CallOutcomes:
 
 
 def call_outcomes(view: ForestView) -> CallOutcomes:
-    """Outcome of each attempt. Attempts that lead to a last one are in it: see failed_calls.
+    """Outcome of each attempt; ask for it by ``view.once(call_outcomes)``.
+
+    Attempts that lead to a last one are in it: see failed_calls.
 
     Source: metrics.md §9.1.
     """
@@ -43,14 +45,9 @@ def call_outcomes(view: ForestView) -> CallOutcomes:
     return CallOutcomes(failed, cancelled)
 
 
-def failed_attempts(view: ForestView) -> Bool:
-    """Whether each attempt failed, bool[m]."""
-    return call_outcomes(view).failed
-
-
 def failed_calls(view: ForestView) -> Bool:
     """Whether each attempt is the last one of a logical call that failed for good, bool[m]: after the retries."""
-    outcomes = call_outcomes(view)
+    outcomes = view.once(call_outcomes)
     return outcomes.failed & view.calls.final & ~outcomes.cancelled
 
 

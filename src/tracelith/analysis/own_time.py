@@ -46,15 +46,12 @@ def own_time_ns(view: ForestView) -> Int64:
     return own
 
 
-def request_own_time_ns(view: ForestView, own_ns: Int64) -> Int64:
+def request_own_time_ns(view: ForestView) -> Int64:
     """Own time of each request, int64[n], at its entry span: of all that its service did for it; 0 at other spans.
 
     Time in spans that call somebody is spent on the way or by whoever was called, and is no work of the service.
-
-    Args:
-        view: whose spans they are.
-        own_ns: from own_time_ns.
     """
+    own_ns = view.once(own_time_ns)
     forest, calls = view.forest, view.calls
     calling = (forest.kind == Kind.CLIENT) | (forest.kind == Kind.PRODUCER)
     clients = calls.client[(calls.client >= 0) & (calls.server < 0)]

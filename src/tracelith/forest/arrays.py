@@ -11,6 +11,7 @@ __all__ = [
     "distinct_codes",
     "fold_ancestors",
     "grouped_order",
+    "is_dense",
     "levels_of",
     "nearest_marked",
     "pack_keys",
@@ -63,6 +64,11 @@ def grouped_order(group: NDArray[Any], value: NDArray[Any], *ties: NDArray[Any])
     return order
 
 
+def is_dense(limit: int, rows: int) -> bool:
+    """Whether a table of all codes below the limit is cheaper than sorting so many rows."""
+    return limit <= 4 * rows + 1_000_000
+
+
 def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     """The distinct codes, ascending, and for each element the position of its code among them.
 
@@ -71,7 +77,7 @@ def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     Args:
         codes: integers from 0 up to below ``limit``.
     """
-    if limit > 4 * codes.size + 1_000_000:
+    if not is_dense(limit, codes.size):
         distinct, place = np.unique(codes, return_inverse=True)
         return distinct, place.astype(np.int32)
     seen = np.zeros(limit, np.bool_)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import call_names, request_names
-from tracelith.analysis.statistics.grouping import grouped
-from tracelith.analysis.statistics.weights import SAMPLING_KEY
-from tracelith.analysis.strata import fact_rows, trace_rows
+from tracelith.analysis.statistics.grouping import Groups, groups_of
+from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
+from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import Kind
@@ -103,9 +103,9 @@ def observe_chatter(view: ForestView) -> Mapping[str, pl.DataFrame]:
     caller_names, asking = view.once(request_names)
     nodes = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
     texts = nodes | {"caller": view.forest.services, "operation": caller_names, "callee_operation": called_names}
-    coded = _coded(view, sets, asking)
-    facts = fact_rows(REPEATED_CALLS, _counted(coded), view, asked=ASKED, measure=_MEASURES, **texts)
-    exemplars = _exemplars(view, coded)
+    edges = _edges(view, sets, asking)
+    facts = fact_rows(REPEATED_CALLS, _counted(view, sets, edges), view, asked=ASKED, measure=_MEASURES, **texts)
+    exemplars = _exemplars(view, sets, edges)
     return {
         REPEATED_CALLS.name: facts,
         CHATTY_EXEMPLARS.name: fact_rows(CHATTY_EXEMPLARS, exemplars, view, **texts),
@@ -165,55 +165,56 @@ def _stretches(view: ForestView, client: NDArray[np.int32], group: Int64) -> tup
     )
 
 
-def _coded(view: ForestView, sets: _Sets, asking: NDArray[np.int32]) -> pl.DataFrame:
-    """The sets with where they are counted, names as codes."""
+def _edges(view: ForestView, sets: _Sets, asking: NDArray[np.int32]) -> Groups:
+    """The sets by where they are counted, but for how often; names as codes."""
     forest = view.forest
-    trace = forest.trace[sets.request]
     kind = forest.kind[sets.request]
     by_hand = np.isin(kind, (Kind.SERVER, Kind.UNSPECIFIED))
-    asked = np.where(by_hand, 0, np.where(kind == Kind.CONSUMER, 1, 2))
-    return trace_rows(view)[trace].with_columns(
-        trace=pl.Series(trace),
-        caller=pl.Series(view.calls.span_service[sets.request]),
-        operation=pl.Series(asking[forest.operation[sets.request]]),
-        asked=pl.Series(asked.astype(np.int32)),
-        callee=pl.Series(sets.callee),
-        callee_kind=pl.Series(sets.callee),
-        callee_operation=pl.Series(sets.called),
-        calls=pl.Series(sets.calls),
-        in_a_row=pl.Series(sets.in_a_row),
-        at_once=pl.Series(sets.at_once),
-        busy_ns=pl.Series(sets.busy_ns),
+    place = groups_of(
+        {
+            "window_ns": forest.trace_window,
+            "environment": forest.trace_environment,
+            SAMPLING_KEY: known_sampling(forest.trace_weight)[0],
+        }
     )
+    edges = groups_of(
+        {
+            "place": place.group[forest.trace[sets.request]],
+            "caller": view.calls.span_service[sets.request],
+            "operation": asking[forest.operation[sets.request]],
+            "asked": np.where(by_hand, 0, np.where(kind == Kind.CONSUMER, 1, 2)),
+            "callee": sets.callee,
+            "callee_operation": sets.called,
+        }
+    )
+    at = edges.keys["place"]
+    keys = {**{name: keys[at] for name, keys in place.keys.items()}, **edges.keys}
+    del keys["place"]
+    return Groups(edges.group, keys | {"callee_kind": edges.keys["callee"]})
 
 
-def _counted(coded: pl.DataFrame) -> pl.DataFrame:
+def _counted(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
     """Rows of REPEATED_CALLS in codes."""
-    stratum_keys = ["window_ns", "environment", SAMPLING_KEY]
-    strata = coded.select(stratum_keys).unique().sort(stratum_keys).with_row_index("stratum")
-    stratum = coded.select(stratum_keys).join(strata, on=stratum_keys, how="left", maintain_order="left")["stratum"]
-    names = ("caller", "operation", "asked", "callee", "callee_operation")
+    _, weights = known_sampling(view.forest.trace_weight)
+    weight = weights[view.forest.trace[sets.request]]
+    busy = weight * sets.busy_ns
+    once = {
+        "weighted_calls": weight * sets.calls,
+        "weighted_ns": busy,
+        "weighted_saved_ns": busy * (1 - 1 / sets.in_a_row),
+    }
     parts = []
     for number, measure in enumerate(_MEASURES):
-        kept = np.flatnonzero((coded[measure] > 1).to_numpy()) if number else np.arange(len(coded))
-        rows, weight = coded[kept], coded["weight"].to_numpy()[kept]
-        busy = weight * rows["busy_ns"].to_numpy() if not number else np.zeros(kept.size)
-        keys = {"stratum": stratum.to_numpy()[kept].astype(np.int64)}
-        keys |= {name: rows[name].to_numpy().astype(np.int64) for name in names}
-        keys["times"] = _shortened(rows[measure].to_numpy())
-        sums = {
-            "weight": weight,
-            "weight_squares": weight**2,
-            "weighted_calls": weight * rows["calls"].to_numpy() if not number else np.zeros(kept.size),
-            "weighted_ns": busy,
-            "weighted_saved_ns": busy * (1 - 1 / rows["in_a_row"].to_numpy()),
-        }
-        grouping = grouped(keys, pl.len().alias("requests"), *(pl.col(name).sum() for name in sums), **sums)
-        parts.append(grouping.with_columns(measure=pl.lit(number, dtype=pl.Int32)))
-    counted = pl.concat(parts)
-    return pl.concat(
-        [counted.drop("stratum"), strata.drop("stratum")[counted["stratum"].to_numpy()]], how="horizontal"
-    ).with_columns(callee_kind=pl.col("callee"))
+        times = getattr(sets, measure)
+        kept = np.flatnonzero(times > 1) if number else np.arange(times.size)
+        groups = groups_of({"edge": edges.group[kept], "times": _shortened(times[kept])})
+        counted = groups.frame("requests", weight=weight[kept], weight_squares=weight[kept] ** 2)
+        # Time is told once per set, in the row of all its calls.
+        sums = {name: np.zeros(groups.size) if number else groups.sums(values) for name, values in once.items()}
+        where = {name: codes[groups.keys["edge"]] for name, codes in edges.keys.items()}
+        columns = pl.DataFrame({**where, **sums}).with_columns(measure=pl.lit(number, dtype=pl.Int32))
+        parts.append(counted.hstack(columns))
+    return pl.concat(parts)
 
 
 def _shortened(times: Int64) -> Int64:
@@ -222,7 +223,14 @@ def _shortened(times: Int64) -> Int64:
     return np.where(times <= _EXACT, times, np.floor(_EXACT * 1.1**steps)).astype(np.int64)
 
 
-def _exemplars(view: ForestView, coded: pl.DataFrame) -> pl.DataFrame:
-    many = coded.filter((pl.col("in_a_row") >= LOOP_CALLS) | (pl.col("calls") > 2 * LOOP_CALLS))
-    # What is kept is the largest: here of calls, those in a row first.
-    return slowest_rows(view, many.with_columns(duration_ns=pl.col("in_a_row") * 1_000_000 + pl.col("calls")), _EDGE)
+def _exemplars(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
+    many = np.flatnonzero((sets.in_a_row >= LOOP_CALLS) | (sets.calls > 2 * LOOP_CALLS))
+    rows = pl.DataFrame(
+        {
+            **{name: edges.keys[name][edges.group[many]] for name in _EDGE},
+            "trace": view.forest.trace[sets.request[many]],
+            # What is kept is the largest: here of calls, those in a row first.
+            "duration_ns": sets.in_a_row[many] * 1_000_000 + sets.calls[many],
+        }
+    )
+    return slowest_rows(view, rows, _EDGE)

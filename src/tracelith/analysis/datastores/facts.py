@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.datastores.statements import parse_statement
 from tracelith.analysis.datastores.systems import store_kind
 from tracelith.analysis.exemplars import ranks_of
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.analysis.strata import names_of
 from tracelith.forest.view import ForestView
@@ -154,18 +154,16 @@ def _calls(asked: _Asked) -> pl.DataFrame:
     kept = np.where(asked.failed, 0.0, asked.weight)
     # The longest call and its number in one: to look a row up per group costs as much as all the sums.
     rank = np.minimum(asked.duration_ns // 1000, _LONGEST_US) << _NUMBER_BITS
-    grouped_calls = grouped(
-        {"stratum": asked.stratum, "service": asked.service, "source": asked.source},
-        pl.len().alias("calls"),
-        pl.col("failures", "weight", "weight_squares", "log_ns").sum(),
-        pl.col("longest").max(),
+    groups = groups_of({"stratum": asked.stratum, "service": asked.service, "source": asked.source})
+    longest = groups.largest(rank | np.arange(rank.size)) & (2**_NUMBER_BITS - 1)
+    counted = groups.frame(
+        "calls",
         failures=asked.failed.astype(np.int64),
         weight=kept,
         weight_squares=kept * kept,
         log_ns=np.log(np.maximum(asked.duration_ns, 1).astype(np.float64)),
-        longest=rank | np.arange(rank.size),
     )
-    return grouped_calls.with_columns(pl.col("longest") & (2**_NUMBER_BITS - 1))
+    return counted.with_columns(longest=pl.Series(longest))
 
 
 def _exemplars(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:

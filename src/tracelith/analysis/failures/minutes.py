@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.exemplars import slowest_rows
 from tracelith.analysis.failures.origins import FailedRequests
 from tracelith.analysis.failures.tables import FAILED_MINUTES, MINUTE_NS, NOTABLE_SHARE, RETRIED_MINUTES
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 
@@ -67,14 +67,14 @@ def _notable(view: ForestView, attempts: Bool, rows: pl.DataFrame) -> pl.DataFra
     node = np.concatenate([calls.callee[attempts], forest.service[roots]])
     troubled = np.isin(node, rows["origin"].unique().to_numpy())
     trace, node = trace[troubled], node[troubled]
-    asked = grouped(
+    requests = groups_of(
         {
             "environment": forest.trace_environment[trace],
             "minute": _minute_ns(view, trace) // MINUTE_NS,
             "origin": node,
-        },
-        pl.len().alias("asked"),
-    ).select("environment", "origin", "asked", minute_ns=pl.col("minute") * MINUTE_NS)
+        }
+    ).frame("asked")
+    asked = requests.select("environment", "origin", "asked", minute_ns=pl.col("minute") * MINUTE_NS)
     place = ["environment", "minute_ns", "origin"]
     failed = rows.filter(pl.col("service") == _NOBODY).group_by(place).agg(pl.len().alias("failed"))
     often = failed.join(asked, on=place).filter(pl.col("failed") >= NOTABLE_SHARE * pl.col("asked"))

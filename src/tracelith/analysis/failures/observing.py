@@ -48,7 +48,7 @@ _CUT_OFF_NS = 50_000_000
 
 def observe_failures(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
-    outcomes, judged, places = call_outcomes(view), judged_calls(view), places_of(view)
+    outcomes, judged, places = view.once(call_outcomes), judged_calls(view), places_of(view)
     units = caller_units(view, outcomes, judged)
     attempts = awaited_attempts(view)
     requests = failed_requests(view, outcomes, judged, attempts)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import request_names
-from tracelith.analysis.own_time import own_time_ns, request_own_time_ns
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.own_time import request_own_time_ns
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
@@ -98,7 +98,7 @@ class _Requests:
 def observe_layers(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of the three tables, by table name."""
     requests = _requests(view)
-    own_ns = request_own_time_ns(view, view.once(own_time_ns))[requests.span]
+    own_ns = view.once(request_own_time_ns)[requests.span]
     own_share = _own_shares(view, requests, own_ns)
     return {
         HANDED_ON.name: _handed_on(view, requests, own_ns, own_share),
@@ -140,7 +140,7 @@ def _handed_on(view: ForestView, requests: _Requests, own_ns: Int64, own_share: 
     way_ns = np.full(requests.span.size, -1, np.int64)
     way_ns[requests.call >= 0] = calls.network_ns[requests.call[requests.call >= 0]]
     stratum, strata = _strata(view)
-    rows = grouped(
+    handed = groups_of(
         {
             "stratum": stratum[forest.trace[requests.span]],
             "service": calls.span_service[requests.span],
@@ -148,16 +148,17 @@ def _handed_on(view: ForestView, requests: _Requests, own_ns: Int64, own_share: 
             "callee": callee,
             "callee_operation": called,
             "own_share": own_share,
-        },
-        pl.len().alias("requests"),
-        pl.col("from_outside", "turned_away", "answered", "translated", "timed", "lighter").sum(),
-        from_outside=(forest.parent[requests.span] < 0).astype(np.int64),
-        turned_away=(requests.alone & (outcome == Outcome.REFUSED)).astype(np.int64),
-        answered=(requests.alone & (outcome == Outcome.FINE)).astype(np.int64),
-        translated=translated.astype(np.int64),
-        timed=(way_ns >= 0).astype(np.int64),
-        lighter=(own_ns < way_ns).astype(np.int64),
+        }
     )
+    marks = {
+        "from_outside": forest.parent[requests.span] < 0,
+        "turned_away": requests.alone & (outcome == Outcome.REFUSED),
+        "answered": requests.alone & (outcome == Outcome.FINE),
+        "translated": translated,
+        "timed": way_ns >= 0,
+        "lighter": own_ns < way_ns,
+    }
+    rows = handed.frame("requests", **{name: mark.astype(np.int64) for name, mark in marks.items()})
     texts = {
         "service": forest.services,
         "operation": names,
@@ -206,10 +207,8 @@ def _entry_calls(view: ForestView) -> pl.DataFrame:
     asked = ~chains.restarted[chain]
     chain, edge = chain[asked], edge[asked]
     stratum, strata = _strata(view)
-    rows = grouped(
-        {"stratum": stratum[chains.trace[chain]], "entry": chains.entry[chain], "edge": edge},
-        pl.len().alias("traces"),
-    ).with_columns(caller=pl.col("edge") // nodes, callee=pl.col("edge") % nodes)
+    entries = groups_of({"stratum": stratum[chains.trace[chain]], "entry": chains.entry[chain], "edge": edge})
+    rows = entries.frame("traces").with_columns(caller=pl.col("edge") // nodes, callee=pl.col("edge") % nodes)
     texts = {"caller": (*view.forest.services, ""), "callee": (*calls.node_names, "")}
     return fact_rows(ENTRY_CALLS, _placed(rows, strata), view, **texts)
 

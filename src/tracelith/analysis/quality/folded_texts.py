@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import Bool, ForestView
 from tracelith.model.facts import FactReader, FactTable
@@ -84,16 +84,15 @@ def observe_folded(view: ForestView) -> pl.DataFrame:
     spans = [np.flatnonzero(mark) for mark in marks.values()]
     span = np.concatenate([np.empty(0, np.int64), *spans])
     trace = forest.trace[span]
-    counted = grouped(
+    groups = groups_of(
         {
             "window_ns": forest.trace_window[trace],
             "environment": forest.trace_environment[trace],
             "service": forest.service[span],
             "texts": np.repeat(np.arange(len(names), dtype=np.int32), [len(one) for one in spans]),
-        },
-        pl.len().cast(pl.Int64).alias("spans"),
+        }
     )
-    return fact_rows(FOLDED_SPANS, counted, view, service=forest.services, texts=names)
+    return fact_rows(FOLDED_SPANS, groups.frame("spans"), view, service=forest.services, texts=names)
 
 
 def _marks(rows: pl.DataFrame, columns: Mapping[str, tuple[str, ...]]) -> dict[str, Bool]:

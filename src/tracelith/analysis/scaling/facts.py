@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.weights import known_sampling
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.view import ForestView
@@ -93,19 +93,12 @@ def _requests(view: ForestView) -> _Requests:
 
 
 def _load(view: ForestView, requests: _Requests) -> pl.DataFrame:
-    by_trace = grouped(
-        {"trace": view.forest.trace[requests.span], "service": requests.service, "stratum": requests.stratum},
-        pl.len().cast(pl.Int64).alias("requests"),
-        pl.col("weight", "unweighted").sum(),
-        weight=requests.weight,
-        unweighted=requests.unweighted,
-    )
-    rows = grouped(
-        {name: by_trace[name].to_numpy() for name in ("stratum", "service")},
-        pl.col("requests", "unweighted", "weight").sum(),
-        (pl.col("weight") ** 2).sum().alias("squares"),
-        **{name: by_trace[name].to_numpy() for name in ("requests", "unweighted", "weight")},
-    )
+    handled = groups_of({"trace": view.forest.trace[requests.span], "service": requests.service})
+    counts, weight = handled.counts(), handled.sums(requests.weight)
+    stratum = handled.firsts(requests.stratum)
+    load = groups_of({"stratum": stratum, "service": handled.keys["service"]})
+    sums = {"requests": counts, "unweighted": handled.sums(requests.unweighted), "weight": weight}
+    rows = load.frame("traces", **sums, squares=weight**2).drop("traces")
     return fact_rows(SERVICE_LOAD, requests.placed(rows), view, service=view.forest.services)
 
 
@@ -114,22 +107,15 @@ def _instances(view: ForestView, requests: _Requests) -> pl.DataFrame:
     texts = tuple(sorted(set(names)))
     number = {name: at for at, name in enumerate(texts)}
     instance = np.array([number[name] for name in names], np.int64)[view.forest.resource[requests.span]]
-    rows = grouped(
-        {"stratum": requests.stratum, "service": requests.service, "instance": instance}, pl.len().alias("requests")
-    )
-    placed = requests.placed(rows)
+    groups = groups_of({"stratum": requests.stratum, "service": requests.service, "instance": instance})
+    placed = requests.placed(groups.frame("requests"))
     return fact_rows(SERVICE_INSTANCES, placed, view, service=view.forest.services, instance=texts)
 
 
 def _caused(view: ForestView, requests: _Requests) -> pl.DataFrame:
     row, cause, direct = _causes(view, requests)
-    rows = grouped(
-        {"stratum": requests.stratum[row], "service": requests.service[row], "cause": cause},
-        pl.len().alias("requests"),
-        pl.col("weight", "direct").sum(),
-        weight=requests.weight[row],
-        direct=direct.astype(np.int64),
-    )
+    groups = groups_of({"stratum": requests.stratum[row], "service": requests.service[row], "cause": cause})
+    rows = groups.frame("requests", weight=requests.weight[row], direct=direct.astype(np.int64))
     services = view.forest.services
     return fact_rows(CAUSED_REQUESTS, requests.placed(rows), view, service=services, cause=services)
 

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.forest.arrays import distinct_codes
+from tracelith.forest.arrays import distinct_codes, is_dense
 
-__all__ = ["Groups", "grouped", "groups_of"]
+__all__ = ["Groups", "groups_of"]
 
 _LARGEST_CODE = 2**62
 _WIDE = 2**31
@@ -44,6 +44,8 @@ class Groups:
 
     def sums(self, values: NDArray[T]) -> NDArray[T]:
         """Sum of the values of each group, in their type."""
+        if values.dtype == np.float64:
+            return np.bincount(self.group, values, self.size).astype(values.dtype, copy=False)
         total = np.zeros(self.size, values.dtype)
         np.add.at(total, self.group, values)
         return total
@@ -66,6 +68,16 @@ class Groups:
         first[self.group[::-1]] = values[::-1]
         return first
 
+    def frame(self, count: str, **values: NDArray[Any]) -> pl.DataFrame:
+        """One row per group: its keys, how many rows it has, and the sums of the values.
+
+        Args:
+            count: what the number of rows is called.
+            values: what is added up, by name.
+        """
+        sums = {name: self.sums(array) for name, array in values.items()}
+        return pl.DataFrame({**self.keys, count: self.counts(), **sums})
+
 
 def groups_of(keys: Mapping[str, NDArray[np.integer]]) -> Groups:
     """Rows in groups of equal keys.
@@ -76,9 +88,10 @@ def groups_of(keys: Mapping[str, NDArray[np.integer]]) -> Groups:
     code, limit = np.zeros(next(iter(keys.values())).size, np.int64), 1
     for array in keys.values():
         place, size = _places(array)
-        if limit * size >= _LARGEST_CODE:
-            ranked, code = np.unique(code, return_inverse=True)
-            limit = ranked.size
+        crowded = not is_dense(limit * size, code.size) and is_dense(limit, code.size)  # a sort would come: put it off
+        if (crowded and limit > 1) or limit * size >= _LARGEST_CODE:
+            ranked, group = distinct_codes(code, limit)
+            code, limit = group.astype(np.int64), max(ranked.size, 1)
         code = code * size + place
         limit *= size
     distinct, group = distinct_codes(code, limit)
@@ -91,35 +104,10 @@ def _places(array: NDArray[np.integer]) -> tuple[NDArray[np.integer], int]:
     """Numbers from 0 that sort like the array, and a bound above them."""
     if not array.size:
         return array.astype(np.int64), 1
-    low, size = int(array.min()), int(array.max()) - int(array.min()) + 1
+    low = int(array.min())
+    size = int(array.max()) - low + 1
     if size >= _WIDE:
         ranked, place = np.unique(array, return_inverse=True)
         return place, ranked.size
     place = array.astype(np.int64, copy=False)
     return (place - low if low else place), size
-
-
-def grouped(
-    keys: Mapping[str, NDArray[np.integer]], *aggregations: pl.Expr, **values: NDArray[np.generic]
-) -> pl.DataFrame:
-    """Rows grouped by the keys, in no particular order.
-
-    Args:
-        keys: integer arrays of one length; the result has a column for each.
-        aggregations: over the columns named in values.
-        values: arrays of the same length.
-    """
-    lows = {name: int(array.min()) if array.size else 0 for name, array in keys.items()}
-    sizes = {name: int(array.max()) - lows[name] + 1 if array.size else 1 for name, array in keys.items()}
-    if np.prod([float(size) for size in sizes.values()]) >= _LARGEST_CODE:
-        return pl.DataFrame({**keys, **values}).group_by(list(keys)).agg(*aggregations)
-    code = np.zeros(next(iter(keys.values())).size, dtype=np.int64)
-    for name, array in keys.items():
-        code = code * sizes[name] + (array.astype(np.int64) - lows[name])
-    found = pl.DataFrame({"_code": code, **values}).group_by("_code").agg(*aggregations)
-    rest = found["_code"].to_numpy()
-    columns: dict[str, NDArray[np.integer]] = {}
-    for name in reversed(list(keys)):
-        columns[name] = (rest % sizes[name] + lows[name]).astype(keys[name].dtype)
-        rest = rest // sizes[name]
-    return found.drop("_code").with_columns(**{name: pl.Series(columns[name]) for name in keys})

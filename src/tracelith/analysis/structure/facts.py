@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import request_names
-from tracelith.analysis.own_time import own_time_ns, request_own_time_ns
-from tracelith.analysis.statistics.grouping import grouped
+from tracelith.analysis.own_time import request_own_time_ns
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.statistics.weights import known_sampling
 from tracelith.analysis.strata import fact_rows
@@ -109,7 +109,7 @@ def _work(view: ForestView, entries: Int32) -> tuple[pl.DataFrame, pl.DataFrame]
     forest = view.forest
     trace = forest.trace[entries]
     _, names = view.once(request_names)
-    own_ns = request_own_time_ns(view, view.once(own_time_ns))[entries]
+    own_ns = view.once(request_own_time_ns)[entries]
     known, weight = known_sampling(forest.trace_weight)
     outside = (forest.trace_root[trace] == entries) & np.isin(forest.kind[entries], (Kind.SERVER, Kind.UNSPECIFIED))
     values = {
@@ -119,10 +119,9 @@ def _work(view: ForestView, entries: Int32) -> tuple[pl.DataFrame, pl.DataFrame]
         "outside_unknown": (outside & ~known[trace]).astype(np.int64),
     }
     keys = _placed(view, trace) | {"service": view.calls.span_service[entries]}
-    sums = [pl.col(name).sum() for name in values]
-    work = grouped(keys | {"operation": names[forest.operation[entries]]}, pl.len().alias("requests"), *sums, **values)
-    times = grouped(keys | {"bucket": coarse(bucket_of(own_ns), OWN_TIME_FACTOR)}, pl.len().alias("requests"))
-    return work, times
+    work = groups_of(keys | {"operation": names[forest.operation[entries]]})
+    times = groups_of(keys | {"bucket": coarse(bucket_of(own_ns), OWN_TIME_FACTOR)})
+    return work.frame("requests", **values), times.frame("requests")
 
 
 def _circles(view: ForestView) -> tuple[pl.DataFrame, list[tuple[int, ...]]]:
@@ -168,22 +167,19 @@ def _rows(view: ForestView, span: Int32, service: Int32, path: NDArray[np.intege
 def _traces(view: ForestView, entries: Int32, circles: pl.DataFrame) -> pl.DataFrame:
     """Rows of SERVICE_TRACES in codes."""
     forest = view.forest
-    passed = grouped({"trace": forest.trace[entries], "service": view.calls.span_service[entries]})
-    back = circles.select("trace", "service").unique().with_columns(reentered=pl.lit(1, dtype=pl.Int64))
-    joined = passed.join(back, on=["trace", "service"], how="left") if len(back) else passed.with_columns(reentered=0)
-    return grouped(
-        _placed(view, joined["trace"].to_numpy()) | {"service": joined["service"].to_numpy()},
-        pl.len().alias("traces"),
-        pl.col("reentered").sum(),
-        reentered=joined["reentered"].fill_null(0).cast(pl.Int64).to_numpy(),
-    )
+    passed = groups_of({"trace": forest.trace[entries], "service": view.calls.span_service[entries]}).keys
+    services = max(len(forest.services), 1)
+    again = circles["trace"].to_numpy().astype(np.int64) * services + circles["service"].to_numpy()
+    back = np.isin(passed["trace"].astype(np.int64) * services + passed["service"], again)
+    traces = groups_of(_placed(view, passed["trace"]) | {"service": passed["service"]})
+    return traces.frame("traces", reentered=back.astype(np.int64))
 
 
 def _cycles(view: ForestView, circles: pl.DataFrame) -> pl.DataFrame:
     """Rows of RUNTIME_CYCLES in codes."""
     distinct = circles.select("trace", "path").unique()
     placed = _placed(view, distinct["trace"].to_numpy())
-    return grouped(placed | {"path": distinct["path"].to_numpy()}, pl.len().alias("traces"))
+    return groups_of(placed | {"path": distinct["path"].to_numpy()}).frame("traces")
 
 
 def _exemplars(view: ForestView, circles: pl.DataFrame) -> pl.DataFrame:
