@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tracelith.analysis.judgement.bounds import BOUNDS
 from tracelith.analysis.judgement.clauses import CLAUSES
 from tracelith.analysis.judgement.groups import coupled_groups
-from tracelith.analysis.judgement.score import COMPONENTS
+from tracelith.analysis.judgement.score import COMPONENTS, component
 from tracelith.analysis.judgement.verdict import verdict_of
+from tracelith.analysis.judgement.verdict_sentence import sentence_of
 from tracelith.present.answers import _TOPICS
 
 
@@ -27,8 +28,12 @@ def power(caller: str, callee: str, low: float, dependency: str = "hard") -> dic
     return ends | {"power": estimate(low, low, 1.0), "dependency": dependency, "status": "ok"}
 
 
-def table(level: str, writers: float = 1.0) -> dict[str, Any]:
-    return {"level": level, "effective_writers": estimate(writers, writers, writers), "status": "ok"}
+def table(level: str, writers: float = 1.0, foreign: float = 0.0) -> dict[str, Any]:
+    shares = {
+        name: estimate(value, value, value)
+        for name, value in (("effective_writers", writers), ("foreign_write_share", foreign))
+    }
+    return {"level": level, **shares, "status": "ok"}
 
 
 def entry(service: str, traces: int = 1000, p95: float = 1.0) -> dict[str, Any]:
@@ -78,12 +83,35 @@ def test_tables_that_only_their_owners_use_are_owned() -> None:
     assert bounds_of("writers", datastores={"tables": [table("own"), table("own", 2.0)]}) == (1.0, 1.0)
 
 
-def test_data_count_by_the_worst_table_or_by_how_many_are_not_their_owners_alone() -> None:
-    worst = bounds_of("writers", datastores={"tables": [table("written", 1.8), *[table("own")] * 9]})
-    many = bounds_of("writers", datastores={"tables": [table("read"), table("read"), table("own")]})
+def test_data_count_by_the_worst_table_or_by_how_many_others_write() -> None:
+    worst = bounds_of("writers", datastores={"tables": [table("written", 1.8, 0.4), *[table("own")] * 9]})
+    many = bounds_of("writers", datastores={"tables": [*[table("written", 1.0, 0.9)] * 2, table("own"), table("own")]})
 
-    assert worst == (1.8, 1.8)
-    assert many == (pytest.approx(1 + 2 / 3), pytest.approx(1 + 2 / 3))
+    assert worst[0] == 1.8
+    assert many[0] == pytest.approx(1 + 0.9 / 2)
+
+
+def test_tables_that_others_only_read_weigh_less_and_few_of_them_say_little() -> None:
+    one, few, many = (
+        bounds_of("writers", datastores={"tables": [*[table("read")] * read, *[table("own")] * own]})
+        for read, own in ((1, 0), (3, 1), (300, 100))
+    )
+
+    assert one[0] == pytest.approx(1 + 0.5 * 0.2065, abs=1e-4)
+    assert one[1] == 1.5
+    assert few[0] == pytest.approx(1 + 0.5 * 0.3006, abs=1e-4)
+    assert many[0] == pytest.approx(1 + 0.5 * 0.7053, abs=1e-4)
+    assert many[1] is not None
+    assert many[1] < 1.5
+
+
+def test_a_table_that_another_seldom_writes_counts_like_one_that_it_reads() -> None:
+    seldom, read = (
+        bounds_of("writers", datastores={"tables": [one, *[table("own")] * 3]})
+        for one in (table("written", 1.02, 0.01), table("read"))
+    )
+
+    assert seldom == read
 
 
 def test_a_failure_that_only_its_caller_feels_is_what_a_call_means() -> None:
@@ -104,6 +132,29 @@ def test_a_chain_of_which_one_call_is_not_known_says_nothing_of_failures() -> No
     failures = {"edges": [power("a", "b", 0.9)], "pairs": [], "status": "ok"}
 
     assert bounds_of("failure", edges=[edge("a", "b"), edge("b", "c")], failures=failures) == (None, None)
+
+
+def test_services_that_fail_apart_do_not_make_chains_healthy_of_which_nothing_is_known() -> None:
+    apart = {"a": "a", "b": "c", "coupled": False, "overlap": estimate(0.1, 0.0, 0.3), "q_value": 0.8}
+    failures = {"edges": [], "pairs": [apart], "status": "ok"}
+
+    assert bounds_of("failure", edges=[edge("a", "b"), edge("b", "c")], failures=failures) == (None, None)
+
+
+def test_failures_that_are_stopped_read_as_healthy_only_where_most_chains_are_known() -> None:
+    known = [edge("a", "b"), edge("b", "c")]
+    failures = {"edges": [power("a", "b", 0.0), power("b", "c", 0.0)], "pairs": [], "status": "ok"}
+    unknown = [edge("x", name) for name in "pqr"] + [edge("w", "x")]
+
+    assert bounds_of("failure", edges=known, failures=failures)[0] == 0.0
+    assert bounds_of("failure", edges=[*known, *unknown], failures=failures) == (None, None)
+
+
+def test_a_failure_that_surely_travels_counts_however_little_else_is_known() -> None:
+    failures = {"edges": [power("a", "b", 0.9), power("b", "c", 0.9)], "pairs": [], "status": "ok"}
+    edges = [edge("a", "b"), edge("b", "c"), edge("w", "x"), *[edge("x", name) for name in "pqr"]]
+
+    assert bounds_of("failure", edges=edges, failures=failures)[0] == pytest.approx(0.81)
 
 
 def test_services_that_fail_together_count_without_any_call() -> None:
@@ -133,6 +184,15 @@ def test_scaling_counts_only_for_pairs_on_one_axis() -> None:
     assert bounds_of("axis", scaling={"pairs": pairs[1:]}) == (0.0, 0.0)
 
 
+def test_pairs_that_no_load_explains_clearly_are_not_taken_for_free_ones() -> None:
+    unclear = {"label": "unclear", "dominance": estimate(0.9, 0.2, 1.0), "status": "ok"}
+    own = {"label": "own_axis", "dominance": estimate(0.2, 0.1, 0.3), "status": "ok"}
+
+    assert bounds_of("axis", scaling={"pairs": [unclear]}) == (None, None)
+    assert bounds_of("axis", scaling={"pairs": [own, unclear, unclear]}) == (None, None)
+    assert bounds_of("axis", scaling={"pairs": [own, unclear]}) == (0.0, 0.0)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 1))
 def test_15_one_more_table_that_another_writes_never_lowers_the_worst(lows: list[float], more: float) -> None:
     before = [table("written", 1 + low) for low in lows]
@@ -143,6 +203,21 @@ def test_15_one_more_table_that_another_writes_never_lowers_the_worst(lows: list
     assert first is not None
     assert after is not None
     assert after >= first - 1e-12
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.floats(0.5, 1))
+def test_15_whoever_begins_to_read_or_write_a_table_never_lowers_the_score(
+    own: int, read: int, written: int, foreign: float
+) -> None:
+    rest = [*[table("own")] * own, *[table("read")] * read, *[table("written", 1.0, foreign)] * written]
+
+    lows = [
+        bounds_of("writers", datastores={"tables": [one, *rest]})[0]
+        for one in (table("own"), table("read"), table("written", 1.0, foreign))
+    ]
+
+    assert None not in lows
+    assert lows == sorted(lows, key=float)  # type: ignore[arg-type]  # none is None
 
 
 GROUP = {"services": ["a", "b", "c"], "label": "group", "pairs": 3, "strongest_excess_low": 0.6}
@@ -232,3 +307,21 @@ def test_what_is_not_measured_is_counted_where_naming_it_takes_too_long() -> Non
 
     assert len(sentence) <= 200
     assert sentence.endswith("Not measured yet: 6 of 8 questions.")
+
+
+def test_nothing_is_said_of_missing_measures_where_all_were_taken() -> None:
+    watched = {
+        "rule": "hidden-errors",
+        "severity": "info",
+        "subjects": ["a-service-with-a-rather-long-name GET /orders"],
+        "metric": {},
+        "title": "",
+    }
+    long = [watched | {"rule": rule, "title": rule * 3} for rule in ("unheard-of", "same-scaling-axis", "foreign-read")]
+    findings = [one | {"subjects": ["a-service-with-a-rather-long-name", "b", "c"]} for one in long]
+
+    sentence = sentence_of(
+        document_of(findings=findings), [component(measure, 0.0) for measure in COMPONENTS], "independent"
+    )
+
+    assert "Not measured yet" not in sentence

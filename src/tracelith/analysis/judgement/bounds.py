@@ -1,7 +1,8 @@
 """What each component of the score is measured by: lower and upper bound, from the parts of the document.
 
 A part that could not be told leaves its component out; one that was looked at and found fine counts with the healthy
-end of its scale. Shares of services and of tables are counts of all there are, and have no interval of their own.
+end of its scale. Where only part of it could be told, what is surely bad counts however little else is known, and what
+is fine speaks for the whole only if it is at least half of it: missing evidence never reads as healthy.
 """
 
 from collections import defaultdict
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from tracelith.analysis.judgement.score import COMPONENTS
+from tracelith.analysis.statistics.intervals import wilson
 from tracelith.model.findings import State
 
 __all__ = ["BOUNDS", "Bounds"]
@@ -17,6 +20,15 @@ Document = Mapping[str, Any]
 
 Bounds = tuple[float | None, float | None]
 NOTHING: Bounds = (None, None)
+
+ENOUGH = 0.5
+"""Share of what there is that must be known before it reads as fine (own)."""
+
+READ_WEIGHT = 0.5
+"""What a table that others read counts, beside one that others write: a reader is broken by a change of the table,
+a writer breaks its owner as well (own)."""
+
+_LEAST = {measure.name: measure.least for measure in COMPONENTS}
 
 
 def _deploy(document: Document) -> Bounds:
@@ -43,19 +55,44 @@ def _tail(document: Document) -> Bounds:
 
 
 def _writers(document: Document) -> Bounds:
-    """Effective writers of the worst table, or one more than the share of tables that others than their owner use."""
+    """Effective writers of the worst table, or one more than the share of tables that are not their owners' alone.
+
+    A table that others write counts with the share of its writes that is theirs, one that they read or seldom write
+    with less, and the less the fewer tables there are: that one service reads the only table is a weak sign.
+    """
     tables = [one for one in document.get("datastores", {}).get("tables", ()) if one["status"] == State.OK]
     if not tables:
         return NOTHING
-    used = sum(table["level"] != "own" for table in tables) / len(tables)
-    written = [table["effective_writers"]["ci"] for table in tables if table["level"] == "written"]
-    return _largest([(1 + used, 1 + used), *(tuple(ci) for ci in written if ci)])
+    written = [table for table in tables if table["level"] == "written"]
+    used = sum(table["level"] != "own" for table in tables)
+    taken = sorted(map(_taken_over, written), reverse=True)
+    # Those that are hardly written count for more as read; how many those are is what makes most of all.
+    shares = [_used_share(taken[:count], used - count, len(tables)) for count in range(len(taken) + 1)]
+    worst = [tuple(table["effective_writers"]["ci"]) for table in written if table["effective_writers"]["ci"]]
+    return _largest([tuple(1 + share for share in max(shares)), *worst])
+
+
+def _used_share(taken: Sequence[tuple[float, float]], read: int, tables: int) -> tuple[float, float]:
+    """Share of tables that others use, weighed by how; bounds."""
+    low, high = (sum(bounds) / tables for bounds in zip(*taken, strict=True)) if taken else (0.0, 0.0)
+    if read:
+        seen_low, seen_high = wilson(read, tables)
+        low, high = low + READ_WEIGHT * float(seen_low), high + READ_WEIGHT * float(seen_high)
+    return low, high
+
+
+def _taken_over(table: Document) -> tuple[float, float]:
+    """How far a table is in the hands of others than its owner: the share of its writes, or how many write alike."""
+    foreign, writers = table["foreign_write_share"]["ci"], table["effective_writers"]["ci"]
+    low, high = _largest([tuple(foreign or (0.0, 0.0)), tuple(bound - 1 for bound in writers or (1.0, 1.0))])
+    return min(1.0, low or 0.0), min(1.0, high or 0.0)
 
 
 def _failure(document: Document) -> Bounds:
     """How surely a failure reaches a service that does not even call the one that failed, or takes it along.
 
-    That whoever calls a service fails with it is what one awaited call means, and no sign of a monolith.
+    That whoever calls a service fails with it is what one awaited call means, and no sign of a monolith. Nor is it a
+    sign of health that two services fail apart while it is unknown what becomes of failures along the other chains.
     """
     failures = document.get("failures", {})
     powers = {
@@ -64,8 +101,7 @@ def _failure(document: Document) -> Bounds:
         if edge["callee_kind"] == "service" and edge["status"] == State.OK and edge["power"]["ci"]
     }
     together = [
-        tuple(pair["overlap"]["ci"]) if pair["coupled"] and pair["overlap"]["ci"] else (0.0, 0.0)
-        for pair in failures.get("pairs", ())
+        tuple(pair["overlap"]["ci"]) for pair in failures.get("pairs", ()) if pair["coupled"] and pair["overlap"]["ci"]
     ]
     chains = _chains_of_two(document["edges"])
     if failures.get("status") == State.OK and document["edges"] and not chains:
@@ -75,7 +111,7 @@ def _failure(document: Document) -> Bounds:
         for first, second in chains
         if first in powers and second in powers
     ]
-    return _largest([*through, *together])
+    return _known_enough("failure", [*through, *together], len(through), len(chains))
 
 
 def _chains_of_two(edges: Iterable[Document]) -> list[tuple[tuple[str, str], tuple[str, str]]]:
@@ -114,13 +150,18 @@ def _pass_through(document: Document) -> Bounds:
 
 def _axis(document: Document) -> Bounds:
     """How much of a service's load the one it scales with causes, for the pair that is surest."""
-    pairs = [pair for pair in document.get("scaling", {}).get("pairs", ()) if pair["status"] == State.OK]
-    return _largest(
-        [
-            tuple(pair["dominance"]["ci"]) if pair["label"] == "same_axis" and pair["dominance"]["ci"] else (0.0, 0.0)
-            for pair in pairs
-        ]
-    )
+    pairs = document.get("scaling", {}).get("pairs", ())
+    same = [pair for pair in pairs if pair["label"] == "same_axis"]
+    own = sum(pair["label"] == "own_axis" for pair in pairs)
+    bounds = [tuple(pair["dominance"]["ci"]) for pair in same if pair["dominance"]["ci"]]
+    return _known_enough("axis", [*bounds, *[(0.0, 0.0)] * min(own, 1)], own + len(same), len(pairs))
+
+
+def _known_enough(name: str, bounds: Sequence[tuple[Any, ...]], known: int, of: int) -> Bounds:
+    """The largest of what is known; nothing if that is fine but most is not known."""
+    low, high = _largest(bounds)
+    fine = low is None or low <= _LEAST[name]
+    return NOTHING if fine and known < ENOUGH * of else (low, high)
 
 
 def _largest(bounds: Sequence[tuple[Any, ...]]) -> Bounds:

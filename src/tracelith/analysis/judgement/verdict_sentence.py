@@ -37,7 +37,7 @@ def sentence_of(document: Document, components: Sequence[Component], label: str)
     watched = _claims(" Worth watching: ", document["findings"], document) if document["findings"] else ""
     fine = f"No sign of a distributed monolith in what could be measured.{watched}"
     unknown = f" Not measured yet: {missing}." if missing else ""
-    if len(fine + unknown) > LONGEST:
+    if missing and len(fine + unknown) > LONGEST:
         unknown = f" Not measured yet: {sum(one.value is None for one in components)} of {len(components)} questions."
     return fine + unknown
 
