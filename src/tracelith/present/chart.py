@@ -62,9 +62,18 @@ class Table:
     def of(
         cls, headings: Iterable[str], rows: Iterable[Iterable[str]], traces: Iterable[Iterable[str]] = ()
     ) -> "Table":
-        """A table from headings, those of numeric columns marked with a leading ``#``."""
+        """A table from headings, those of numeric columns marked with a leading ``#``.
+
+        Raises:
+            ValueError: a row has another number of cells than there are headings, or not every row has its traces.
+        """
         columns = tuple(Column(heading.removeprefix("#"), heading.startswith("#")) for heading in headings)
-        return cls(columns, tuple(tuple(row) for row in rows), tuple(tuple(ids) for ids in traces))
+        table = cls(columns, tuple(tuple(row) for row in rows), tuple(tuple(ids) for ids in traces))
+        if wrong := [row for row in table.rows if len(row) != len(columns)]:
+            raise ValueError(f"{len(columns)} headings, but {len(wrong[0])} cells in a row: {wrong[0]}")
+        if table.traces and len(table.traces) != len(table.rows):
+            raise ValueError(f"{len(table.rows)} rows, but examples for {len(table.traces)}")
+        return table
 
     def first(self, rows: int) -> "Table":
         """The table with so many of its rows at most."""
