@@ -6,10 +6,9 @@ from functools import cache
 
 from tracelith.model.document import AnalysisDocument
 from tracelith.present import text
-from tracelith.present.answers import Answer, answers
 from tracelith.present.section import Section, SectionKind
 
-__all__ = ["all_answers", "described", "sections"]
+__all__ = ["described", "sections"]
 
 _ORDER = ("data", "failures", "queues", "layers", "scaling", "chatter", "structure", "coupling")
 """The independences of a service first, then what calls look like; others follow by name."""
@@ -27,11 +26,6 @@ def described(document: AnalysisDocument) -> list[tuple[SectionKind, Section]]:
     """What every topic says about a document."""
     period = text.period(document["window"])
     return [(kind, kind.describe(document, period)) for kind in sections()]
-
-
-def all_answers(document: AnalysisDocument) -> tuple[Answer, ...]:
-    """The three headline answers, and then that of every topic."""
-    return *answers(document), *(section.answer for _, section in described(document))
 
 
 def _place(kind: SectionKind) -> tuple[int, str]:
