@@ -187,3 +187,63 @@ def test_working_hours_are_no_reason_to_fail_together() -> None:
     found = {"a": troubles("a", 545, minutes=20), "b": troubles("b", 549, minutes=20)}
 
     assert not failure_pairs(found, clock, period)[0].coupled
+
+
+def flapping(random: np.random.Generator, services: int, days: int) -> dict[str, tuple[Stretch, ...]]:
+    """Services that fail six times within each of one to three hours, independently of each other."""
+    found = {}
+    for number in range(services):
+        hours = random.integers(0, days * 24 - 1, random.integers(1, 4))
+        starts = [
+            int(hour) * 60 + 10 * time + int(random.integers(0, 3)) for hour in np.unique(hours) for time in range(6)
+        ]
+        found[f"s{number:02}"] = troubles(f"s{number:02}", *starts, minutes=8)
+    return found
+
+
+def test_services_that_flap_independently_are_not_accused_of_failing_together() -> None:
+    """Twenty-five days are the working hours of twelve weeks."""
+    random, days = np.random.default_rng(1), 25
+    period = (0, days * 1440 * MINUTE_NS)
+
+    alarmed = sum(
+        any(pair.coupled for pair in failure_pairs(flapping(random, 20, days), steady(days), period)) for _ in range(40)
+    )
+
+    # Of 40 systems two are expected at a false discovery rate of .05; with each stretch counted there were 15.
+    assert alarmed <= 4
+
+
+def test_stretches_of_one_service_soon_after_one_another_are_one_event() -> None:
+    period = (0, 84 * 1440 * MINUTE_NS)
+    often, apart = [500, 540, 580, 620], [500, 5_000, 50_000, 90_000]
+
+    (once,) = failure_pairs(
+        {"a": troubles("a", *often, minutes=9), "b": troubles("b", *often, minutes=9)}, steady(84), period
+    )
+    (four,) = failure_pairs(
+        {"a": troubles("a", *apart, minutes=9), "b": troubles("b", *apart, minutes=9)}, steady(84), period
+    )
+
+    assert (once.coinciding, once.overlap.n, once.together) == (1, 1, 36)
+    assert (four.coinciding, four.overlap.n, four.together) == (4, 4, 36)
+    assert four.q_value < once.q_value
+
+
+def test_where_few_requests_come_troubles_begin_together_that_begin_within_a_few_of_them() -> None:
+    days = 365
+    quiet = RequestClock(np.array([0.0, days * 1440.0 * MINUTE_NS]), np.array([0.0, days * 144.0]))
+    found = {"a": troubles("a", 50_000), "b": troubles("b", 50_020)}
+
+    (pair,) = failure_pairs(found, quiet, (0, days * 1440 * MINUTE_NS))
+
+    assert (pair.coinciding, pair.coupled) == (1, True)
+
+
+def test_troubles_that_begin_together_but_are_not_shared_are_not_accused() -> None:
+    found = {"a": troubles("a", 50_000, minutes=5), "b": troubles("b", 50_004, minutes=60)}
+
+    (pair,) = failure_pairs(found, steady(84), (0, 84 * 1440 * MINUTE_NS))
+
+    assert pair.q_value < 0.05
+    assert (pair.overlap.value, pair.coupled) == (0.2, False)
