@@ -52,6 +52,34 @@ def test_blocks_of_time_that_disagree_widen_the_slope() -> None:
     assert (in_time.low or 0) < (pooled.low or 0)
 
 
+def test_requests_are_counted_however_many_messages_each_sends() -> None:
+    asked = "\n---\n".join(
+        "\n".join(
+            [
+                f"auth  SERVER login  {1_000 * number}..{1_000 * number + 900}ms",
+                *(_asked_again(1_000 * number + 10 + 200 * turn, wait, f"a{number}-{turn}") for turn in range(4)),
+            ]
+        )
+        for number, wait in enumerate(SPREAD[:60].clip(10, 150))
+    )
+
+    document = queues_of(asked)
+
+    (row,) = [row for row in document["queues"]["waits"] if row["service"] == "auth"]
+    assert (row["label"], row["requests"]) == ("waits", 60)
+    assert row["contained"]["n"] == 240
+
+
+def _asked_again(at: float, wait: float, label: str) -> str:
+    done = at + wait
+    return (
+        f"  auth  PRODUCER ask  {at - 1}..{at}ms mq=kafka object=requests action=send\n"
+        f"    billing  CONSUMER handle  {at + 1}..{done}ms mq=kafka object=requests action=process group=b\n"
+        f"      billing  PRODUCER answer  {done - 0.2}..{done - 0.1}ms mq=kafka object=replies id={label}\n"
+        f"  auth  CLIENT receive  {at}..{done + 0.5}ms mq=kafka object=replies action=receive link={label}"
+    )
+
+
 def test_a_request_that_receives_the_answer_waits() -> None:
     document = queues_of(asking(SPREAD, SPREAD + 5, answers=True))
 
@@ -156,6 +184,7 @@ def test_an_answer_from_another_trace_counts_if_its_sender_takes_these_messages(
 
     (wait,) = [row for row in document["queues"]["waits"] if row["service"] == "auth"]
     assert (wait["label"], findings(document) != []) == (label, takes)
+    assert wait["requests"] == 60
 
 
 def test_messages_handled_in_another_trace_are_handed_over_if_the_request_is_over_before_they_are_taken() -> None:

@@ -36,6 +36,7 @@ QUEUE_WAITS = FactTable(
     },
     sums={
         "messages": pl.Int64,
+        "requests": pl.Int64,
         "proven": pl.Int64,
         "claimed": pl.Int64,
         "contained": pl.Int64,
@@ -48,11 +49,12 @@ QUEUE_WAITS = FactTable(
         "request_ms": pl.Float64,
     },
 )
-"""Messages sent within requests. rest: from then to the end of the request; answer: from then until the answer was
-there, or else until the message had been handled (bucket UNKNOWN and no sums where nobody is known to have). proven:
-one trace shows that the request waited for the answer. claimed: it received a message from answered_by after it had
-sent this one, whose handling lies in another trace. contained: the answer was there before the request was over.
-idle_ms of request_ms: time of proven and claimed waits in which the request called nobody else."""
+"""Messages sent within requests. requests: counted with the first message that each sends to the destination. rest:
+from the message to the end of the request; answer: from then until the answer was there, or else until the message had
+been handled (bucket UNKNOWN and no sums where nobody is known to have). proven: one trace shows that the request waited
+for the answer. claimed: it received a message from answered_by after it had sent this one, whose handling lies in
+another trace. contained: the answer was there before the request was over. idle_ms of request_ms: time of proven and
+claimed waits in which the request called nobody else."""
 
 QUEUE_WAIT_EXEMPLARS = FactTable(
     "queue_wait_exemplars",
@@ -183,6 +185,7 @@ def _rows(view: ForestView, asked: _Asked) -> pl.DataFrame:
             "reply": np.where(known, asked.reply, -1),
             "rest_bucket": coarse(bucket_of(rest_ns), WAIT_FACTOR),
             "answer_bucket": np.where(known, coarse(bucket_of(np.maximum(answer_ns, 0)), WAIT_FACTOR), UNKNOWN),
+            "requests": _first_to_place(asked),
             "proven": (asked.proven & known).astype(np.int64),
             "claimed": (asked.claimed & known).astype(np.int64),
             "contained": (known & (answer_ns <= rest_ns + _SLACK_NS)).astype(np.int64),
@@ -196,6 +199,14 @@ def _rows(view: ForestView, asked: _Asked) -> pl.DataFrame:
             "duration_ns": np.maximum(answer_ns, 0),
         }
     )
+
+
+def _first_to_place(asked: _Asked) -> Int64:
+    """1 for one entry of each request and destination, 0 for the others."""
+    pairs = asked.request.astype(np.int64) << 32 | asked.place
+    first = np.zeros(pairs.size, np.int64)
+    first[np.unique(pairs, return_index=True)[1]] = 1
+    return first
 
 
 def _idle_ms(view: ForestView, asked: _Asked, waiting: Bool) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -48,6 +48,7 @@ PROVEN = 0.5
 
 _KEYS = ["service", "operation", "system", "destination"]
 _CLAIM = {*_KEYS, "answered_by", "reply"}
+_COUNTS = {"messages", "requests"}
 _SUMS = ["messages", "answer_ms", "rest_ms", "answer_square", "product", "rest_square"]
 
 
@@ -128,7 +129,7 @@ def _supported(evidence: Evidence, rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit("").alias("answered_by"),
         pl.lit("").alias("reply"),
         pl.lit(UNKNOWN, pl.Int32).alias("answer_bucket"),
-        *(pl.lit(0).cast(kind).alias(name) for name, kind in QUEUE_WAITS.sums.items() if name != "messages"),
+        *(pl.lit(0).cast(kind).alias(name) for name, kind in QUEUE_WAITS.sums.items() if name not in _COUNTS),
     )
     return pl.concat([rows.filter(pl.col("claimed") == 0), borne_out, idle.select(rows.columns)])
 
@@ -176,7 +177,7 @@ def _wait(
             destination=key[3],
             reply=replies[0] if len(replies) else None,
             answered_by=names,
-            requests=unanswered + max((one.messages for one in answerers), default=0),
+            requests=int(rows["requests"].sum()),
             slope=slope.estimate.document(),  # type: ignore[typeddict-item]  # the JSON form has these keys
             r_squared=slope.r_squared,
             contained=contained.document(),  # type: ignore[typeddict-item]  # likewise

@@ -48,7 +48,7 @@ class QueueWaitDocument(TypedDict):
     destination: str
     reply: str | None  # over which the answer comes
     answered_by: list[str]  # services
-    requests: int
+    requests: int  # of the operation, that send to the destination; each once, however many messages it sends
     slope: EstimateDocument  # by how much longer the request takes per time until the answer: 1 waits, 0 does not
     r_squared: float | None
     contained: EstimateDocument  # share of messages whose handling ends inside the request
