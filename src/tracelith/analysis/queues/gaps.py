@@ -4,8 +4,8 @@ import math
 
 import polars as pl
 
-from tracelith.analysis.queues.silence import LATE_NS, unpacked
-from tracelith.analysis.queues.traffic import GROUP_KEYS
+from tracelith.analysis.queues.silence import unpacked
+from tracelith.analysis.queues.traffic import GROUP_KEYS, LATE_NS
 
 __all__ = ["chance_of_silence", "needed_messages", "silent_gaps"]
 

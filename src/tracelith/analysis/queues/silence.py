@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tracelith.analysis.queues.messages import Messages, messages_of
-from tracelith.analysis.queues.traffic import GROUP_KEYS, group_texts, lag_ns, strata_of
+from tracelith.analysis.queues.traffic import GROUP_KEYS, LATE_NS, group_texts, is_late, strata_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.forest.arrays import grouped_order
-from tracelith.forest.view import ForestView
+from tracelith.forest.view import ForestView, Int64
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import WINDOW_NS
 
 __all__ = [
-    "LATE_NS",
     "QUEUE_FLOW",
     "QUEUE_LATE",
     "QUEUE_SLOW_HANDLERS",
@@ -23,10 +23,6 @@ __all__ = [
     "ranked",
     "unpacked",
 ]
-
-LATE_NS = 10_000_000_000
-"""A message that waits longer is remembered with when it was sent and taken: brokers give a silent consumer ten seconds
-at least (session.timeout.ms of older Kafka clients) before they share out its partitions anew."""
 
 SLOW_HANDLER_NS = 30_000_000_000
 """Handling a message for so long may cost a consumer its membership; it is remembered, as it is rare."""
@@ -47,12 +43,17 @@ window of their trace."""
 
 QUEUE_LATE = FactTable(
     "queue_late",
-    keys={**GROUP_KEYS, "instance": pl.String, "sent_minute_ns": pl.Int64, "taken_minute_ns": pl.Int64},
+    keys={**GROUP_KEYS, "octave": pl.Int8, "slot_ns": pl.Int64},
     sums={"messages": pl.Int64},
-    minima={"first_sent_ns": pl.Int64},
-    maxima={"rank": pl.String},
+    minima={"first_sent_ns": pl.Int64, "first_taken_ns": pl.Int64, "first_instance": pl.String},
+    maxima={"last_sent_ns": pl.Int64, "last_taken_ns": pl.Int64, "last_instance": pl.String, "rank": pl.String},
 )
-"""Messages that waited longer than LATE_NS, by the minutes in which they were sent and taken; rank is an exemplar."""
+"""Messages that waited longer than LATE_NS, by how often that doubles until it is their wait, and by when they were
+taken, to the minute or an eighth of the wait. So a queue in which everything waits for an hour needs a few rows per
+window, however much it carries and whoever takes it. first and last are the extremes, in the alphabet for instances:
+equal ones say that one instance took all. rank is an exemplar."""
+
+_WAITS_PER_SLOT = 8
 
 QUEUE_SLOW_HANDLERS = FactTable(
     "queue_slow_handlers",
@@ -127,30 +128,43 @@ def _flow(view: ForestView, messages: Messages) -> pl.DataFrame:
 
 def _late(view: ForestView, messages: Messages) -> pl.DataFrame:
     taken, forest = messages.taken, view.forest
-    lag = lag_ns(taken.sent_ns, taken.taken_ns)
-    late = np.flatnonzero((taken.sent_ns >= 0) & (lag >= LATE_NS))
-    span, trace = taken.span[late], forest.trace[taken.span[late]]
-    keys = ["window_ns", "environment", "system", "group", "instance", "sent_minute_ns", "taken_minute_ns"]
+    late = np.flatnonzero(is_late(taken.sent_ns, taken.taken_ns))
+    span, sent_ns, taken_ns = taken.span[late], taken.sent_ns[late], taken.taken_ns[late]
+    octave, slot_ns = _coarse(sent_ns, taken_ns)
+    trace = forest.trace[span]
+    keys = ["window_ns", "environment", "system", "group", "octave", "slot_ns"]
     rows = pl.DataFrame(
         {
             **strata_of(view, span),
             "system": taken.place[late],
             "group": taken.group[late],
+            "octave": octave,
+            "slot_ns": slot_ns,
+            "sent_ns": sent_ns,
+            "taken_ns": taken_ns,
             "instance": forest.resources["instance"].gather(forest.resource[span].astype(np.uint32)),
-            "sent_minute_ns": taken.sent_ns[late] // _MINUTE_NS * _MINUTE_NS,
-            "taken_minute_ns": taken.taken_ns[late] // _MINUTE_NS * _MINUTE_NS,
-            "sent_ns": taken.sent_ns[late],
-            "lag_ns": lag[late],
+            "lag_ns": taken_ns - sent_ns,
             "hi": forest.trace_hi[trace],
             "lo": forest.trace_lo[trace],
         }
     )
     merged = rows.group_by(keys).agg(
         pl.len().alias("messages"),
-        pl.col("sent_ns").min().alias("first_sent_ns"),
+        *(pl.col(f"{name}_ns").min().alias(f"first_{name}_ns") for name in ("sent", "taken")),
+        *(pl.col(f"{name}_ns").max().alias(f"last_{name}_ns") for name in ("sent", "taken")),
+        pl.col("instance").min().alias("first_instance"),
+        pl.col("instance").max().alias("last_instance"),
         ranked("lag_ns", "hi", "lo").max().alias("rank"),
     )
     return fact_rows(QUEUE_LATE, merged.with_columns(destination="system"), view, **group_texts(messages))
+
+
+def _coarse(sent_ns: Int64, taken_ns: Int64) -> tuple[NDArray[np.int8], Int64]:
+    """The keys octave and slot_ns of late messages."""
+    octave = np.log2((taken_ns - sent_ns) / LATE_NS).astype(np.int8)
+    least_wait_ns = LATE_NS << octave.astype(np.int64)
+    length_ns = np.maximum(least_wait_ns // _WAITS_PER_SLOT, _MINUTE_NS)
+    return octave, taken_ns // length_ns * length_ns
 
 
 def _slow_handlers(view: ForestView, messages: Messages) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Concludes when consumer groups stood still although there were messages to take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -128,11 +128,10 @@ def _stretches(gaps: pl.DataFrame, late: pl.DataFrame, usual_ns: float) -> list[
     """Gaps in which messages waited, near ones together."""
     long = gaps.filter(pl.col("end_ns") - pl.col("start_ns") >= _PIECE * usual_ns)
     start_ns, end_ns = long["start_ns"].to_numpy(), long["end_ns"].to_numpy()
-    sent, taken = late["sent_minute_ns"].to_numpy(), late["taken_minute_ns"].to_numpy()
     pieces: list[list[tuple[int, int, Bool]]] = []
-    for at in np.flatnonzero(_any_waited(end_ns, sent, taken)):
+    for at in np.flatnonzero(_any_waited(end_ns, late)):
         start, end = int(start_ns[at]), int(end_ns[at])
-        waited = _waited(sent, taken, start, end)
+        waited = _waited(late, start, end)
         if not waited.any():
             continue
         if pieces and start - pieces[-1][-1][1] <= _NEAR_NS:
@@ -150,27 +149,24 @@ def _together(pieces: list[tuple[int, int, Bool]]) -> _Stretch:
     return _Stretch(long[0][0], long[-1][1], waited, len(long))
 
 
-def _any_waited(end_ns: Int64, sent: Int64, taken: Int64) -> Bool:
+def _any_waited(end_ns: Int64, late: pl.DataFrame) -> Bool:
     """Gaps that end while some late message waits; ends ascending."""
     order = np.argsort(end_ns, kind="stable")
     ends = end_ns[order]
     steps = np.zeros(ends.size + 1, np.int64)
-    np.add.at(steps, np.searchsorted(ends, sent, "right"), 1)
-    np.add.at(steps, np.searchsorted(ends, taken + _MINUTE_NS, "left"), -1)
+    np.add.at(steps, np.searchsorted(ends, late["first_sent_ns"].to_numpy(), "right"), 1)
+    np.add.at(steps, np.searchsorted(ends, late["last_taken_ns"].to_numpy(), "right"), -1)
     marked = np.zeros(ends.size, np.bool_)
     marked[order] = np.cumsum(steps[:-1]) > 0
     return marked
 
 
-def _waited(sent: Int64, taken: Int64, start_ns: int, end_ns: int) -> Bool:
-    """Late messages that were sent in the gap and taken soon after it, by their minutes."""
+def _waited(late: pl.DataFrame, start_ns: int, end_ns: int) -> Bool:
+    """Late messages that were sent in the gap, or in the minute before it, and taken soon after it."""
     until_ns = end_ns + max(_DRAINED_NS, end_ns - start_ns)
-    waited: Bool = (sent >= _minute(start_ns)) & (sent < end_ns) & (taken >= _minute(end_ns)) & (taken <= until_ns)
-    return waited
-
-
-def _minute(at_ns: int) -> int:
-    return at_ns // _MINUTE_NS * _MINUTE_NS
+    sent_in = (pl.col("first_sent_ns") >= start_ns - _MINUTE_NS) & (pl.col("last_sent_ns") < end_ns)
+    taken_after = (pl.col("first_taken_ns") >= end_ns) & (pl.col("last_taken_ns") <= until_ns)
+    return late.select(sent_in & taken_after).to_series().to_numpy()
 
 
 def _late_share(found: list[_Stretch], late: pl.DataFrame, taken: int) -> float:
@@ -191,7 +187,7 @@ def _stall(key: tuple[object, ...], stretch: _Stretch, late: pl.DataFrame, taken
         end_ns=stretch.end_ns,
         waiting=waiting,
         probability=chance_of_silence(taken, waiting, late_share),
-        instances=waited["instance"].n_unique(),
+        instances=len(set(waited["first_instance"]) | set(waited["last_instance"])),
         interruptions=stretch.pieces,
         ranks=tuple(waited["rank"].sort(descending=True).head(3).to_list()),
     )
@@ -208,17 +204,21 @@ def _credible(stall: Stall, usual_ns: float) -> bool:
 
 
 def _of_whole_groups(evidence: Evidence, stalls: list[Stall]) -> list[Stall]:
-    """Without those in which everything waited for one of several instances.
+    """Without those in which everything waited for one of several instances, the others with all that took messages.
 
     That is a partition with a slow or stuck consumer: the group goes on. A group that has just one instance at that
     time is whole.
     """
-    if all(stall.instances > 1 for stall in stalls):
-        return stalls
+    if not stalls:
+        return []
     members = evidence.facts.by_window(QUEUE_MEMBERS, WINDOW_NS).partition_by(_GROUP, as_dict=True)
-    return [stall for stall in stalls if stall.instances > 1 or _lonely(stall, members[stall.group])]
-
-
-def _lonely(stall: Stall, members: pl.DataFrame) -> bool:
-    then = (pl.col("window_ns") + WINDOW_NS > stall.start_ns) & (pl.col("window_ns") < stall.end_ns + _DRAINED_NS)
-    return members.filter(then)["instance"].n_unique() == 1
+    whole = []
+    for stall in stalls:
+        then = (pl.col("window_ns") + WINDOW_NS > stall.start_ns) & (pl.col("window_ns") < stall.end_ns + _DRAINED_NS)
+        near = members[stall.group].filter(then)
+        if stall.instances > 1:
+            late = near.filter(pl.col("late") > 0)["instance"].n_unique()
+            whole.append(replace(stall, instances=max(stall.instances, late)))
+        elif near["instance"].n_unique() == 1:
+            whole.append(stall)
+    return whole

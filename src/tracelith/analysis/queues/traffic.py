@@ -10,13 +10,14 @@ from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.queues.messages import Messages, messages_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.strata import fact_rows
-from tracelith.forest.view import ForestView, Int32, Int64
+from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
 __all__ = [
     "BACKWARDS",
     "GROUP_KEYS",
     "LAG_FACTOR",
+    "LATE_NS",
     "PLACE_KEYS",
     "QUEUE_EXEMPLARS",
     "QUEUE_MEMBERS",
@@ -24,6 +25,7 @@ __all__ = [
     "QUEUE_TAKEN",
     "UNKNOWN",
     "group_texts",
+    "is_late",
     "lag_ns",
     "observe_traffic",
     "place_texts",
@@ -38,6 +40,10 @@ LAG_FACTOR = 4
 
 BACKWARDS, UNKNOWN = -2, -3
 """In place of a bucket: taken before it was sent, which two clocks can say; and nothing is known."""
+
+LATE_NS = 10_000_000_000
+"""A message that waits longer is late: brokers give a silent consumer ten seconds at least (session.timeout.ms of older
+Kafka clients) before they share out its partitions anew."""
 
 _ACKNOWLEDGED_NS = 5_000_000
 """A consumer may be faster than the broker's acknowledgement to the producer: so much before it is no lag at all."""
@@ -55,11 +61,11 @@ QUEUE_TAKEN = FactTable(
 QUEUE_MEMBERS = FactTable(
     "queue_members",
     keys={**GROUP_KEYS, "service": pl.String, "instance": pl.String},
-    sums={"messages": pl.Int64},
+    sums={"messages": pl.Int64, "late": pl.Int64},
     minima={"first_ns": pl.Int64},
     maxima={"last_ns": pl.Int64},
 )
-"""Which instances take messages, and when they took the first and the last."""
+"""Which instances take messages, how many of them late ones, and when they took the first and the last."""
 
 QUEUE_EXEMPLARS = FactTable(
     "queue_exemplars",
@@ -91,6 +97,12 @@ def lag_ns(sent_ns: Int64, taken_ns: Int64) -> Int64:
     """How long messages waited; negative where two clocks say so."""
     waited = taken_ns - sent_ns
     return np.where((waited < 0) & (waited >= -_ACKNOWLEDGED_NS), 0, waited)
+
+
+def is_late(sent_ns: Int64, taken_ns: Int64) -> Bool:
+    """Which messages are known to have waited for LATE_NS."""
+    late: Bool = (sent_ns >= 0) & (taken_ns - sent_ns >= LATE_NS)
+    return late
 
 
 def place_texts(messages: Messages) -> dict[str, tuple[str, ...]]:
@@ -135,10 +147,11 @@ def _members(view: ForestView, messages: Messages) -> pl.DataFrame:
         "resource": forest.resource[taken.span],
     }
     rows = (
-        pl.DataFrame({**keys, "taken_ns": taken.taken_ns})
+        pl.DataFrame({**keys, "taken_ns": taken.taken_ns, "late": is_late(taken.sent_ns, taken.taken_ns)})
         .group_by(list(keys))
         .agg(
             pl.len().alias("messages"),
+            pl.col("late").sum().cast(pl.Int64),
             pl.col("taken_ns").min().alias("first_ns"),
             pl.col("taken_ns").max().alias("last_ns"),
         )
@@ -149,7 +162,7 @@ def _members(view: ForestView, messages: Messages) -> pl.DataFrame:
         destination="system",
     )
     merged = named.group_by("window_ns", "environment", "system", "destination", "group", "service", "instance").agg(
-        pl.col("messages").sum(), pl.col("first_ns").min(), pl.col("last_ns").max()
+        pl.col("messages", "late").sum(), pl.col("first_ns").min(), pl.col("last_ns").max()
     )
     return fact_rows(QUEUE_MEMBERS, merged, view, **group_texts(messages), service=forest.services)
 
