@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.observers import ANALYSES, EndsWhenImported, observe_told
+from analysis.observers import ANALYSES, EndsWhenImported, observe_told, tell_imported
 from analysis.pipelines import PERIOD, analysed, batches, over_windows
 from tracelith.analysis.running import observing
 from tracelith.analysis.running.engine import Engine
 from tracelith.analysis.running.observing import ObserverDied, ObserverStopped
 from tracelith.analysis.running.process import ObservingProcess
 from tracelith.analysis.running.worker import NICENESS, OOM_SCORE
+from tracelith.analysis.statistics.intervals import clopper_pearson
 from tracelith.model.ports import WindowSpans
 from tracelith.store import Store
 from traces import window_of
@@ -109,6 +110,19 @@ def test_the_process_gives_way_to_everything_else_and_leaves_signals_for_all_to_
     assert process.pid == pid
     assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
     assert Path(f"/proc/{pid}/oom_score_adj").read_text() == f"{OOM_SCORE}\n"
+
+
+def test_what_only_conclusions_need_is_imported_at_first_use() -> None:
+    process = ObservingProcess(tell_imported)
+    try:
+        imported = process(window_of(SYSTEM)).failures
+    finally:
+        process.stop()
+
+    assert "tracelith.analysis.statistics.bootstrap" in imported
+    assert "scipy.stats._distn_infrastructure" not in imported
+    assert "scipy.cluster.hierarchy" not in imported
+    assert imported["interval"] == str(clopper_pearson(3, 10))
 
 
 def test_a_window_that_ends_the_process_is_named_and_the_others_have_their_facts(

@@ -18,8 +18,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy import cluster, spatial
 
 from tracelith.analysis.deployments.coincidence import (
     ALPHA,
@@ -247,6 +246,7 @@ def _groups(services: int, a: Int64, b: Int64) -> tuple[tuple[int, ...], ...]:
     apart = np.ones((services, services))
     apart[a, b] = apart[b, a] = 0
     np.fill_diagonal(apart, 0)
-    cluster = fcluster(linkage(squareform(apart), "average"), LINKED_SHARE, criterion="distance")
-    members = [tuple(int(place) for place in np.flatnonzero(cluster == number)) for number in np.unique(cluster)]
-    return tuple(sorted((group for group in members if len(group) > 2), key=lambda group: (-len(group), group)))
+    tree = cluster.hierarchy.linkage(spatial.distance.squareform(apart), "average")
+    group = cluster.hierarchy.fcluster(tree, LINKED_SHARE, criterion="distance")
+    members = [tuple(int(place) for place in np.flatnonzero(group == number)) for number in np.unique(group)]
+    return tuple(sorted((some for some in members if len(some) > 2), key=lambda some: (-len(some), some)))

@@ -4,8 +4,10 @@ It imports nothing heavy by itself: Polars looks at its settings when it is impo
 """
 
 import ctypes
+import importlib.util
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from multiprocessing import parent_process
@@ -32,6 +34,9 @@ KEPT_ARRAY_BYTES = 32 * 2**20
 KEPT_BYTES = 512 * 2**20
 """More than a batch takes at its peak."""
 
+CONCLUDING = ("scipy.stats", "scipy.cluster", "scipy.spatial")
+"""What analyses import to conclude and never to observe; two thirds of a second of the start."""
+
 BEGUN = "begun"
 """The first answer: everything is imported."""
 
@@ -54,6 +59,8 @@ def serve_observations(connection: Connection, idle_s: float) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     os.environ.setdefault("POLARS_MAX_THREADS", str(POLARS_THREADS))
     _keep_freed_memory()
+    for package in CONCLUDING:
+        _put_off(package)
     with suppress(EOFError, BrokenPipeError):  # the parent has ended
         observe = connection.recv()
         connection.send(BEGUN)
@@ -75,6 +82,22 @@ def _keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(MALLOC_MMAP_THRESHOLD, KEPT_ARRAY_BYTES)
         library.mallopt(MALLOC_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def _put_off(package: str) -> None:
+    """Has a package imported when something of it is first used, wherever it is named before.
+
+    ``from scipy import stats`` finds it as an attribute of the package above; ``import scipy.stats`` would import it.
+    """
+    spec = importlib.util.find_spec(package)
+    if package in sys.modules or spec is None or spec.loader is None:
+        return
+    spec.loader = loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[package] = module
+    loader.exec_module(module)
+    above, _, name = package.rpartition(".")
+    setattr(sys.modules[above], name, module)
 
 
 def _end_with_parent() -> None:
