@@ -85,7 +85,7 @@ def conclude(evidence: Evidence) -> Conclusion:
     blocks = time_blocks(facts, block_ns)
     if blocks.is_empty():
         return Conclusion(without_evidence("no request from outside could be followed to its end"))
-    edges = failing_edges(facts, biased=_chosen_by_errors(blocks))
+    edges = failing_edges(facts, block_ns, biased=_chosen_by_errors(blocks))
     by_window = entry_windows(facts)
     clock, troubles = RequestClock.of(by_window, evidence.end_ns), find_troubles(facts)
     away = distances(edges)

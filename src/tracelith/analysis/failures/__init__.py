@@ -5,7 +5,7 @@ units         caller requests with the callees they waited for, and which of tho
 origins       which failed request is whose doing: the last one down the chain of failed calls
 observing     facts of a view
 edges         whether the failure of a callee fails its caller
-shares        weighted counts of failures as estimates
+incidents     how much the failures of one incident are alike
 stretches     stretches of time in which something fails beyond its usual share
 spreading     what failed with an origin, in its stretches
 cascades      the same told as a story

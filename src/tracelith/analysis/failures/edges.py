@@ -1,19 +1,24 @@
 """Whether the failure of a callee fails its caller: from requests in which nothing else failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import newest, slowest_ids
+from tracelith.analysis.failures.incidents import incidents_of, worth_of_incidents
 from tracelith.analysis.failures.tables import ALONE, FAILED_EDGES, FAILURE_EXEMPLARS, QUIET, SHARED
-from tracelith.analysis.statistics.intervals import proportion
-from tracelith.analysis.statistics.weights import effective_size, speaking_rows
+from tracelith.analysis.statistics.intervals import Z, proportion_interval, wilson
+from tracelith.analysis.statistics.weights import speaking_rows
 from tracelith.model.facts import FactReader
 from tracelith.model.findings import Estimate, State
 
 __all__ = ["HARD", "SOFT", "Edge", "examples_of", "failing_edges", "noisy_or_power"]
+
+Float64 = NDArray[np.float64]
 
 HARD, SOFT = 0.6, 0.2
 """Lower bound of the power above which a dependency is hard, upper bound below which it is soft (metrics.md §9.1)."""
@@ -25,6 +30,8 @@ _ENOUGH_COMPARED = 5.0
 """Weight of comparisons within minutes, about that many failures with as many successes beside them."""
 
 _EDGE = ["caller", "callee", "callee_kind"]
+
+_FAILED = pl.col("state").is_in([ALONE, SHARED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +93,30 @@ class Edge:
         }
 
 
-def failing_edges(facts: FactReader, *, biased: str = "") -> list[Edge]:
+def failing_edges(facts: FactReader, block_ns: int, *, biased: str = "") -> list[Edge]:
     """Edges whose callee failed at least once, the surest powers first.
 
     Args:
-        facts: of the period.
+        facts: of the period. block_ns: in blocks of that length incidents are told apart.
         biased: why traces seem to have been chosen by their errors; no power can be told then.
     """
-    rows = facts.merged(FAILED_EDGES).rename({"requests": "traces"})
-    failing = rows.filter(pl.col("state").is_in([ALONE, SHARED]) & (pl.col("traces") > 0)).select(_EDGE).unique()
+    rows = facts.by_window(FAILED_EDGES, block_ns).rename({"requests": "traces"})
+    failing = rows.filter(_FAILED & (pl.col("traces") > 0)).select(_EDGE).unique()
     speaking = speaking_rows(rows.join(failing, on=_EDGE, how="semi"), _EDGE)
-    cells = speaking.partition_by(_EDGE, as_dict=True)
-    edges = [_edge(key, cell, biased) for key, cell in cells.items()]
-    edges = [edge for edge in edges if edge.failures]
+    cells = speaking.group_by(_EDGE).agg(
+        pl.col("traces").sum(),
+        pl.col("traces").filter(_FAILED).sum().alias("failures"),
+        pl.col("compared", "failed_if_failed", "failed_if_quiet").sum(),
+        *_counted("alone", ALONE),
+        *_counted("quiet", QUIET),
+    )
+    incidents = incidents_of(speaking.filter((pl.col("state") == ALONE) & (pl.col("weight") > 0)), _EDGE, block_ns)
+    cells = cells.filter(pl.col("failures") > 0).join(incidents, on=_EDGE, how="left").sort(_EDGE)
+    given_failure, given_success = _given_failure(cells), _given_success(cells)
+    edges = [
+        _edge(row, failed, quiet, biased)
+        for row, failed, quiet in zip(cells.iter_rows(named=True), given_failure, given_success, strict=True)
+    ]
     edges.sort(key=lambda edge: (-(edge.power.low or -1.0), -edge.failures, edge.caller, edge.callee))
     return edges
 
@@ -106,26 +124,84 @@ def failing_edges(facts: FactReader, *, biased: str = "") -> list[Edge]:
 def examples_of(facts: FactReader, kind: str) -> Mapping[tuple[str, str], list[str]]:
     """Example traces of that kind, see FAILURE_EXEMPLARS."""
     found = newest(facts, FAILURE_EXEMPLARS).filter(pl.col("kind") == kind)
-    rows = found.partition_by(["first", "second"], as_dict=True)
-    return {(str(first), str(second)): slowest_ids(ranks["rank"]) for (first, second), ranks in rows.items()}
+    ranks = found.group_by("first", "second").agg(pl.col("rank"))
+    return {(first, second): slowest_ids(pl.Series(of_one)) for first, second, of_one in ranks.iter_rows()}
 
 
-def _edge(key: tuple[Any, ...], cell: pl.DataFrame, biased: str) -> Edge:
-    caller, callee, kind = key
-    failed = pl.col("state").is_in([ALONE, SHARED])
-    requests = int(cell["traces"].sum())
-    failures = int(cell.filter(failed)["traces"].sum())
-    alone, quiet = cell.filter(pl.col("state") == ALONE), cell.filter(pl.col("state") == QUIET)
-    given_failure = _share(alone, FEWEST_FAILURES, _missing_failures(int(alone["traces"].sum()), failures))
-    given_success = _share(
-        quiet,
-        FEWEST_SUCCESSES,
-        f"{FEWEST_SUCCESSES} requests without a failure are needed, {quiet['traces'].sum()} came",
+def _counted(name: str, state: int) -> Iterator[pl.Expr]:
+    """Requests of that state: their number, weight and squares of weights, and the weight of those that failed."""
+    here = pl.col("state") == state
+    yield pl.col("traces").filter(here).sum().alias(f"{name}_traces")
+    yield pl.col("weight").filter(here).sum().alias(f"{name}_weight")
+    yield pl.col("weight_squares").filter(here).sum().alias(f"{name}_squares")
+    yield pl.col("weight").filter(here & pl.col("caller_failed")).sum().alias(f"{name}_failed")
+
+
+def _given_failure(cells: pl.DataFrame) -> list[Estimate]:
+    """How often the caller failed if only this callee failed: as sure as its incidents agree."""
+    share, size = _shares(cells, "alone")
+    size, quantile = worth_of_incidents(share, size, cells)
+    reasons = map(_missing_failures, cells["alone_traces"], cells["failures"])
+    of_edge = zip(cells["alone_traces"], reasons, strict=True)
+    return _estimates(share, size, quantile, of_edge, FEWEST_FAILURES)
+
+
+def _given_success(cells: pl.DataFrame) -> list[Estimate]:
+    share, size = _shares(cells, "quiet")
+    reasons = (
+        f"{FEWEST_SUCCESSES} requests without a failure are needed, {traces} came" for traces in cells["quiet_traces"]
     )
+    of_edge = zip(cells["quiet_traces"], reasons, strict=True)
+    return _estimates(share, size, np.full_like(size, Z), of_edge, FEWEST_SUCCESSES)
+
+
+def _shares(cells: pl.DataFrame, name: str) -> tuple[Float64, Float64]:
+    """Share of the requests in which the caller failed, and how many observations it is worth."""
+    weight, squares, failed = (
+        cells[f"{name}_{column}"].to_numpy().astype(np.float64) for column in ("weight", "squares", "failed")
+    )
+    share = np.divide(failed, weight, out=np.zeros_like(weight), where=weight > 0)
+    return share, np.divide(weight**2, squares, out=np.zeros_like(weight), where=squares > 0)
+
+
+def _estimates(
+    share: Float64, size: Float64, quantile: Float64, of_edge: Iterable[tuple[int, str]], minimum: int
+) -> list[Estimate]:
+    """Estimates of shares.
+
+    Args:
+        size: observations that they are worth. of_edge: number of observations, and what is missing below the minimum.
+    """
+    low, high = proportion_interval(share * size, size)
+    # Closed ends keep Jeffreys' interval; elsewhere incidents may call for Student's quantile.
+    wide_low, wide_high = wilson(share * size, size, quantile)
+    student = quantile > Z
+    low, high = np.where(student, wide_low, low), np.where(student, wide_high, high)
+    columns = zip(*(column.tolist() for column in (share, low, high, size)), of_edge, strict=True)
+    return [
+        Estimate(value, least, most, n, n_eff)
+        if n >= minimum
+        else Estimate(None, n=n, n_eff=n_eff, state=State.INSUFFICIENT_DATA, reason=reason)
+        for value, least, most, n_eff, (n, reason) in columns
+    ]
+
+
+def _edge(row: Mapping[str, Any], given_failure: Estimate, given_success: Estimate, biased: str) -> Edge:
+    failures = int(row["failures"])
     power = noisy_or_power(given_failure, given_success, biased)
     if failures >= FEWEST_FAILURES and power.state is State.INSUFFICIENT_DATA and given_success.value is not None:
         power = Estimate(None, n=failures, state=State.NOT_IDENTIFIABLE, reason=given_failure.reason)
-    return Edge(caller, callee, kind, requests, failures, given_failure, given_success, power, _adjusted(cell))
+    return Edge(
+        row["caller"],
+        row["callee"],
+        row["callee_kind"],
+        int(row["traces"]),
+        failures,
+        given_failure,
+        given_success,
+        power,
+        _adjusted(row["compared"], row["failed_if_failed"], row["failed_if_quiet"]),
+    )
 
 
 def _missing_failures(alone: int, all_of_them: int) -> str:
@@ -134,15 +210,6 @@ def _missing_failures(alone: int, all_of_them: int) -> str:
             f"only {alone} of {all_of_them} failures came alone: which of those that came together mattered is unknown"
         )
     return f"{FEWEST_FAILURES} requests in which the callee fails are needed, {all_of_them} came"
-
-
-def _share(rows: pl.DataFrame, minimum: int, reason: str) -> Estimate:
-    """Share of the requests in which the caller failed."""
-    weight = float(rows["weight"].sum())
-    failed = float(rows.filter("caller_failed")["weight"].sum())
-    size = effective_size(rows["weight"].to_numpy(), rows["weight_squares"].to_numpy())
-    share = failed / weight if weight > 0 else 0.0
-    return proportion(share * size, size, n=int(rows["traces"].sum()), minimum=minimum, reason=reason)
 
 
 def noisy_or_power(failure: Estimate, success: Estimate, biased: str = "") -> Estimate:
@@ -170,8 +237,7 @@ def _noisy_or(failed: float | None, otherwise: float | None) -> float:
     return min(1.0, max(0.0, ((failed or 0.0) - (otherwise or 0.0)) / rest)) if rest > 0 else 0.0
 
 
-def _adjusted(cell: pl.DataFrame) -> float | None:
-    compared = float(cell["compared"].sum())
+def _adjusted(compared: float, failed_if_failed: float, failed_if_quiet: float) -> float | None:
     if compared < _ENOUGH_COMPARED:
         return None
-    return _noisy_or(float(cell["failed_if_failed"].sum()) / compared, float(cell["failed_if_quiet"].sum()) / compared)
+    return _noisy_or(failed_if_failed / compared, failed_if_quiet / compared)

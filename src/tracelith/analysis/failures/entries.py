@@ -106,10 +106,6 @@ def _serial(rows: pl.DataFrame, down: pl.DataFrame, parts: tuple[str, ...]) -> f
     return serial_availability([1 - share for share in shares["weight"]])
 
 
-def _least_available_first(one: Availability) -> tuple[bool, float, str, str]:
-    return one.availability.value is None, one.availability.value or 0.0, one.service, one.operation
-
-
 def _availability(
     service: str, operation: str, rows: pl.DataFrame, hard: tuple[str, ...], serial: float | None
 ) -> Availability:
