@@ -44,7 +44,15 @@ def concluded_from(services: str = "abcd", **parts: Any) -> Conclusion:
         "edges": parts.get("edges", []),
         "codeployment": {
             "pairs": parts.get("deploy", []),
-            "services": [{"service": name, "deployments": parts.get("deployments", 20)} for name in services],
+            "services": [
+                {
+                    "service": name,
+                    "deployments": parts.get("deployments", 20),
+                    "tested_with": parts.get("tested_with", {}).get(name, len(services) - 1),
+                }
+                for name in services
+            ],
+            "system": {"pairs": parts.get("counted", {"tested": 6 if parts.get("deployments", 20) >= 5 else 0})},
         },
         "failures": {"pairs": parts.get("failures", [])},
         "datastores": {"pairs": parts.get("data", [])},
@@ -109,11 +117,38 @@ def test_without_any_other_evidence_nothing_reads_as_free() -> None:
 
 def test_an_untested_pair_is_not_taken_for_a_free_one() -> None:
     conclusion = concluded_from(
-        edges=[edge("a", "b"), edge("c", "d")], deploy=[deployed("a", "b", "untested", None), deployed("b", "d")]
+        edges=[edge("a", "b"), edge("c", "d")],
+        deploy=[deployed("a", "b", "untested", None), deployed("b", "d")],
+        tested_with={"a": 2, "b": 2},
     )
 
     assert labels(conclusion)["ab"] == "unknown"
     assert labels(conclusion)["cd"] == "calls_only"
+
+
+def test_a_pair_that_the_document_does_not_list_is_free_only_if_it_was_surely_tested() -> None:
+    edges = [edge("a", "b"), edge("c", "d")]
+
+    most = concluded_from(edges=edges, deploy=[deployed("b", "d")], tested_with={"a": 2, "b": 2})
+    crowded = concluded_from(edges=edges, deploy=[deployed("b", "d")], counted={"tested": 6, "coupled": 2, "listed": 1})
+
+    assert labels(most) == {"bd": "hidden", "ab": "unknown", "cd": "calls_only"}
+    assert labels(crowded) == {"bd": "hidden", "ab": "unknown", "cd": "unknown"}
+
+
+def test_how_many_pairs_were_tested_is_told_however_few_are_listed() -> None:
+    conclusion = concluded_from(deploy=[deployed("b", "d")], counted={"tested": 5, "coupled": 1, "listed": 1})
+
+    assert conclusion.document["coupling"]["evidence"]["deploy"] == 5
+
+
+def test_a_service_between_two_in_one_chain_of_calls_is_told() -> None:
+    conclusion = concluded_from(edges=[edge("b", "c"), edge("c", "a")], deploy=[deployed("a", "b")])
+
+    (finding,) = conclusion.findings
+    assert finding.title == "a and b deploy together, although b reaches a only through c"
+    assert "what c hands on between b and a" in finding.advice
+    assert finding.evidence["through"] == "c"
 
 
 def test_a_service_without_spans_is_not_accused_of_calling_nobody() -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.components import connected_sets
 from tracelith.analysis.coupling.bonds import FAMILIES, bonds_of
-from tracelith.analysis.coupling.links import links_of
+from tracelith.analysis.coupling.links import Links, links_of, pair_of
 from tracelith.analysis.coupling.pairs import couple
 from tracelith.model.findings import Finding, Severity, State
 
@@ -56,27 +56,33 @@ def conclude(evidence: Evidence) -> Conclusion:
         "status": str(State.OK),
         "reason": "",
     }
-    return Conclusion({"coupling": part}, tuple(_findings([row for row in coupling.pairs if row["label"] == "hidden"])))
+    return Conclusion(
+        {"coupling": part}, tuple(_findings([row for row in coupling.pairs if row["label"] == "hidden"], links))
+    )
 
 
-def _findings(hidden: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _findings(hidden: Sequence[Mapping[str, Any]], links: Links) -> Iterator[Finding]:
     """One for each set of services that hidden pairs hold together: a group of eight is one matter, not 28."""
     names = list(dict.fromkeys(name for row in hidden for name in (row["a"], row["b"])))
     for members in connected_sets(names, [(row["a"], row["b"]) for row in hidden]):
-        yield _finding(members, [row for row in hidden if row["a"] in members])
+        yield _finding(members, [row for row in hidden if row["a"] in members], links)
 
 
-def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]]) -> Finding:
+def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]], links: Links) -> Finding:
     strongest = pairs[0]
     subjects = tuple(dict.fromkeys((strongest["a"], strongest["b"], *members)))
     ways = [way for family, way in _WAYS.items() if any(family in row["families"] for row in pairs)]
     together = " and ".join(ways)
-    if len(members) == 2:
+    chain = links.chain(pair_of(*members)) if len(members) == 2 else None
+    if chain:
+        title = (
+            f"{members[0]} and {members[1]} {together}, although {chain[0]} reaches {chain[2]} only through {chain[1]}"
+        )
+    elif len(members) == 2:
         title = f"{members[0]} and {members[1]} {together}, although neither calls the other"
     else:
         title = f"{_named(subjects)} {together}, although {len(pairs)} pairs of them never call each other"
     family = strongest["families"][0]
-    why = f" ({strongest['reason']})" if strongest["reason"] else ""
     return Finding(
         rule=RULE,
         severity=Severity.WARNING,
@@ -90,14 +96,26 @@ def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]]) -> Fi
             "n": len(pairs),
             "reading": "0 is what chance and calendar explain, 1 is always; no call or message between them shows it",
         },
-        advice=(
-            f"Find what they have in common{why}: a library, a table, a configuration or a person. "
-            "Give it to one of them and let the other ask, or merge what cannot be told apart."
-        ),
+        advice=_advice(chain, strongest["reason"]),
         evidence={
             "trace_ids": [],
             "pairs": [{name: row[name] for name in ("a", "b", "families", "reason")} for row in pairs],
+            "through": chain[1] if chain else None,
         },
+    )
+
+
+def _advice(chain: tuple[str, str, str] | None, reason: str) -> str:
+    why = f" ({reason})" if reason else ""
+    if chain:
+        caller, middle, callee = chain
+        return (
+            f"Look at what {middle} hands on between {caller} and {callee}{why}: a field or a format that all of them "
+            f"know must change in all of them at once. Let {middle} translate it, or merge what changes together."
+        )
+    return (
+        f"Find what they have in common{why}: a library, a table, a configuration or a person. "
+        "Give it to one of them and let the other ask, or merge what cannot be told apart."
     )
 
 

@@ -24,28 +24,31 @@ class Bonds:
 
     Attributes:
         strength: of pairs that could be told; 0 where nothing binds them.
-        deployed: services with so many deployments that an unlisted pair of them was tested and found free.
+        deployed: services with enough deployments to be tested with others.
+        thorough: those that were tested with all others of them, and whose unlisted pairs were found free.
+        tested: pairs whose deployments were tested, listed or not.
         tables: names of shared tables, by pair.
     """
 
     strength: Mapping[str, Mapping[Pair, float]]
     deployed: frozenset[str] = frozenset()
+    thorough: frozenset[str] = frozenset()
+    tested: int = 0
     tables: Mapping[Pair, list[str]] = field(default_factory=dict)
 
     def of(self, family: str, pair: Pair) -> float | None:
         """How surely; None if it could not be told."""
         known = self.strength[family].get(pair)
-        if known is None and family == "deploy" and self.deployed.issuperset(pair):
-            return 0.0
+        if known is None and family == "deploy":
+            # The document lists the strongest pairs. Another one was tested if one of the two was with everybody.
+            free = self.deployed.issuperset(pair) and not self.thorough.isdisjoint(pair)
+            return 0.0 if free else None
         return known
 
     def told(self, family: str) -> int:
         """Pairs of which it could be told."""
-        listed = self.strength[family].keys()
-        if family != "deploy":
-            return len(listed)
-        others = len(self.deployed) * (len(self.deployed) - 1) // 2
-        return others + sum(not self.deployed.issuperset(pair) for pair in listed)
+        listed = len(self.strength[family])
+        return max(listed, self.tested) if family == "deploy" else listed
 
     def bound(self, pair: Pair) -> list[str]:
         """Families that surely bind the two."""
@@ -62,18 +65,25 @@ def bonds_of(concluded: Mapping[str, Any]) -> Bonds:
         "data": dict(_data(data)),
         "scale": dict(_scale(concluded.get("scaling", {}))),
     }
-    deployed = frozenset(
-        row["service"] for row in codeployment.get("services", ()) if row["deployments"] >= TESTED_DEPLOYMENTS
-    )
-    untested = {pair for pair, known in _listed(codeployment) if not known}
-    # A pair that says itself that it was not tested is unknown, however often its services were deployed.
-    free = frozenset(service for service in deployed if not any(service in pair for pair in untested))
-    return Bonds(strength, free, {pair_of(row["a"], row["b"]): list(row["tables"]) for row in data})
+    deployed, thorough = _tested_services(codeployment)
+    tested = codeployment.get("system", {}).get("pairs", {}).get("tested", 0)
+    tables = {pair_of(row["a"], row["b"]): list(row["tables"]) for row in data}
+    return Bonds(strength, deployed, thorough, tested, tables)
 
 
-def _listed(codeployment: Mapping[str, Any]) -> Iterator[tuple[Pair, bool]]:
-    for row in codeployment.get("pairs", ()):
-        yield pair_of(row["a"], row["b"]), row["label"] != "untested"
+def _tested_services(codeployment: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """Services that could be tested with others, and those that were with all of them."""
+    pairs = codeployment.get("system", {}).get("pairs", {})
+    deployed = {
+        row["service"]: row.get("tested_with", 0)
+        for row in codeployment.get("services", ())
+        if row["deployments"] >= TESTED_DEPLOYMENTS
+    }
+    if pairs.get("coupled", 0) > pairs.get("listed", 0):
+        # Not even all coupled pairs are listed: nothing can be said of the others.
+        return frozenset(deployed), frozenset()
+    everybody = len(deployed) - 1
+    return frozenset(deployed), frozenset(name for name, others in deployed.items() if others >= everybody)
 
 
 def _deploy(codeployment: Mapping[str, Any]) -> Iterator[tuple[Pair, float]]:

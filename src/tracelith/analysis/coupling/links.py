@@ -49,6 +49,14 @@ class Links:
         a, b = (self._neighbours(service) for service in pair)
         return sorted(a & b)
 
+    def chain(self, pair: Pair) -> tuple[str, str, str] | None:
+        """Caller, service between and callee, where the one of them calls the other through a third."""
+        for caller, callee in (pair, pair[::-1]):
+            for middle in self.between(pair):
+                if middle in self.below.get(caller, ()) and callee in self.below.get(middle, ()):
+                    return caller, middle, callee
+        return None
+
     def _neighbours(self, service: str) -> set[str]:
         pairs = (pair for pair in (*self.calls, *self.messages) if service in pair)
         return {other for pair in pairs for other in pair if other != service}

@@ -143,6 +143,9 @@ def _system(result: Codeployment, listed: int) -> dict[str, Any]:
 def _services(result: Codeployment) -> list[dict[str, Any]]:
     log, lockstep = result.log, result.lockstep
     last = log.at_ns[log.first[1:] - 1] + log.start_ns
+    search = result.search
+    ends = np.concatenate([side[search.tested] for side in (search.tests.a, search.tests.b)])
+    tested_with = np.bincount(ends, minlength=len(log.services))
     return [
         {
             "service": name,
@@ -155,9 +158,10 @@ def _services(result: Codeployment) -> list[dict[str, Any]]:
             ).document(),
             "expected_solo_rate": _rounded(float(expected)),
             "last_at": iso_time(int(at)),
+            "tested_with": int(others),
         }
-        for name, count, alone, expected, at in zip(
-            log.services, log.counts, lockstep.alone, lockstep.expected, last, strict=True
+        for name, count, alone, expected, at, others in zip(
+            log.services, log.counts, lockstep.alone, lockstep.expected, last, tested_with, strict=True
         )
     ]
 

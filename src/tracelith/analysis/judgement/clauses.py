@@ -96,6 +96,12 @@ def _too_many(finding: Document, _document: Document, _about: Sequence[str]) -> 
     return f"{metric['n']} services change as {round(metric['n'] / metric['value'])}"
 
 
+def _hidden(finding: Document, _document: Document, _about: Sequence[str]) -> str:
+    through = finding.get("evidence", {}).get("through")
+    how = f"though they meet only in {_short(through)}" if through else "without calling each other"
+    return f"{_names(finding['subjects'])} are coupled {how}"
+
+
 def _chatty(finding: Document, document: Document, _about: Sequence[str]) -> str:
     return f"{_operation(finding, document)} calls {_short(finding['subjects'][1])} again and again"
 
@@ -117,7 +123,7 @@ CLAUSES: Mapping[str, Clause] = MappingProxyType(
         "consumer-group-stall": lambda finding, _document, _about: (
             f"{_short(finding['subjects'][-1])} at times takes nothing from its queue"
         ),
-        "hidden-coupling": _of_all("are coupled without calling each other"),
+        "hidden-coupling": _hidden,
         "call-cycle": _of_all("call each other in a circle"),
         "chatty-calls": _chatty,
         "retry-storm": lambda _finding, _document, _about: "retries multiply failures",

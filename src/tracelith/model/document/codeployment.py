@@ -46,7 +46,8 @@ class CodeploymentDocument(TypedDict):
     # {deployments, services, weeks, window_minutes, solo_rate: Estimate, expected_solo_rate, lockstep_excess: Estimate,
     #  lockstep_index, train: {sessions, median_batch, largest_batch, top_hour_share, top_hour},
     #  start, end, pairs: {possible, tested, coupled, listed}, status, reason}
-    services: list[dict[str, Any]]  # [{service, deployments, solo_rate: Estimate, expected_solo_rate, last_at}]
+    services: list[dict[str, Any]]
+    # [{service, deployments, solo_rate: Estimate, expected_solo_rate, last_at, tested_with: number of other services}]
     pairs: list[PairDocument]  # strongest first
     groups: list[dict[str, Any]]  # [{services, label: pair|group, pairs, strongest_excess_low, median_excess_low}]
     deployments: list[dict[str, Any]]  # [{service, version, at, earliest, rollout_end, source}], the timeline
