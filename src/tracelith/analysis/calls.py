@@ -8,8 +8,9 @@ Reading: sync means that the caller waits for most calls (lower bound of the awa
     it does not; mixed edges do both, or are too rare to say. The blocking share is how much of the callee's time
     lies on the critical path of its caller's request.
 Needs: 10 calls whose mode could be decided.
-False positives: A caller whose span ends before its background thread does looks deferred; a message broker behind
-    which the caller waits for a reply looks deferred too.
+False positives: A caller whose span ends before its background thread does looks deferred. A reply over a queue counts
+    as awaited where a span of its receipt, or a link, leads back to the message; where answers leave no span, such a
+    call looks deferred here, and the analysis of queues looks at how long its requests take instead.
 Source: Own; span kinds from the OpenTelemetry specification, intervals after Wilson 1927, of as many
     independent calls as the spread between time blocks is worth.
 """
