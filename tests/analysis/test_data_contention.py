@@ -65,7 +65,7 @@ def test_the_finding_names_the_table_first_and_then_who_waited(locked: dict[str,
     assert told["subjects"] == ["shop-db:5432 shop.public.users", "auth", "user"]
     assert told["severity"] == "warning"
     assert "while user ran ALTER TABLE users" in told["title"]
-    assert len(told["evidence"]["trace_ids"]) == 3
+    assert len(told["evidence"]["trace_ids"]) == 2
 
 
 def test_calls_that_give_up_waiting_are_waits() -> None:

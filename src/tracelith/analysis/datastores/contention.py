@@ -15,7 +15,7 @@ import polars as pl
 from scipy import stats
 
 from tracelith.analysis.base import Evidence
-from tracelith.analysis.datastores.facts import BIN_NS, DATASTORE_STALLS, SOURCE
+from tracelith.analysis.datastores.facts import BIN_NS, DATASTORE_STALLS, SLOW_NS, SOURCE
 from tracelith.analysis.datastores.identity import Table
 from tracelith.analysis.datastores.uses import DataUse, Source
 from tracelith.analysis.deployments.events import deployment_events
@@ -30,10 +30,9 @@ GAP_NS = 3 * BIN_NS
 """Late calls further apart are not of one lock: a table in use is asked more often than that."""
 LATE_FACTOR = 5.0
 """Late calls take so many times what their statement usually takes: a nightly batch is slow every night."""
-FEW_DAYS = 3
-"""On so many days, what was late every time is slow by nature."""
 LONGEST_NS = 900 * 10**9
-"""A migration holds calls together that far apart; a longer one rarely locks all the time it runs."""
+"""A migration holds calls together that far apart; a longer one rarely locks all the time it runs. A statement that
+usually takes long for more time than that waits for no lock: it is slow by nature."""
 LATE_SHARE = 0.5
 """While a table is locked most calls wait; where most answer as ever, something else is slow."""
 LEAST_CALLS = 6
@@ -85,7 +84,6 @@ class _Stall:
     """A row of DATASTORE_STALLS."""
 
     source: Source
-    bin_ns: int
     calls: int
     late: int
     failures: int
@@ -110,9 +108,8 @@ def contentions(evidence: Evidence, data: DataUse) -> tuple[Contention, ...]:
     rows = evidence.facts.merged(DATASTORE_STALLS)
     if rows.is_empty():
         return ()
-    usual_log = _usual_logs(rows, data)
     sources = {source.key: source for source in data.sources if source.tables}
-    stalls = [stall for row in _together(rows) if (stall := _stall(row, sources, usual_log)) is not None]
+    stalls = [_stall(row, sources) for row in _together(_unusual(rows, data))]
     usual = _usual(data, stalls)
     by_table: dict[Table, list[_Stall]] = defaultdict(list)
     by_server: dict[tuple[str, str], list[_Stall]] = defaultdict(list)
@@ -134,24 +131,41 @@ def contentions(evidence: Evidence, data: DataUse) -> tuple[Contention, ...]:
 def _together(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:
     """Rows that are not alone: so many late calls must be near each other at one address. What is left is little."""
     server = ["system", "address"]
-    ends = pl.max_horizontal("last_ns", pl.col("bin_ns") + BIN_NS)
-    ordered = rows.sort(*server, "bin_ns", *SOURCE).with_columns(until=ends.cum_max().shift(1).over(server))
-    cut = (pl.col("bin_ns") > pl.col("until") + GAP_NS).fill_null(value=True).cum_sum()
+    ends = pl.max_horizontal("last_ns", pl.col("first_ns") + BIN_NS)
+    ordered = rows.sort(*server, "first_ns", *SOURCE).with_columns(until=ends.cum_max().shift(1).over(server))
+    cut = (pl.col("first_ns") > pl.col("until") + GAP_NS).fill_null(value=True).cum_sum()
     near = ordered.with_columns(stretch=cut).filter(pl.col("late").sum().over("stretch") >= LEAST_EXPLAINED)
-    return near.sort("bin_ns", *SOURCE).iter_rows(named=True)
+    return near.sort("first_ns", *SOURCE).iter_rows(named=True)
+
+
+def _unusual(rows: pl.DataFrame, data: DataUse) -> pl.DataFrame:
+    """Rows of statements with tables whose calls do not always take that long, and of definitions."""
+    usual_log = _usual_logs(rows, data)
+    long = [
+        (*source.key, -math.inf if source.statement.definition else usual_log[source.key] + math.log(LATE_FACTOR))
+        for source in data.sources
+        if source.tables
+    ]
+    least = pl.DataFrame(long, schema={**SOURCE, "long": pl.Float64}, orient="row")
+    told = rows.join(least, on=list(SOURCE)).filter(pl.col("late_log_ns") >= pl.col("late") * pl.col("long"))
+    return told.drop("long")
 
 
 def _usual_logs(rows: pl.DataFrame, data: DataUse) -> Mapping[tuple[str, ...], float]:
-    """Mean logarithm of the durations of each statement's calls that were not late; infinite if it always takes long.
+    """Mean logarithm of the durations of each statement's calls that were not late; infinite if it is slow by nature.
 
-    A statement that was only met on a day or two, and then late, is compared with what its tables usually take.
+    A statement that was only met for a short time, and then late, is compared with what its tables usually take.
     """
-    late = rows.group_by(list(SOURCE)).agg(pl.col("late", "late_log_ns").sum())
-    of_late = {tuple(row[:-2]): row[-2:] for row in late.iter_rows()}
+    lasting_ns = pl.col("last_ns").max() - pl.col("first_ns").min()
+    late = rows.group_by(list(SOURCE)).agg(pl.col("late", "late_log_ns").sum(), lasting_ns.alias("lasting_ns"))
+    of_late = {tuple(row[:-3]): row[-3:] for row in late.select(*SOURCE, "late", "late_log_ns", "lasting_ns").rows()}
     sums: dict[Table, list[float]] = defaultdict(lambda: [0.0, 0.0])
     logs, unknown = {}, []
     for source in data.sources:
-        count, log_ns = of_late.get(source.key, (0, 0.0))
+        count, log_ns, lasting = of_late.get(source.key, (0, 0.0, 0))
+        if lasting > LONGEST_NS and source.log_ns >= source.calls * math.log(SLOW_NS):
+            logs[source.key] = math.inf
+            continue
         if count >= source.calls:
             unknown.append(source)
             continue
@@ -161,22 +175,13 @@ def _usual_logs(rows: pl.DataFrame, data: DataUse) -> Mapping[tuple[str, ...], f
             sums[table][1] += source.log_ns - log_ns
     for source in unknown:
         others = [sums[table][1] / sums[table][0] for table in source.tables if table in sums]
-        logs[source.key] = max(others) if others and source.days < FEW_DAYS else math.inf
+        logs[source.key] = max(others, default=math.inf)
     return logs
 
 
-def _stall(
-    row: Mapping[str, Any], sources: Mapping[tuple[str, ...], Source], usual_log: Mapping[tuple[str, ...], float]
-) -> _Stall | None:
-    """The row, unless its calls always take that long."""
-    source = sources.get(tuple(row[name] for name in SOURCE))
-    if source is None:
-        return None
-    long = usual_log[source.key] + math.log(LATE_FACTOR)
-    if not source.statement.definition and row["late_log_ns"] < row["late"] * long:
-        return None
-    columns = ("bin_ns", "calls", "late", "failures", "late_log_ns", "first_ns", "last_ns", "rank")
-    return _Stall(source, *(row[name] for name in columns))
+def _stall(row: Mapping[str, Any], sources: Mapping[tuple[str, ...], Source]) -> _Stall:
+    columns = ("calls", "late", "failures", "late_log_ns", "first_ns", "last_ns", "rank")
+    return _Stall(sources[tuple(row[name] for name in SOURCE)], *(row[name] for name in columns))
 
 
 def _usual(data: DataUse, stalls: Sequence[_Stall]) -> dict[Table, _Usual]:
@@ -204,13 +209,13 @@ def _stretches(stalls: Sequence[_Stall]) -> Iterable[list[_Stall]]:
     """Stalls in order of time, cut where nothing was late for longer than GAP_NS."""
     stretch: list[_Stall] = []
     until_ns = 0
-    for stall in sorted(stalls, key=lambda one: (one.bin_ns, one.source.key)):
-        if stretch and stall.bin_ns > until_ns + GAP_NS:
+    for stall in sorted(stalls, key=lambda one: (one.first_ns, one.source.key)):
+        if stretch and stall.first_ns > until_ns + GAP_NS:
             yield stretch
             stretch, until_ns = [], 0
         stretch.append(stall)
         lasting = min(stall.last_ns, stall.first_ns + LONGEST_NS)
-        until_ns = max(until_ns, lasting, stall.bin_ns + BIN_NS)
+        until_ns = max(until_ns, lasting, stall.first_ns + BIN_NS)
     if stretch:
         yield stretch
 
@@ -229,7 +234,7 @@ def _contention(
     meanwhile = [
         stall
         for stall in of_server
-        if start_ns - BIN_NS <= stall.bin_ns <= end_ns and not stall.source.statement.definition
+        if start_ns - BIN_NS <= stall.first_ns <= end_ns and not stall.source.statement.definition
     ]
     if late < ONE_TABLE * sum(stall.late for stall in meanwhile):
         return None

@@ -22,6 +22,7 @@ __all__ = [
     "DATASTORE_CALLS",
     "DATASTORE_EXEMPLARS",
     "DATASTORE_STALLS",
+    "SLOW_NS",
     "SOURCE",
     "observe_datastores",
 ]
@@ -61,7 +62,9 @@ DATASTORE_STALLS = FactTable(
     maxima={"last_ns": pl.Int64, "rank": pl.String},
 )
 """Stretches of BIN_NS in which many calls took long, and every call that defines a table: late ones are all of these.
-first_ns is when the first of them began, last_ns when the last was over; failures are of late calls, calls of all."""
+first_ns is when the first of them began, last_ns when the last was over; failures are of late calls, calls of all.
+Where a statement usually takes long in a window, the window is one stretch: a report that is slow by nature would have
+a row per call for ever. Whether it is, shows in the whole period only."""
 
 BIN_NS = 10_000_000_000
 SLOW_NS = 200_000_000
@@ -69,8 +72,6 @@ SLOW_NS = 200_000_000
 LATE_SHARE = 0.25
 """Share of a stretch's calls that are late at least: who waits for a lock does not wait alone. Without this, in a busy
 system every stretch of every statement would have a row of its own."""
-OFTEN = 20
-"""Calls in a window after which a statement that usually takes SLOW_NS is known to be slow by nature: a report."""
 
 _NUMBER_BITS = 32
 _LONGEST_US = 2**31 - 1
@@ -177,19 +178,13 @@ def _exemplars(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataF
 
 
 def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:
-    late = _late(asked, calls)
+    late = _late(asked)
     start_ns = view.forest.start_ns[asked.span]
-    keys = {
-        "stratum": asked.stratum,
-        "service": asked.service,
-        "source": asked.source,
-        "bin_ns": start_ns // BIN_NS * BIN_NS,
-    }
-    where = pl.DataFrame(keys)
-    chosen = where.filter(pl.Series(late)).unique()
-    found = where.with_row_index("call").join(chosen, on=list(keys), how="semi")["call"].to_numpy()
+    where = _stretches(asked, calls, late, start_ns)
+    found = where["call"].to_numpy()
+    keys = [name for name in where.columns if name != "call"]
     ends_ns = start_ns + asked.duration_ns
-    rows = where[found].with_columns(
+    rows = where.with_columns(
         late=pl.Series(late[found]),
         failed=pl.Series(asked.failed[found]),
         first_ns=pl.Series(start_ns[found]),
@@ -198,7 +193,7 @@ def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFram
         trace=pl.Series(view.forest.trace[asked.span[found]]),
         duration_ns=pl.Series(asked.duration_ns[found]),
     )
-    summed = rows.group_by(list(keys)).agg(
+    summed = rows.group_by(keys).agg(
         pl.len().alias("calls"),
         pl.col("late").sum(),
         (pl.col("failed") & pl.col("late")).sum().alias("failures"),
@@ -208,23 +203,29 @@ def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFram
     )
     slowest = rows.filter("late")
     slowest = slowest.with_columns(rank=ranks_of(view, slowest["trace"], slowest["duration_ns"]))
-    examples = slowest.group_by(list(keys)).agg(pl.col("rank").max())
-    return summed.filter(pl.col("late") >= pl.col("calls") * LATE_SHARE).join(examples, on=list(keys), how="left")
+    examples = slowest.group_by(keys).agg(pl.col("rank").max())
+    return summed.filter(pl.col("late") >= pl.col("calls") * LATE_SHARE).join(examples, on=keys, how="left")
 
 
-def _late(asked: _Asked, calls: pl.DataFrame) -> NDArray[np.bool_]:
-    """Which calls took long although their statement does not always do so, or define a table."""
-    judged, defines = _databases(asked), _of_statements(asked, "definition")
-    tables = _of_statements(asked, "tables")
-    late: NDArray[np.bool_] = (asked.duration_ns >= SLOW_NS) & (judged & tables & ~defines)[asked.source]
-    rows = np.flatnonzero(late)
-    if rows.size:
-        keys = ["stratum", "service", "source"]
-        slow = (pl.col("log_ns") >= pl.col("calls") * np.log(SLOW_NS)) & (pl.col("calls") >= OFTEN)
-        by_nature = calls.select(*keys, slow=slow)
-        suspects = pl.DataFrame({name: getattr(asked, name)[rows] for name in keys})
-        late[rows] = ~suspects.join(by_nature, on=keys, how="left", maintain_order="left")["slow"].to_numpy()
-    late |= (judged & tables & defines)[asked.source]
+def _stretches(asked: _Asked, calls: pl.DataFrame, late: NDArray[np.bool_], start_ns: Int64) -> pl.DataFrame:
+    """Every call of the stretches that have late ones: its number, and the keys of its stretch."""
+    keys = ["stratum", "service", "source"]
+    asking = pl.DataFrame({name: getattr(asked, name) for name in keys})
+    slow = pl.col("log_ns") >= pl.col("calls") * np.log(SLOW_NS)
+    suspects = calls.select(*keys, slow=slow).join(asking.filter(pl.Series(late)), on=keys, how="semi")
+    near = asking.with_row_index("call").join(suspects, on=keys, maintain_order="left")
+    call, windows = near["call"].to_numpy(), asked.strata["window_ns"].to_numpy()
+    window_ns = windows[near["stratum"].to_numpy()]
+    bin_ns = np.where(near["slow"].to_numpy(), window_ns, start_ns[call] // BIN_NS * BIN_NS)
+    placed = near.drop("slow").with_columns(bin_ns=pl.Series(bin_ns))
+    return placed.join(placed.filter(pl.Series(late[call])), on=[*keys, "bin_ns"], how="semi", maintain_order="left")
+
+
+def _late(asked: _Asked) -> NDArray[np.bool_]:
+    """Which calls took long, or define a table."""
+    defines = _of_statements(asked, "definition")
+    judged = _databases(asked) & _of_statements(asked, "tables")
+    late: NDArray[np.bool_] = judged[asked.source] & ((asked.duration_ns >= SLOW_NS) | defines[asked.source])
     return late
 
 
