@@ -68,7 +68,14 @@ def unscored(sentence: str) -> dict[str, Any]:
 def quality(traces: int, complete: int, spans: int, services: list[str]) -> dict[str, Any]:
     """Data quality without a defect."""
     counters = ("orphan_spans", "duplicate_spans", "skewed_spans", "unpaired_client_spans", "cyclic_spans")
-    more = ("kindless_spans", "multi_root_traces", "unknown_sampling_traces")
+    clocks = ("clamped_spans", "implausible_clock_spans")
+    more = (
+        "kindless_spans",
+        "multi_root_traces",
+        "rootless_traces",
+        "folded_service_traces",
+        "unknown_sampling_traces",
+    )
     share = complete / traces if traces else 0.0
     return {
         "traces": traces,
@@ -76,7 +83,7 @@ def quality(traces: int, complete: int, spans: int, services: list[str]) -> dict
         "usable_share": estimate(share, share - 0.004, min(1.0, share + 0.003), traces),
         "spans": spans,
         "services": len(services),
-        **dict.fromkeys((*counters, *more), 0),
+        **dict.fromkeys((*counters, *clocks, *more), 0),
         "refused_spans": 0,
         "refusals": [],
         "folded": [],
@@ -175,6 +182,7 @@ def edge(
         "mode": mode,
         "awaited_share": share,
         "calls": calls,
+        "undecided_calls": 0,
         "traces": calls,
         "failures": failures,
         "retries": retries,

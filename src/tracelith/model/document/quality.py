@@ -31,10 +31,14 @@ class QualityDocument(TypedDict):
     orphan_spans: int
     duplicate_spans: int
     skewed_spans: int
+    clamped_spans: int
+    implausible_clock_spans: int
     unpaired_client_spans: int
     cyclic_spans: int
     kindless_spans: int
     multi_root_traces: int
+    rootless_traces: int
+    folded_service_traces: int
     unknown_sampling_traces: int
     refused_spans: int  # never stored, of any environment
     refusals: list[dict[str, Any]]  # [{reason, spans}], most first

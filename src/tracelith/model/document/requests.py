@@ -56,6 +56,7 @@ class EdgeDocument(TypedDict):
     mode: Literal["sync", "async", "mixed"]
     awaited_share: EstimateDocument
     calls: int
+    undecided_calls: int  # of them, those of which it cannot be told whether the caller waited
     traces: int
     failures: int
     retries: int
@@ -91,8 +92,8 @@ class TailDocument(TypedDict):
     network_share: float | None
     band: Literal["normal", "watch", "dominant", "unknown"]
     restarted: NotRequired[bool]  # as of the entry operation
-    tail_mean_ms: NotRequired[float]  # mean of the slow requests
-    middle_mean_ms: NotRequired[float]  # mean of the middle cohort
+    tail_mean_ms: NotRequired[float | None]  # mean of the slow requests
+    middle_mean_ms: NotRequired[float | None]  # mean of the middle cohort
     slower_ms: NotRequired[float | None]  # by how much the hop itself is slower in the tail, per visit
     variance_share: NotRequired[float | None]
     hops_away: NotRequired[float | None]  # awaited calls from the entry service to where the tail's time went, mean
