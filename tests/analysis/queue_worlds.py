@@ -13,7 +13,10 @@ from tracelith.model.schema import DEPLOYMENT
 from tracelith.store import Store
 from traces import START_NS, window_of
 
-__all__ = ["Taken", "asking", "findings", "listening", "queues_of", "steady", "taken_text"]
+__all__ = ["Taken", "asking", "findings", "listening", "queues_of", "stalls_after_compaction", "steady", "taken_text"]
+
+
+DAY_NS = 86_400_000_000_000
 
 
 def queues_of(text: str, *, deployed: Sequence[tuple[str, float]] = ()) -> dict[str, Any]:
@@ -25,6 +28,18 @@ def queues_of(text: str, *, deployed: Sequence[tuple[str, float]] = ()) -> dict[
         store.add_deployments(pl.DataFrame(rows, schema=DEPLOYMENT, orient="row"))
         engine.analyse_stale()
         return dict(engine.conclude(None, *PERIOD))
+
+
+def stalls_after_compaction(text: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The stalls that facts of these traces tell as they are, and after they were summed into hours."""
+    with Store.open(None) as store:
+        engine = Engine(store, [hidden_queues.ANALYSIS])
+        store.append(batches(window_of(text)))
+        engine.analyse_stale()
+        fine = engine.conclude(None, *PERIOD)["queues"]["stalls"]
+        retained = store.retain(span_days=15, fact_days=365, now_ns=PERIOD[1] + 16 * DAY_NS)
+        assert retained.compacted_hours
+        return list(fine), list(engine.conclude(None, *PERIOD)["queues"]["stalls"])
 
 
 def findings(document: dict[str, Any]) -> list[tuple[str, list[str]]]:

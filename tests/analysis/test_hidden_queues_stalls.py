@@ -1,9 +1,19 @@
 """Consumer groups that stand still while messages wait, and everything else that makes a group silent."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from analysis.queue_worlds import Taken, findings, listening, queues_of, steady, taken_text
+from analysis.queue_worlds import (
+    Taken,
+    findings,
+    listening,
+    queues_of,
+    stalls_after_compaction,
+    steady,
+    taken_text,
+)
 from tracelith.analysis.queues.gaps import chance_of_silence, needed_messages
 
 HOUR = 3_600.0
@@ -75,6 +85,23 @@ def test_a_group_of_one_instance_can_stand_still() -> None:
     document = queues_of(taken_text(listening(alone, 1_000, 1_400)))
 
     assert [stall["instances"] for stall in document["queues"]["stalls"]] == [1]
+
+
+MINUTES = tuple(range(80, 112, 4))
+
+
+def test_a_stall_is_told_whatever_its_minute_is_after_facts_became_hourly() -> None:
+    # In each group another instance took over ten minutes after the hour, and stands still alone later.
+    taken = [
+        replace(one, instance="old" if one.taken < 70 * 60 else "new", group=f"g{minute}")
+        for minute in MINUTES
+        for one in listening(steady(0, 2 * HOUR, 20), minute * 60 + 10, minute * 60 + 410)
+    ]
+
+    fine, hourly = stalls_after_compaction(taken_text(taken))
+
+    assert sorted(stall["group"] for stall in fine) == sorted(f"g{minute}" for minute in MINUTES)
+    assert hourly == fine
 
 
 def test_a_producer_that_pauses_is_not_accused() -> None:

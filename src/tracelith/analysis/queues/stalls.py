@@ -211,10 +211,11 @@ def _of_whole_groups(evidence: Evidence, stalls: list[Stall]) -> list[Stall]:
     """
     if not stalls:
         return []
-    members = evidence.facts.by_window(QUEUE_MEMBERS, WINDOW_NS).partition_by(_GROUP, as_dict=True)
+    members = evidence.facts.by_window(QUEUE_MEMBERS).partition_by(_GROUP, as_dict=True)
     whole = []
     for stall in stalls:
-        then = (pl.col("window_ns") + WINDOW_NS > stall.start_ns) & (pl.col("window_ns") < stall.end_ns + _DRAINED_NS)
+        # By when they took messages, not by windows: old ones are hours, in which others may have come and gone.
+        then = (pl.col("last_ns") > stall.start_ns - WINDOW_NS) & (pl.col("first_ns") < stall.end_ns + _DRAINED_NS)
         near = members[stall.group].filter(then)
         if stall.instances > 1:
             late = near.filter(pl.col("late") > 0)["instance"].n_unique()
