@@ -35,12 +35,17 @@ def slowest_rows(view: ForestView, rows: pl.DataFrame, keys: list[str]) -> pl.Da
     Returns:
         The keys, ``slot`` and ``rank``.
     """
+    if rows.is_empty():
+        return rows.select(keys).with_columns(pl.lit(0, pl.Int8).alias(SLOT_KEY), rank=pl.lit(""))
     forest, duration_ns = view.forest, rows["duration_ns"].to_numpy()
     slot = ((forest.trace_hi ^ forest.trace_lo) % np.uint64(SLOTS)).astype(np.int8)[rows["trace"].to_numpy()]
     dealt = groups_of({**{name: rows[name].to_physical().to_numpy() for name in keys}, SLOT_KEY: slot})
     longest = duration_ns == dealt.largest(duration_ns)[dealt.group]
-    slowest = rows.with_columns(pl.Series(SLOT_KEY, slot)).filter(pl.Series(longest))
+    found = np.flatnonzero(longest)
+    slowest = rows[found].with_columns(pl.Series(SLOT_KEY, slot[found]))
     ranked = slowest.with_columns(rank=ranks_of(view, slowest["trace"], slowest["duration_ns"]))
+    if found.size == dealt.size:  # of no group two traces took equally long
+        return ranked.select(*keys, SLOT_KEY, "rank")
     return ranked.group_by(*keys, SLOT_KEY).agg(pl.col("rank").max())
 
 

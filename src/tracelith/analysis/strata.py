@@ -66,11 +66,14 @@ def fact_rows(table: FactTable, rows: pl.DataFrame, view: ForestView, **texts: t
         view: whose codes they are.
         texts: names by column.
     """
-    columns = {name: rows[name] for name in table.schema if name in rows.columns}
+    schema = table.schema
+    if rows.is_empty():
+        return pl.DataFrame(schema=schema)
+    columns = {name: rows[name] for name in schema if name in rows.columns}
     columns["environment"] = names_of(rows["environment"], view.forest.environments)
     if "entry" in rows.columns:
         columns["service"] = names_of(rows["entry"], view.chains.entry_services)
         columns["operation"] = names_of(rows["entry"], view.chains.entry_operations)
     columns |= {name: names_of(rows[name], names) for name, names in texts.items()}
     # Column by column: to plan a query costs more than a small table takes, and most are small.
-    return pl.DataFrame([columns[name].cast(kind).alias(name) for name, kind in table.schema.items()])
+    return pl.DataFrame([columns[name].cast(kind).alias(name) for name, kind in schema.items()])

@@ -56,8 +56,6 @@ SERVICE_ACTIVITY = FactTable(
     maxima={"last_ns": pl.Int64},
 )
 
-_PLACE = ["window_ns", "environment"]
-
 
 def observe_quality(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of the three tables, by table name."""
@@ -87,38 +85,35 @@ def _traces(view: ForestView) -> pl.DataFrame:
     forest = view.forest
     root_service = np.where(forest.trace_root >= 0, forest.service[forest.trace_root], len(forest.services))
     orphans = np.bincount(forest.trace[forest.orphan], minlength=len(root_service))
-    rows = pl.DataFrame(
+    places = groups_of(
         {
             "window_ns": forest.trace_window,
             "environment": forest.trace_environment,
             "root_service": root_service.astype(np.int32),
-            "traces": np.ones(len(root_service), dtype=np.int64),
-            "complete_traces": forest.trace_complete.astype(np.int64),
-            "spans": np.diff(forest.trace_first).astype(np.int64),
-            "orphan_spans": orphans.astype(np.int64),
         }
     )
-    merged = rows.group_by(*_PLACE, "root_service").agg(pl.col(name).sum() for name in TRACE_QUALITY.sums)
+    merged = places.frame(
+        "traces",
+        complete_traces=forest.trace_complete.astype(np.int64),
+        spans=np.diff(forest.trace_first).astype(np.int64),
+        orphan_spans=orphans.astype(np.int64),
+    )
     return fact_rows(TRACE_QUALITY, merged, view, root_service=(*forest.services, ""))
 
 
 def _defects(view: ForestView) -> pl.DataFrame:
     forest = view.forest
     names = tuple(forest.trace_counts)
-    parts = [
-        pl.DataFrame(
-            {
-                "window_ns": forest.trace_window,
-                "environment": forest.trace_environment,
-                "name": np.full(len(forest.trace_window), code, dtype=np.int32),
-                "count": forest.trace_counts[name].astype(np.int64),
-            }
-        ).filter(pl.col("count") > 0)
-        for code, name in enumerate(names)
-    ]
-    if not parts:
-        return pl.DataFrame(schema=TRACE_DEFECTS.schema)
-    merged = pl.concat(parts).group_by(*_PLACE, "name").agg(pl.col("count").sum())
+    counts = np.array([forest.trace_counts[name] for name in names], np.int64).reshape(len(names), -1)
+    name, trace = np.nonzero(counts)
+    defects = groups_of(
+        {
+            "window_ns": forest.trace_window[trace],
+            "environment": forest.trace_environment[trace],
+            "name": name,
+        }
+    )
+    merged = defects.frame("traces", count=counts[name, trace])
     return fact_rows(TRACE_DEFECTS, merged, view, name=names)
 
 

@@ -68,7 +68,7 @@ class Groups:
         first[self.group[::-1]] = values[::-1]
         return first
 
-    def frame(self, count: str, **values: NDArray[Any]) -> pl.DataFrame:
+    def frame(self, count: str, /, **values: NDArray[Any]) -> pl.DataFrame:
         """One row per group: its keys, how many rows it has, and the sums of the values.
 
         Args:
