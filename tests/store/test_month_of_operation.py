@@ -90,7 +90,7 @@ def test_a_month_by_size_stays_below_it_and_keeps_the_facts_of_all_days(
     tmp_path: Path, week: tuple[InternedBatch, pl.DataFrame]
 ) -> None:
     per_week = week[1].height
-    limit = 19_000_000 + 12 * per_week  # room for a month of facts, and for less than a week of spans
+    limit = 30_000_000 + 12 * per_week  # room for a month of facts, and for less than a week of spans
 
     days = operate(tmp_path / "x.duckdb", week, lambda store, now_ns: store.shrink(limit, now_ns))
 
