@@ -163,7 +163,7 @@ def test_process_tags_describe_the_resource(tmp_path: Path) -> None:
     rows = found.batches[0].raw.resource_attributes.select("key", "value").rows()
     assert dict(rows) == {
         "service.name": "shop",
-        "host.name": "node-1",
+        "hostname": "node-1",
         "ip": "10.0.0.1",
         "telemetry.sdk.language": "nodejs",
         "service.version": "1.2",

@@ -85,7 +85,7 @@ _STATUSES = {status.name: status for status in Status}
 _FALSE = frozenset({"", "false", "0", "no"})
 
 # Jaeger's own names of process tags for what the semantic conventions know under another.
-_PROCESS_ALIASES = {"hostname": "host.name", "client-uuid": "service.instance.id"}
+_PROCESS_ALIASES = {"client-uuid": "service.instance.id"}
 
 
 def decode_jaeger(records: Sequence[Record], *, keep_attributes: bool = False) -> Decoded:
