@@ -58,7 +58,8 @@ def test_20_simpson_a_shallow_shop_whose_one_operation_mixes_requests_is_not_acc
     document = concluded(shared_data / "otlp" / "online_boutique_no_kinds.jsonl.gz")
 
     assert max(entry["depth"]["max"] for entry in document["entry_operations"]) <= 2
-    assert document["findings"] == []
+    # Its front end really asks for each product of a page, and for each price in another currency, one by one.
+    assert {finding["rule"] for finding in document["findings"]} == {"chatty-calls", "nano-service"}
 
 
 @pytest.mark.parametrize("load", ["25", "150"])

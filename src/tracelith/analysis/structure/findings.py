@@ -91,7 +91,7 @@ def _sizes(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
                 rule="nano-service",
                 **_about(
                     shape,
-                    f"{shape['service']} works {shape['own_ms']:.2g} ms and is {shape['network_ms']:.2g} ms away",
+                    f"{shape['service']} works {_ms(shape['own_ms'])} and is {_ms(shape['network_ms'])} away",
                     ("own time of a request, median, ms", shape["own_ms"]),
                     "less than the way to it: the call costs more than what it does",
                     "Make it a function of the service that calls it.",
@@ -108,6 +108,10 @@ def _sizes(shapes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
                     "If several teams change it, cut it by what its operations are for; one team may well want it so.",
                 ),
             )
+
+
+def _ms(duration: float) -> str:
+    return f"{duration:.1f} ms" if duration < 10 else f"{duration:.0f} ms"
 
 
 def _about(
