@@ -44,7 +44,7 @@ from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.failures.radius import Radius, radii
 from tracelith.analysis.failures.request_clock import RequestClock
 from tracelith.analysis.failures.retrying import retried_edges
-from tracelith.analysis.failures.spreading import distances, entry_windows, spread_of
+from tracelith.analysis.failures.spreading import distances, entry_windows, spreads_of
 from tracelith.analysis.failures.stretches import find_troubles
 from tracelith.analysis.failures.tables import (
     ENTRY_EDGES,
@@ -70,6 +70,9 @@ CHOSEN_BY_ERRORS = 0.2
 """Share of failed requests in half of all blocks of time above which a sampler, not the system, is the likelier reason;
 2 % of failures beside 5 % of all other traces make 0.29 (metrics.md §2.3)."""
 
+_CASCADES_TOLD = 200
+"""Of cascades, those that lost most; findings rest on all of them."""
+
 _PAIRS_TOLD = 200
 """Of pairs that fail together, the surest; a common outage of fifty services has 1,225."""
 
@@ -88,8 +91,7 @@ def conclude(evidence: Evidence) -> Conclusion:
     edges = failing_edges(facts, block_ns, biased=_chosen_by_errors(blocks))
     by_window = entry_windows(facts)
     clock, troubles = RequestClock.of(by_window, evidence.end_ns), find_troubles(facts)
-    away = distances(edges)
-    spreads = [spread_of(one, troubles, by_window, away) for found in troubles.stretches.values() for one in found]
+    spreads = spreads_of(troubles, by_window, distances(edges))
     cascades = sorted(filter(is_cascade, spreads), key=lambda spread: (-spread.failed, spread.stretch.start_ns))
     pairs = failure_pairs(troubles.stretches, clock, (evidence.start_ns, evidence.end_ns))
     entries = availabilities(facts, blocks, block_ns, edges)
@@ -102,7 +104,7 @@ def conclude(evidence: Evidence) -> Conclusion:
         "edges": [edge.document(by_edge.get((edge.caller, edge.callee), [])) for edge in edges],
         "services": [_radius(one, observed.get(one.node), failures.get(one.node, (0, 0))) for one in reached],
         "entries": [one.document(by_entry.get((one.service, one.operation), [])) for one in entries],
-        "cascades": [cascade_document(spread) for spread in cascades],
+        "cascades": [cascade_document(spread) for spread in cascades[:_CASCADES_TOLD]],
         "retries": [one.document() for one in retries],
         "timeouts": [one.document() for one in waits],
         "pairs": [pair.document() for pair in pairs[:_PAIRS_TOLD]],

@@ -7,6 +7,7 @@ observing     facts of a view
 edges         whether the failure of a callee fails its caller
 incidents     how much the failures of one incident are alike
 stretches     stretches of time in which something fails beyond its usual share
+timelines     how much came between two moments, of many services at once
 spreading     what failed with an origin, in its stretches
 cascades      the same told as a story
 radius        what fails if all calls to a service fail

@@ -91,9 +91,8 @@ def radii(facts: FactReader, edges: Sequence[Edge]) -> list[Radius]:
         for service, operation, requests, weight in asked.sort("service", "operation").iter_rows()
     ]
     powers = _powers(edges)
-    failing = [_failing(entry, powers) for entry in entries]
     kinds = dict(zip(calls["callee"], calls["callee_kind"], strict=True))
-    found = [_radius(node, kind, entries, failing) for node, kind in sorted(kinds.items())]
+    found = _by_node(entries, [_failing(entry, powers) for entry in entries], kinds)
     found.sort(key=lambda one: (-(one.radius.value or -1.0), -(one.radius.low or 0.0), one.node))
     return _with_victims(found, edges)
 
@@ -124,10 +123,9 @@ def _powers(edges: Sequence[Edge]) -> Sequence[tuple[_Power, float]]:
     return (low, 0.0), (value, 0.0), (value, 1.0), (high, 1.0)
 
 
-def _failing(entry: EntryCalls, powers: Sequence[tuple[_Power, float]]) -> Mapping[str, Float64]:
-    """Probability that a request fails if all calls to a node do: per node, with each set of powers."""
-    bounds = np.stack([fails_with(entry, power, unknown) for power, unknown in powers])
-    return {node: bounds[:, place] for place, node in enumerate(entry.nodes)}
+def _failing(entry: EntryCalls, powers: Sequence[tuple[_Power, float]]) -> Float64:
+    """Probability that a request fails if all calls to a node do: float64[nodes, sets of powers]."""
+    return np.stack([fails_with(entry, power, unknown) for power, unknown in powers], axis=1)
 
 
 def fails_with(entry: EntryCalls, power: _Power, unknown: float) -> Float64:
@@ -154,44 +152,59 @@ def fails_with(entry: EntryCalls, power: _Power, unknown: float) -> Float64:
     return of_entry
 
 
-def _radius(node: str, kind: str, entries: Sequence[EntryCalls], failing: Sequence[Mapping[str, Float64]]) -> Radius:
-    reaching = [
-        (entry, bounds[node]) for entry, bounds in zip(entries, failing, strict=True) if node in entry.nodes[1:]
+def _by_node(entries: Sequence[EntryCalls], failing: Sequence[Float64], kinds: Mapping[str, str]) -> list[Radius]:
+    """The radius of each node that any entry operation reaches."""
+    requests = np.repeat([entry.requests for entry in entries], [len(entry.nodes) for entry in entries])
+    estimates = iter(_estimates(np.concatenate(failing), requests) if failing else ())
+    reached: dict[str, list[EntryRadius]] = {node: [] for node in sorted(kinds)}
+    whole, hops = dict.fromkeys(reached, np.zeros(4)), dict[str, int]()
+    total = max(sum(entry.weight for entry in entries), 1e-9)
+    for entry, bounds in zip(entries, failing, strict=True):
+        near = _hops(entry)
+        for place, (node, estimate) in enumerate(zip(entry.nodes, estimates, strict=False)):
+            if place:
+                reached[node].append(EntryRadius(entry.service, entry.operation, entry.requests, estimate))
+                whole[node] = whole[node] + entry.weight * bounds[place] / total
+                hops[node] = min(near[place], hops.get(node, near[place]))
+    everything = np.full(len(whole), sum(entry.requests for entry in entries))
+    of_all = _estimates(np.stack(list(whole.values())), everything) if whole else []
+    return [
+        Radius(node, kinds[node], radius, len(told) / len(entries), _most_affected_first(told), (), hops.get(node, 0))
+        for (node, told), radius in zip(reached.items(), of_all, strict=True)
     ]
-    told = [
-        EntryRadius(entry.service, entry.operation, entry.requests, _estimate(bounds, entry.requests))
-        for entry, bounds in reaching
+
+
+def _most_affected_first(told: Sequence[EntryRadius]) -> tuple[EntryRadius, ...]:
+    return tuple(
+        sorted(told, key=lambda one: (-(one.radius.value or 0.0), -(one.radius.low or 0.0), one.service, one.operation))
+    )
+
+
+def _estimates(bounds: Float64, requests: NDArray[np.int64]) -> list[Estimate]:
+    """From radii at lower bounds, at values (without and with unknown powers) and at upper bounds, float64[n, 4]."""
+    low, high = proportion_interval(bounds[:, [0, 3]] * requests[:, None], requests[:, None])
+    reason = "its failures, or those of services between, are too rare to know what they do to their callers"
+    rows = zip(bounds[:, 1].tolist(), bounds[:, 2].tolist(), low[:, 0].tolist(), high[:, 1].tolist(), strict=True)
+    return [
+        Estimate(None, least_sure, most_sure, asked, state=State.INSUFFICIENT_DATA, reason=reason)
+        if most - least > _UNKNOWN_MAY_ADD
+        else Estimate((least + most) / 2, least_sure, most_sure, asked, float(asked))
+        for (least, most, least_sure, most_sure), asked in zip(rows, requests.tolist(), strict=True)
     ]
-    told.sort(key=lambda one: (-(one.radius.value or 0.0), -(one.radius.low or 0.0), one.service, one.operation))
-    hops = min((_hops(entry, node) for entry, _ in reaching), default=0)
-    total = sum(entry.weight for entry in entries)
-    whole = sum((entry.weight * bounds for entry, bounds in reaching), start=np.zeros(4)) / max(total, 1e-9)
-    radius = _estimate(whole, sum(entry.requests for entry in entries))
-    return Radius(node, kind, radius, len(told) / max(len(entries), 1), tuple(told), (), hops)
 
 
-def _estimate(bounds: Float64, requests: int) -> Estimate:
-    """From the radius at lower bounds, at values (without and with unknown powers) and at upper bounds."""
-    least, most = float(bounds[1]), float(bounds[2])
-    lows, highs = proportion_interval(bounds * requests, requests)
-    low, high = float(lows[0]), float(highs[3])
-    if most - least > _UNKNOWN_MAY_ADD:
-        reason = "its failures, or those of services between, are too rare to know what they do to their callers"
-        return Estimate(None, low, high, requests, state=State.INSUFFICIENT_DATA, reason=reason)
-    return Estimate((least + most) / 2, low, high, requests, float(requests))
-
-
-def _hops(entry: EntryCalls, node: str) -> int:
-    """Calls on the shortest way from the entry service to a node."""
-    reached, hops = {0}, 0
-    pairs = list(zip(entry.caller.tolist(), entry.callee.tolist(), strict=True))
-    while entry.nodes.index(node) not in reached:
-        further = {callee for caller, callee in pairs if caller in reached} - reached
-        if not further:
-            return 0
-        reached |= further
-        hops += 1
-    return hops
+def _hops(entry: EntryCalls) -> list[int]:
+    """Calls on the shortest way from the entry service to each node, 0 to those that no call of it reaches."""
+    callees: dict[int, list[int]] = {}
+    for caller, callee in zip(entry.caller.tolist(), entry.callee.tolist(), strict=True):
+        callees.setdefault(caller, []).append(callee)
+    hops = {0: 0}
+    for node in (pending := [0]):
+        for callee in callees.get(node, ()):
+            if callee not in hops:
+                hops[callee] = hops[node] + 1
+                pending.append(callee)
+    return [hops.get(place, 0) for place in range(len(entry.nodes))]
 
 
 def _with_victims(found: Sequence[Radius], edges: Sequence[Edge]) -> list[Radius]:

@@ -81,13 +81,13 @@ def find_troubles(facts: FactReader) -> Troubles:
     minutes = minutes.join(often.select("origin"), on="origin", how="semi")
     named = pl.concat([minutes["origin"], minutes["service"]]).unique()
     nodes = facts.by_window(FAILED_NODES).filter(pl.col("node").is_in(named.implode()))
-    stretches = {}
+    stretches, by_origin = {}, own.partition_by("origin", as_dict=True)
     for (node,), windows in (
         nodes.filter(pl.col("node").is_in(often["origin"].implode()))
         .partition_by(["node"], as_dict=True, maintain_order=True)
         .items()
     ):
-        found = _stretches(str(node), windows, own.filter(pl.col("origin") == node))
+        found = _stretches(str(node), windows, by_origin[node,])
         if found:
             stretches[str(node)] = found
     return Troubles(stretches, minutes.filter(pl.col("origin").is_in(list(stretches))), nodes)
