@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracelith.analysis.failures.claims import together_findings
 from tracelith.analysis.failures.edges import Edge, noisy_or_power
 from tracelith.analysis.failures.entries import serial_availability, soft_availability
 from tracelith.analysis.failures.radius import EntryCalls, fails_with
@@ -15,7 +16,7 @@ from tracelith.analysis.failures.retrying import amplification
 from tracelith.analysis.failures.stretches import Stretch, runs_of, window_lengths
 from tracelith.analysis.failures.together import failure_pairs
 from tracelith.analysis.statistics.intervals import proportion
-from tracelith.model.findings import Estimate, State
+from tracelith.model.findings import Estimate, Severity, State
 
 MINUTE_NS = 60_000_000_000
 
@@ -73,6 +74,8 @@ def test_what_goes_away_within_minutes_is_a_common_cause_and_no_hard_dependency(
     assert edge(power, adjusted=0.9).dependency == "hard"
     assert edge(power, adjusted=0.1).common_cause
     assert edge(power, adjusted=0.1).dependency == "soft"
+    assert edge(power, adjusted=0.4).common_cause
+    assert edge(power, adjusted=0.4).dependency == "partial"
 
 
 def test_9_3_powers_multiply_along_a_chain() -> None:
@@ -247,3 +250,20 @@ def test_troubles_that_begin_together_but_are_not_shared_are_not_accused() -> No
 
     assert pair.q_value < 0.05
     assert (pair.overlap.value, pair.coupled) == (0.2, False)
+
+
+def test_one_common_trouble_is_worth_knowing_and_only_several_are_an_accusation() -> None:
+    period = (0, 84 * 1440 * MINUTE_NS)
+    once = failure_pairs({"a": troubles("a", 500), "b": troubles("b", 501)}, steady(84), period)
+    twice = failure_pairs({"a": troubles("a", 500, 90_000), "b": troubles("b", 501, 90_000)}, steady(84), period)
+
+    (known,), (accused,) = together_findings(once, {}), together_findings(twice, {})
+
+    assert (known.severity, known.title) == (
+        Severity.INFO,
+        "a and b once failed in the same minutes, each on its own account",
+    )
+    assert (accused.severity, accused.title) == (
+        Severity.WARNING,
+        "a and b fail in the same minutes, each on its own account",
+    )

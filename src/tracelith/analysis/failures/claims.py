@@ -188,12 +188,15 @@ def together_findings(pairs: Sequence[FailurePair], examples: Mapping[str, Obser
         inside = [pair for names, pair in by_names.items() if set(names) <= set(group)]
         surest = min(inside, key=lambda pair: (pair.q_value, -(pair.overlap.value or 0.0)))
         seen = examples.get(surest.a)
+        # One common trouble is beyond chance, but may have been the only one: worth knowing, no accusation.
+        once = max(pair.coinciding for pair in inside) < 2
+        told = "once failed" if once else "fail"
         findings.append(
             Finding(
                 rule="failing-together",
-                severity=Severity.WARNING,
+                severity=Severity.INFO if once else Severity.WARNING,
                 subjects=group,
-                title=f"{_named(group)} fail in the same minutes, each on its own account",
+                title=f"{_named(group)} {told} in the same minutes, each on its own account",
                 metric=_metric(
                     "share of the bad minutes of the one that are the other's too",
                     surest.overlap,
