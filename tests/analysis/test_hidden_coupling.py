@@ -142,6 +142,16 @@ def test_how_many_pairs_were_tested_is_told_however_few_are_listed() -> None:
     assert conclusion.document["coupling"]["evidence"]["deploy"] == 5
 
 
+def test_one_common_incident_is_not_taken_for_a_bond() -> None:
+    once = failing("a", "b")
+    once["overlap"]["n_eff"] = 1.0
+
+    conclusion = concluded_from(failures=[once], edges=[edge("c", "d")])
+
+    assert "ab" not in labels(conclusion)
+    assert conclusion.findings == ()
+
+
 def test_a_service_between_two_in_one_chain_of_calls_is_told() -> None:
     conclusion = concluded_from(edges=[edge("b", "c"), edge("c", "a")], deploy=[deployed("a", "b")])
 

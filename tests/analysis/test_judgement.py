@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tracelith.analysis.judgement.bounds import BOUNDS
 from tracelith.analysis.judgement.clauses import CLAUSES
 from tracelith.analysis.judgement.groups import coupled_groups
-from tracelith.analysis.judgement.score import COMPONENTS, component
+from tracelith.analysis.judgement.score import COMPONENTS, component, score_of
 from tracelith.analysis.judgement.verdict import verdict_of
 from tracelith.analysis.judgement.verdict_sentence import sentence_of
 from tracelith.present.answers import _TOPICS
@@ -151,16 +151,18 @@ def test_failures_that_are_stopped_read_as_healthy_only_where_most_chains_are_kn
 
 
 def test_a_failure_that_surely_travels_counts_however_little_else_is_known() -> None:
-    failures = {"edges": [power("a", "b", 0.9), power("b", "c", 0.9)], "pairs": [], "status": "ok"}
+    failures = {"edges": [power("a", "b", 0.95), power("b", "c", 0.95)], "pairs": [], "status": "ok"}
     edges = [edge("a", "b"), edge("b", "c"), edge("w", "x"), *[edge("x", name) for name in "pqr"]]
 
-    assert bounds_of("failure", edges=edges, failures=failures)[0] == pytest.approx(0.81)
+    assert bounds_of("failure", edges=edges, failures=failures)[0] == pytest.approx(0.95**2)
 
 
 def test_services_that_fail_together_count_without_any_call() -> None:
     pair = {"a": "a", "b": "b", "coupled": True, "overlap": estimate(0.9, 0.7, 1.0), "q_value": 0.01}
 
-    assert bounds_of("failure", failures={"edges": [], "pairs": [pair], "status": "ok"}) == (0.7, 1.0)
+    failures = {"edges": [], "pairs": [pair], "status": "ok"}
+
+    assert bounds_of("failure", edges=[edge("c", "d")], failures=failures) == (0.7, 1.0)
 
 
 def test_requests_that_wait_behind_queues_are_a_share_of_all() -> None:
@@ -191,6 +193,59 @@ def test_pairs_that_no_load_explains_clearly_are_not_taken_for_free_ones() -> No
     assert bounds_of("axis", scaling={"pairs": [unclear]}) == (None, None)
     assert bounds_of("axis", scaling={"pairs": [own, unclear, unclear]}) == (None, None)
     assert bounds_of("axis", scaling={"pairs": [own, unclear]}) == (0.0, 0.0)
+
+
+def test_a_pair_that_others_cause_too_much_of_is_free_however_unclear_its_answer_is() -> None:
+    foreign = {"label": "unclear", "dominance": estimate(0.7, 0.6, 0.8), "status": "ok"}
+
+    assert bounds_of("axis", scaling={"pairs": [foreign]}) == (0.0, 0.0)
+
+
+POWERS = st.one_of(st.none(), st.floats(0, 1))
+
+
+@given(st.lists(st.tuples(POWERS, POWERS), max_size=4), st.floats(0, 1), st.floats(0, 1))
+def test_15_services_that_fail_together_never_lower_the_score(
+    chains: list[tuple[float | None, float | None]], low: float, others: float
+) -> None:
+    calls = [(f"a{n}", f"b{n}", f"c{n}", first, second) for n, (first, second) in enumerate(chains)]
+    edges = [edge(*ends) for a, b, c, *_ in calls for ends in ((a, b), (b, c))]
+    known = [((a, b), first) for a, b, c, first, _ in calls] + [((b, c), second) for a, b, c, _, second in calls]
+    powers = [power(*ends, low) for ends, low in known if low is not None]
+    coupled = {"a": "x", "b": "y", "coupled": True, "overlap": estimate(1.0, low, 1.0), "q_value": 0.001}
+
+    before, after = (
+        _score_with(others, "failure", edges=edges, failures={"edges": powers, "pairs": pairs, "status": "ok"})
+        for pairs in ([], [coupled])
+    )
+
+    assert after >= before - 1e-9
+
+
+@given(st.lists(st.sampled_from(["own_axis", "unclear", "same_axis"]), max_size=5), st.floats(0, 1))
+def test_15_services_on_one_axis_never_lower_the_score(labels: list[str], others: float) -> None:
+    pairs = [{"label": label, "dominance": estimate(1.0, 0.96, 1.0), "status": "ok"} for label in labels]
+    unclear = {"label": "unclear", "dominance": estimate(1.0, 0.9, 1.0), "status": "ok"}
+
+    before, after = (
+        _score_with(others, "axis", scaling={"pairs": [*pairs, one]})
+        for one in (unclear, unclear | {"label": "same_axis", "dominance": estimate(1.0, 0.96, 1.0)})
+    )
+
+    assert after >= before - 1e-9
+
+
+def _score_with(others: float, name: str, **parts: Any) -> float:
+    """The score where this component says what these parts do, and each other one of them has this value."""
+    measured = [
+        component(measure, *bounds_of(name, **parts))
+        if measure.name == name
+        else component(measure, measure.least + others * (measure.most - measure.least))
+        for measure in COMPONENTS
+    ]
+    value = score_of(measured).value
+    assert value is not None
+    return value
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 1))

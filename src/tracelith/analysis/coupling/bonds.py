@@ -14,6 +14,9 @@ FAMILIES = ("deploy", "failure", "data", "scale")
 SURE_OVERLAP = 0.01
 """Lower bound of the overlap of two services' data from which on they share some: less is a table read once."""
 
+LEAST_EVENTS = 2
+"""Stretches of failure that two services need to be bound by them: one that both had is an incident, no habit (own)."""
+
 TESTED_DEPLOYMENTS = 5
 """Of each service, as the test of pairs needs (metrics.md §19)."""
 
@@ -95,6 +98,8 @@ def _deploy(codeployment: Mapping[str, Any]) -> Iterator[tuple[Pair, float]]:
 
 def _failure(failures: Mapping[str, Any]) -> Iterator[tuple[Pair, float]]:
     for row in failures.get("pairs", ()):
+        if row["coupled"] and row["overlap"]["n_eff"] < LEAST_EVENTS:
+            continue
         if row["q_value"] is not None or row["coupled"]:
             yield pair_of(row["a"], row["b"]), _low(row["overlap"]) if row["coupled"] else 0.0
 

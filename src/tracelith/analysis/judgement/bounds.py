@@ -1,8 +1,8 @@
 """What each component of the score is measured by: lower and upper bound, from the parts of the document.
 
 A part that could not be told leaves its component out; one that was looked at and found fine counts with the healthy
-end of its scale. Where only part of it could be told, what is surely bad counts however little else is known, and what
-is fine speaks for the whole only if it is at least half of it: missing evidence never reads as healthy.
+end of its scale. Where less than half of it could be told, only the worst there can be counts: missing evidence never
+reads as healthy, and a weak sign of coupling never makes a score lower than no sign.
 """
 
 from collections import defaultdict
@@ -22,13 +22,13 @@ Bounds = tuple[float | None, float | None]
 NOTHING: Bounds = (None, None)
 
 ENOUGH = 0.5
-"""Share of what there is that must be known before it reads as fine (own)."""
+"""Share of what there is that must be known (own)."""
 
 READ_WEIGHT = 0.5
 """What a table that others read counts, beside one that others write: a reader is broken by a change of the table,
 a writer breaks its owner as well (own)."""
 
-_LEAST = {measure.name: measure.least for measure in COMPONENTS}
+_RAMP = {measure.name: measure for measure in COMPONENTS}
 
 
 def _deploy(document: Document) -> Bounds:
@@ -104,14 +104,15 @@ def _failure(document: Document) -> Bounds:
         tuple(pair["overlap"]["ci"]) for pair in failures.get("pairs", ()) if pair["coupled"] and pair["overlap"]["ci"]
     ]
     chains = _chains_of_two(document["edges"])
-    if failures.get("status") == State.OK and document["edges"] and not chains:
+    no_way = failures.get("status") == State.OK and bool(document["edges"]) and not chains
+    if no_way:
         together.append((0.0, 0.0))
     through = [
         (powers[first][0] * powers[second][0], powers[first][1] * powers[second][1])
         for first, second in chains
         if first in powers and second in powers
     ]
-    return _known_enough("failure", [*through, *together], len(through), len(chains))
+    return _known_enough("failure", [*through, *together], len(through) + no_way, max(len(chains), 1))
 
 
 def _chains_of_two(edges: Iterable[Document]) -> list[tuple[tuple[str, str], tuple[str, str]]]:
@@ -151,17 +152,23 @@ def _pass_through(document: Document) -> Bounds:
 def _axis(document: Document) -> Bounds:
     """How much of a service's load the one it scales with causes, for the pair that is surest."""
     pairs = document.get("scaling", {}).get("pairs", ())
-    same = [pair for pair in pairs if pair["label"] == "same_axis"]
-    own = sum(pair["label"] == "own_axis" for pair in pairs)
-    bounds = [tuple(pair["dominance"]["ci"]) for pair in same if pair["dominance"]["ci"]]
-    return _known_enough("axis", [*bounds, *[(0.0, 0.0)] * min(own, 1)], own + len(same), len(pairs))
+    same = [pair["dominance"]["ci"] for pair in pairs if pair["label"] == "same_axis" and pair["dominance"]["ci"]]
+    free = sum(map(_of_own_axis, pairs))
+    return _known_enough("axis", [*map(tuple, same), *[(0.0, 0.0)] * min(free, 1)], free + len(same), len(pairs))
+
+
+def _of_own_axis(pair: Document) -> bool:
+    """Surely not one load: others cause too much of it, or it answers differently. Whatever is unclear may be one."""
+    ci = pair["dominance"]["ci"]
+    foreign = pair["status"] == State.OK and pair["label"] != "same_axis" and ci and ci[1] < _RAMP["axis"].most
+    return bool(pair["label"] == "own_axis" or foreign)
 
 
 def _known_enough(name: str, bounds: Sequence[tuple[Any, ...]], known: int, of: int) -> Bounds:
-    """The largest of what is known; nothing if that is fine but most is not known."""
+    """The largest of what is known; nothing if most is not known, unless it is the worst there can be."""
     low, high = _largest(bounds)
-    fine = low is None or low <= _LEAST[name]
-    return NOTHING if fine and known < ENOUGH * of else (low, high)
+    worst = low is not None and low >= _RAMP[name].most
+    return (low, high) if worst or known >= ENOUGH * of else NOTHING
 
 
 def _largest(bounds: Sequence[tuple[Any, ...]]) -> Bounds:
