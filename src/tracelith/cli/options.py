@@ -48,6 +48,7 @@ SystemName = Literal[
     "random-failures",
     "random-queues",
     "random-structure",
+    "random-tangled",
     "random-scaling",
 ]
 ReportFormat = Literal["html", "markdown", "json"]

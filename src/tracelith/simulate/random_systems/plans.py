@@ -243,6 +243,22 @@ STRUCTURE = SystemPlan(
     symptoms=Symptoms(pass_through=(0, 2), cycles=(0, 1), chatter=(0, 2)),
 )
 
+TANGLED = SystemPlan(
+    "tangled",
+    "A random system with trouble of many kinds at once: in its data, behind its queues and between its layers",
+    shapes=(replace(_PLAIN, services=(12, 30), asynchronous=0.8, spans=20.0),),
+    symptoms=Symptoms(
+        foreign_tables=(4, 5),
+        replies=(1, 2),
+        group_stalls=(1, 2),
+        shared_groups=(1, 1),
+        pass_through=(1, 2),
+        cycles=(1, 1),
+        chatter=(1, 2),
+        locks=(1, 1),
+    ),
+)
+
 COUPLED = SystemPlan(
     "coupled",
     "A random system with deep chains, hops that make tails, and services deployed together",
@@ -258,7 +274,7 @@ COUPLED = SystemPlan(
 PLANS: Mapping[str, SystemPlan] = MappingProxyType(
     {
         plan.name: plan
-        for plan in (HEALTHY, COUPLED, DEPTH, TAIL, CODEPLOYMENT, DATA, FAILURES, QUEUES, STRUCTURE, SCALING)
+        for plan in (HEALTHY, COUPLED, DEPTH, TAIL, CODEPLOYMENT, DATA, FAILURES, QUEUES, STRUCTURE, TANGLED, SCALING)
     }
 )
 """Every plan by its name."""
