@@ -125,6 +125,25 @@ def test_successes_that_come_together_are_worth_fewer_observations() -> None:
     assert clustered.low < 0.06 < alone.low
 
 
+@pytest.mark.parametrize(("incidents", "held"), [(0.0, 0.93), (2.5, 0.85)])
+def test_the_interval_in_time_holds_what_it_promises_and_a_little_less_with_few_incidents(
+    incidents: float, held: float
+) -> None:
+    random = np.random.default_rng(1)
+    whole, truth = np.full(168, 50.0), 0.02 + incidents * 0.6 / 168
+    found = 0
+
+    for _ in range(300):
+        share = np.full(168, 0.02)
+        np.add.at(share, random.integers(0, 168, random.poisson(incidents)), 0.6)
+        told = proportion_in_time(random.binomial(50, share.clip(0, 1)).astype(float), whole, 8_400.0, n=8_400)
+        assert told.low is not None
+        assert told.high is not None
+        found += told.low <= truth <= told.high
+
+    assert found / 300 >= held
+
+
 def test_a_proportion_of_all_is_as_sure_as_there_are_stretches_that_may_have_decided() -> None:
     whole = np.zeros(100)
     whole[:4] = 10.0
