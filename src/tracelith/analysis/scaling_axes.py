@@ -23,6 +23,7 @@ from typing import Any
 import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
+from tracelith.analysis.names import listed
 from tracelith.analysis.scaling.document import part_without_evidence, scaling_part
 from tracelith.analysis.scaling.facts import CAUSED_REQUESTS, SERVICE_INSTANCES, SERVICE_LOAD, observe_scaling
 from tracelith.analysis.shares import percent
@@ -66,7 +67,7 @@ def _finding(group: Sequence[str], same: Sequence[Mapping[str, Any]], callers: M
         rule=RULE,
         severity=Severity.INFO,
         subjects=(head, *others),
-        title=f"{_listed(others)} {grow} with {head}, the cause of {caused} of {theirs} requests",
+        title=f"{listed(others, 4)} {grow} with {head}, the cause of {caused} of {theirs} requests",
         metric={
             "name": "share of requests caused, least of the services",
             "value": weakest["dominance"]["value"],
@@ -75,19 +76,13 @@ def _finding(group: Sequence[str], same: Sequence[Mapping[str, Any]], callers: M
             "n": weakest["dominance"]["n"],
             "reading": "above 0.95, with a steady ratio of rates, services answer to one load",
         },
-        advice=f"Load is no reason to keep them apart. {_listed(owned[:3])} {'is' if len(owned[:3]) == 1 else 'are'} "
+        advice=f"Load is no reason to keep them apart. {listed(owned[:3], 3)} {'is' if len(owned[:3]) == 1 else 'are'} "
         "called within the group alone or nearly so: candidates for modules of their callers, unless they need other "
         "machines or have to fail alone."
         if owned
         else "Load is no reason to keep them apart: scale them as one.",
         evidence={"trace_ids": [], "pairs": len(pairs), "caused_least": [weakest["a"], weakest["b"]]},
     )
-
-
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 ANALYSIS = Analysis.define(

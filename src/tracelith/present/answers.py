@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tracelith.analysis.names import listed
 from tracelith.model.document import (
     AnalysisDocument,
     EntryOperationDocument,
@@ -196,10 +197,7 @@ def _low(entry: EntryOperationDocument) -> float:
 
 def _names(groups: Sequence[dict[str, Any]], strongest: PairDocument) -> str:
     services = max((group["services"] for group in groups), key=len, default=[strongest["a"], strongest["b"]])
-    shown = [text.printable(name, 40) for name in services[:6]]
-    if len(services) > len(shown):
-        return f"{', '.join(shown)} and {len(services) - len(shown)} more"
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return listed([text.printable(name, 40) for name in services], 6)
 
 
 def _first_reason(reasons: Sequence[str], document: AnalysisDocument) -> str:

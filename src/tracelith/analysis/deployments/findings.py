@@ -8,6 +8,7 @@ from tracelith.analysis.deployments.coincidence import DELTA_NS
 from tracelith.analysis.deployments.document import Codeployment, hour_of_week, iso_time, lone_pairs
 from tracelith.analysis.deployments.lead_lag import matched
 from tracelith.analysis.deployments.pair_search import MINIMUM_PER_SERVICE
+from tracelith.analysis.names import listed
 from tracelith.analysis.shares import percent
 from tracelith.model.findings import Finding, Severity, State
 
@@ -99,7 +100,7 @@ def _group(result: Codeployment, members: tuple[int, ...]) -> Finding:
         rule="codeployment-group",
         severity=Severity.CRITICAL if severe else Severity.WARNING,
         subjects=names,
-        title=f"{_listed(names)} deploy together: a typical pair of them within 30 minutes "
+        title=f"{listed(names, 6)} deploy together: a typical pair of them within 30 minutes "
         f"{tests.coincidences[typical]} of {tests.trials[typical]} times, "
         f"where the calendar explains {percent(float(tests.base_rate[typical]))}",
         metric=_metric(result, typical),
@@ -215,13 +216,6 @@ def _moment(result: Codeployment, events: Any) -> dict[str, Any]:
         "services": list(dict.fromkeys(log.services[service] for _, service in ordered))[:20],
         "minutes": round((ordered[-1][0] - ordered[0][0]) / 60e9, 1),
     }
-
-
-def _listed(names: tuple[str, ...], most: int = 6) -> str:
-    shown = names[:most]
-    if len(names) > most:
-        return f"{', '.join(shown)} and {len(names) - most} more"
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _round(value: float | None) -> float | None:

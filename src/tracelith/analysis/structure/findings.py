@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tracelith.analysis.names import listed
 from tracelith.analysis.shares import percent
 from tracelith.analysis.structure.cycles import Circle
 from tracelith.analysis.structure.size import MOST_PER_TEAM, MOST_PER_UNIT
@@ -37,7 +38,7 @@ def _cycle(circle: Circle) -> Finding:
     runtime = circle.document["kind"] == "runtime"
     low = circle.share.low or 0.0
     surely = runtime and circle.times >= REENTERED and low >= REENTRY_SHARE
-    names = _names(services)
+    names = listed(services, MOST_NAMES)
     share = circle.document["reentry_share"]
     title = (
         f"{names} call each other in a circle: {percent(share['value'] or 0.0)} of the requests through "
@@ -151,9 +152,3 @@ def _too_many(size: Mapping[str, Any]) -> Finding:
         ),
         evidence={"trace_ids": [], "units": units, "teams": teams},
     )
-
-
-def _names(services: Sequence[str]) -> str:
-    if len(services) > MOST_NAMES:
-        return f"{', '.join(services[:MOST_NAMES])} and {len(services) - MOST_NAMES} more"
-    return f"{', '.join(services[:-1])} and {services[-1]}"

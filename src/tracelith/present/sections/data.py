@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tracelith.analysis.names import listed
 from tracelith.model.document import (
     AnalysisDocument,
     ContentionDocument,
@@ -290,10 +291,7 @@ def _vague(rows: Sequence[TableDocument]) -> str:
 
 
 def _few(names: Sequence[str], most: int = 3) -> str:
-    shown = [text.printable(name, 60) for name in names[:most]]
-    if len(names) > most:
-        return f"{', '.join(shown)} and {len(names) - most} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+    return listed([text.printable(name, 60) for name in names], most)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tracelith.analysis.names import listed
 from tracelith.model.document import AnalysisDocument, LayersDocument, LayerSplitDocument, PassThroughDocument
 from tracelith.present import text
 from tracelith.present.answers import Answer
@@ -48,24 +49,17 @@ def _answer(layers: LayersDocument) -> Answer:
         claim = f"The system is cut by layer: {_chain(split)}."
         told = (
             "Share of the requests from outside that pass all of them; from 80 % on nearly every change needs all of "
-            f"them. {_listed(names)} only hand on what they are asked."
+            f"them. {listed(names, 4)} only hand on what they are asked."
         )
         return Answer("layers", _QUESTION, claim, text.estimate(split["trace_share"], "share"), told, "notable")
     if names:
         verb = "only hands" if len(names) == 1 else "only hand"
-        return Answer("layers", _QUESTION, f"{_listed(names)} {verb} requests on.", number, reading, "notable")
+        return Answer("layers", _QUESTION, f"{listed(names, 4)} {verb} requests on.", number, reading, "notable")
     if layers["status"] != "ok":
         reason = text.printable(layers["reason"] or "no traces yet")
         return Answer("layers", _QUESTION, "Not known yet.", "", reason, "unknown")
     claim = "Every service does something of its own."
     return Answer("layers", _QUESTION, claim, number, reading, "fine")
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names[:4])
-    if len(names) > len(shown):
-        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
 def _chain(split: LayerSplitDocument) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tracelith.analysis.names import listed
 from tracelith.model.document import AnalysisDocument, AxisPairDocument, ScaledServiceDocument, ScalingDocument
 from tracelith.present import text
 from tracelith.present.answers import Answer
@@ -42,7 +43,9 @@ def _answer(scaling: ScalingDocument) -> Answer:
         reason = text.printable(scaling["reason"] or "no traces yet")
         return Answer("scaling", _QUESTION, "Not known yet.", "", reason, "unknown")
     own = [text.printable(row["service"], 40) for row in scaling["services"] if row["label"] == "own_axis"]
-    apart = f"{_few(own, 3)} {'is' if len(own) == 1 else 'are'} busy at hours of {'its' if len(own) == 1 else 'their'}"
+    apart = (
+        f"{listed(own, 3)} {'is' if len(own) == 1 else 'are'} busy at hours of {'its' if len(own) == 1 else 'their'}"
+    )
     told = f" {apart} own." if own else ""
     reading = (
         f"Share of {text.count(share['n'])} services with enough requests that always grow and shrink with another "
@@ -51,14 +54,8 @@ def _answer(scaling: ScalingDocument) -> Answer:
     number = text.estimate(share, "share")
     if scaling["groups"]:
         group = [text.printable(name, 40) for name in scaling["groups"][0]]
-        return Answer("scaling", _QUESTION, f"{_few(group)} answer to one load.", number, reading, "fine")
+        return Answer("scaling", _QUESTION, f"{listed(group, 5)} answer to one load.", number, reading, "fine")
     return Answer("scaling", _QUESTION, "No service only follows another one's load.", number, reading, "fine")
-
-
-def _few(names: Sequence[str], most: int = 5) -> str:
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def _same(pairs: Sequence[AxisPairDocument]) -> Part | None:

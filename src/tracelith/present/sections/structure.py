@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tracelith.analysis.names import listed
 from tracelith.model.document import AnalysisDocument, CycleDocument, ServiceShapeDocument, SystemSizeDocument
 from tracelith.present import text
 from tracelith.present.answers import Answer
@@ -68,10 +69,7 @@ def _judged(size: SystemSizeDocument) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = [text.printable(name, 40) for name in names[:5]]
-    if len(names) > len(shown):
-        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return listed([text.printable(name, 40) for name in names], 5)
 
 
 def _cycles(cycles: Sequence[CycleDocument]) -> Part | None:
