@@ -15,8 +15,9 @@ Needs: 10 requests in which a callee fails alone and 100 without any failure, pe
     says nothing about what fails with it. Cascades need 10 failures at their origin and five minutes.
 False positives: Cancelled calls are no failures of the callee, and 4xx are nobody's; what outlives its request cannot
     have failed it. A sampler that keeps failed traces and does not say so makes powers look smaller than they are, or
-    larger if it looks at the entry only: if failures are common all the time, powers are not told. Two calls that
-    always fail in the same requests cannot be told apart. Chains of calls are taken to be independent of each other.
+    larger if it looks at the entry only: if failures are common all the time, or far more traces come while much
+    fails, no share of failures is told. Two calls that always fail in the same requests cannot be told apart. Chains
+    of calls are taken to be independent of each other.
 Source: Noisy-or power after Cheng 1997, intervals after Wilson 1927, comparison within minutes after Mantel and
     Haenszel 1959, bad stretches after Viterbi 1967; hidden failures after Lee et al. (Uber) 2024; retries after
     the Google SRE book; the rest own.
@@ -44,12 +45,12 @@ from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.failures.radius import Radius, radii
 from tracelith.analysis.failures.request_clock import RequestClock
 from tracelith.analysis.failures.retrying import retried_edges
+from tracelith.analysis.failures.sampled import kept_for_errors
 from tracelith.analysis.failures.spreading import distances, entry_windows, spreads_of
 from tracelith.analysis.failures.stretches import find_troubles
 from tracelith.analysis.failures.tables import (
     ENTRY_EDGES,
     ENTRY_OUTCOMES,
-    FAILED,
     FAILED_EDGES,
     FAILED_MINUTES,
     FAILED_NODES,
@@ -60,15 +61,10 @@ from tracelith.analysis.failures.tables import (
 from tracelith.analysis.failures.together import failure_pairs
 from tracelith.analysis.failures.waiting import longest_waits
 from tracelith.analysis.statistics.bootstrap import block_length_ns
-from tracelith.analysis.statistics.weights import SAMPLING_KEY
 from tracelith.forest.view import ForestView
 from tracelith.model.findings import State
 
 __all__ = ["ANALYSIS"]
-
-CHOSEN_BY_ERRORS = 0.2
-"""Share of failed requests in half of all blocks of time above which a sampler, not the system, is the likelier reason;
-2 % of failures beside 5 % of all other traces make 0.29 (metrics.md §2.3)."""
 
 _CASCADES_TOLD = 200
 """Of cascades, those that lost most; findings rest on all of them."""
@@ -88,13 +84,13 @@ def conclude(evidence: Evidence) -> Conclusion:
     blocks = time_blocks(facts, block_ns)
     if blocks.is_empty():
         return Conclusion(without_evidence("no request from outside could be followed to its end"))
-    edges = failing_edges(facts, block_ns, biased=_chosen_by_errors(blocks))
-    by_window = entry_windows(facts)
-    clock, troubles = RequestClock.of(by_window, evidence.end_ns), find_troubles(facts)
+    by_window, troubles = entry_windows(facts), find_troubles(facts)
+    clock, biased = RequestClock.of(by_window, evidence.end_ns), kept_for_errors(facts, blocks, troubles)
+    edges = failing_edges(facts, block_ns, biased=biased)
     spreads = spreads_of(troubles, by_window, distances(edges))
     cascades = sorted(filter(is_cascade, spreads), key=lambda spread: (-spread.failed, spread.stretch.start_ns))
     pairs = failure_pairs(troubles.stretches, clock, (evidence.start_ns, evidence.end_ns))
-    entries = availabilities(facts, blocks, block_ns, edges)
+    entries = availabilities(facts, blocks, block_ns, edges, biased=biased)
     retries, waits = retried_edges(facts, block_ns, clock), longest_waits(facts)
     by_edge, by_entry = examples_of(facts, "edge"), examples_of(facts, "hidden")
     reached = radii(facts, edges)
@@ -109,7 +105,7 @@ def conclude(evidence: Evidence) -> Conclusion:
         "timeouts": [one.document() for one in waits],
         "pairs": [pair.document() for pair in pairs[:_PAIRS_TOLD]],
         "status": str(State.OK),
-        "reason": "",
+        "reason": biased,
     }
     findings = [
         *cascade_findings(cascades),
@@ -152,19 +148,6 @@ def _radius(one: Radius, seen: Observed | None, failures: tuple[int, int]) -> di
         ],
         "failing_with_it": list(one.failing_with_it),
     }
-
-
-def _chosen_by_errors(blocks: pl.DataFrame) -> str:
-    """Why powers cannot be told, empty if they can: traces look as if failed ones had been kept first."""
-    unknown = blocks.filter(~pl.col(SAMPLING_KEY))
-    if unknown["traces"].sum() <= blocks["traces"].sum() / 2:
-        return ""
-    failed = pl.col("traces").filter(pl.col("outcome") == FAILED).sum()
-    shares = unknown.group_by("window_ns").agg((failed / pl.col("traces").sum()).alias("share"))["share"]
-    usual = shares.median()
-    if not isinstance(usual, float) or usual < CHOSEN_BY_ERRORS:
-        return ""
-    return "so many requests fail at all times that a sampler seems to have kept failed ones first, without saying so"
 
 
 ANALYSIS = Analysis.define(

@@ -5,6 +5,7 @@ units         caller requests with the callees they waited for, and which of tho
 origins       which failed request is whose doing: the last one down the chain of failed calls
 observing     facts of a view
 edges         whether the failure of a callee fails its caller
+sampled       whether a sampler kept failed requests first, without saying so
 incidents     how much the failures of one incident are alike
 stretches     stretches of time in which something fails beyond its usual share
 timelines     how much came between two moments, of many services at once

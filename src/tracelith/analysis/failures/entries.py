@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tracelith.analysis.failures.tables import ENTRY_EDGES, ENTRY_OUTCOMES, FAIL
 from tracelith.analysis.statistics.intervals import proportion_in_time
 from tracelith.analysis.statistics.weights import effective_size, speaking_rows
 from tracelith.model.facts import FactReader
-from tracelith.model.findings import Estimate
+from tracelith.model.findings import Estimate, State
 
 __all__ = ["Availability", "availabilities", "serial_availability", "soft_availability", "time_blocks"]
 
@@ -74,11 +74,13 @@ def time_blocks(facts: FactReader, block_ns: int) -> pl.DataFrame:
     return speaking_rows(rows, ["service", "operation"])
 
 
-def availabilities(facts: FactReader, blocks: pl.DataFrame, block_ns: int, edges: Sequence[Edge]) -> list[Availability]:
+def availabilities(
+    facts: FactReader, blocks: pl.DataFrame, block_ns: int, edges: Sequence[Edge], *, biased: str = ""
+) -> list[Availability]:
     """Every entry operation, the least available first.
 
     Args:
-        blocks: of time_blocks, so long.
+        blocks: of time_blocks, so long. biased: why shares of failures cannot be told.
     """
     calls = facts.merged(ENTRY_EDGES).partition_by(["service", "operation"], as_dict=True)
     nodes = facts.by_window(FAILED_NODES, block_ns).filter(pl.col("own") > 0)
@@ -88,7 +90,8 @@ def availabilities(facts: FactReader, blocks: pl.DataFrame, block_ns: int, edges
     for (service, operation), rows in blocks.partition_by(["service", "operation"], as_dict=True).items():
         needed = _needed(str(service), calls.get((service, operation)), hard)
         serial = _serial(rows, down, (str(service), *needed)) if needed else None
-        told.append(_availability(str(service), str(operation), rows, needed, serial))
+        one = _availability(str(service), str(operation), rows, needed, serial)
+        told.append(_untold(one, biased) if biased else one)
     told.sort(
         key=lambda one: (one.availability.value is None, one.availability.value or 0.0, one.service, one.operation)
     )
@@ -104,6 +107,12 @@ def _serial(rows: pl.DataFrame, down: pl.DataFrame, parts: tuple[str, ...]) -> f
     lost = asked.join(down.filter(pl.col("node").is_in(list(parts))), on="window_ns")
     shares = lost.group_by("node").agg((pl.col("weight") * pl.col("down")).sum() / float(asked["weight"].sum()))
     return serial_availability([1 - share for share in shares["weight"]])
+
+
+def _untold(one: Availability, biased: str) -> Availability:
+    """The same without shares: those of the traces that were kept are not those of the requests that came."""
+    untold = Estimate(None, n=one.requests, state=State.NOT_IDENTIFIABLE, reason=biased)
+    return replace(one, availability=untold, hidden=untold, serial=None)
 
 
 def _availability(
