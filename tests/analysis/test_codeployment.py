@@ -176,6 +176,7 @@ def test_five_weeks_are_too_few_and_say_so():
     assert document["system"]["lockstep_excess"]["value"] is None
     assert {pair["label"] for pair in document["pairs"]} == {"untested"}
     assert all(pair["p_value"] is None and pair["reason"] for pair in document["pairs"])
+    assert {row["tested_with"] for row in document["services"]} == {0}
 
 
 def test_three_deployments_of_a_service_are_too_few_and_say_so():
@@ -289,5 +290,6 @@ def test_300_services_in_half_a_year_take_seconds():
 
     assert time.process_time() - began < 40  # 6 on a quiet core
     assert document["system"]["pairs"]["tested"] == 300 * 299 // 2
+    assert {row["tested_with"] for row in document["services"]} == {299}
     assert len(document["pairs"]) == 500
     assert document["groups"][0]["services"] == ["s00", "s01", "s02", "s03"]
