@@ -47,11 +47,11 @@ from tracelith.analysis.datastores.sharing import shared_tables
 from tracelith.analysis.datastores.uses import DataUse, data_use
 from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.statistics.bootstrap import block_length_ns
+from tracelith.analysis.times import DAY_NS
 from tracelith.forest.view import ForestView
 
 __all__ = ["ANALYSIS"]
 
-DAY_NS = 86_400_000_000_000
 MOST_EXAMPLES = 3
 """Traces per statement, of the newest days: raw spans are kept for days, facts for a year."""
 

@@ -1,8 +1,12 @@
-"""Times as the analysis document writes them: ISO 8601 in UTC."""
+"""Lengths of time in nanoseconds, and times as the analysis document writes them: ISO 8601 in UTC."""
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["iso_time"]
+__all__ = ["DAY_NS", "HOUR_NS", "MINUTE_NS", "iso_time"]
+
+MINUTE_NS = 60_000_000_000
+HOUR_NS = 60 * MINUTE_NS
+DAY_NS = 24 * HOUR_NS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -15,14 +15,13 @@ from tracelith.analysis.datastores.statements import Statement, parse_statement
 from tracelith.analysis.datastores.systems import Purpose, StoreKind, purpose_of, store_kind
 from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.weights import speaking_rows
+from tracelith.analysis.times import DAY_NS, HOUR_NS
 from tracelith.model.schema import OTHER
 
 __all__ = ["DataUse", "Source", "TableUse", "UsedTable", "data_use"]
 
 Float64 = NDArray[np.float64]
 
-DAY_NS = 86_400_000_000_000
-HOUR_NS = DAY_NS // 24
 
 REGULAR_STRETCHES = 3
 """Use that is seen on fewer distinct days is a one-off: a migration, an administrator (metrics.md §8)."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.scaling.facts import SERVICE_LOAD
+from tracelith.analysis.times import DAY_NS, HOUR_NS
 from tracelith.model.schema import is_folded
 
 __all__ = ["Loads", "block_ns", "read_loads", "stretches"]
@@ -16,8 +17,6 @@ __all__ = ["Loads", "block_ns", "read_loads", "stretches"]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-_HOUR_NS = 3_600_000_000_000
-_DAY_NS = 24 * _HOUR_NS
 _MOST_BLOCKS = 750
 """Blocks of one to six hours: a day's cycle is seen in all of them, and half a year has as many as a month."""
 
@@ -57,15 +56,15 @@ class Loads:
 
 def block_ns(start_ns: int, end_ns: int) -> int:
     """Length of the blocks for a period: one to six hours."""
-    hours = (end_ns - start_ns) / _HOUR_NS
-    return next((length for length in (1, 2, 3, 4) if hours <= length * _MOST_BLOCKS), 6) * _HOUR_NS
+    hours = (end_ns - start_ns) / HOUR_NS
+    return next((length for length in (1, 2, 3, 4) if hours <= length * _MOST_BLOCKS), 6) * HOUR_NS
 
 
 def read_loads(evidence: Evidence) -> Loads:
     """Loads of every service of the period, those that stand for many left out."""
-    days = evidence.facts.by_window(SERVICE_LOAD, _DAY_NS)["window_ns"]
+    days = evidence.facts.by_window(SERVICE_LOAD, DAY_NS)["window_ns"]
     # A period may be much longer than what is known of it.
-    length = block_ns(int(days.min()), int(days.max()) + _DAY_NS) if len(days) else _HOUR_NS  # type: ignore[arg-type]  # integers
+    length = block_ns(int(days.min()), int(days.max()) + DAY_NS) if len(days) else HOUR_NS  # type: ignore[arg-type]  # integers
     rows = evidence.facts.by_window(SERVICE_LOAD, length)
     services = tuple(name for name in rows["service"].unique().sort().to_list() if not is_folded(name))
     rows = rows.filter(pl.col("service").is_in(services))
@@ -80,7 +79,7 @@ def read_loads(evidence: Evidence) -> Loads:
         tables[name] = np.zeros(shape)
         tables[name][place] = rows[name].to_numpy()
     at = first + length * np.arange(shape[0], dtype=np.int64)
-    busy = np.unique(at[tables["requests"].any(axis=1)] // _DAY_NS)
+    busy = np.unique(at[tables["requests"].any(axis=1)] // DAY_NS)
     total = tables["requests"].sum(axis=0)
     return Loads(
         services=services,
@@ -89,7 +88,7 @@ def read_loads(evidence: Evidence) -> Loads:
         weight=tables["weight"],
         squares=tables["squares"],
         unweighted=np.divide(tables["unweighted"].sum(axis=0), total, out=np.zeros_like(total), where=total > 0),
-        day=(at - first) // _DAY_NS,
+        day=(at - first) // DAY_NS,
         days=len(busy),
         weekend=bool(((busy + _THURSDAY) % 7 >= _SATURDAY).any()),
     )
