@@ -47,7 +47,7 @@ class Day:
     def by_window(self, table: FactTable, block_ns: int | None = None) -> pl.DataFrame:
         if table is FAILED_NODES:
             return pl.DataFrame(schema={"window_ns": pl.Int64, **table.keys, **table.sums})
-        assert table is ENTRY_OUTCOMES
+        assert (table, block_ns) == (ENTRY_OUTCOMES, None)
         return self.rows
 
 
