@@ -24,6 +24,7 @@ from tracelith.analysis.components import connected_sets
 from tracelith.analysis.coupling.bonds import FAMILIES, bonds_of
 from tracelith.analysis.coupling.links import Links, links_of, pair_of
 from tracelith.analysis.coupling.pairs import couple
+from tracelith.analysis.names import listed
 from tracelith.model.findings import Finding, Severity, State
 
 __all__ = ["ANALYSIS"]
@@ -120,9 +121,7 @@ def _advice(chain: tuple[str, str, str] | None, reason: str) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    if len(names) > MOST_NAMES:
-        return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed(names, MOST_NAMES, first=MOST_NAMES - 1)
 
 
 def without_evidence(reason: str) -> dict[str, Any]:

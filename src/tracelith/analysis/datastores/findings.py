@@ -8,6 +8,7 @@ from tracelith.analysis.datastores.document import Ownership
 from tracelith.analysis.datastores.identity import Table
 from tracelith.analysis.datastores.joins import ForeignJoin
 from tracelith.analysis.datastores.sharing import FLAGGED, SharedTable
+from tracelith.analysis.names import listed
 from tracelith.analysis.shares import percent
 from tracelith.analysis.times import iso_time
 from tracelith.model.findings import Estimate, Finding, Severity, State
@@ -209,9 +210,7 @@ def _took(duration_ns: float) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    if len(names) > 3:
-        return f"{', '.join(names[:2])} and {len(names) - 2} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    return listed(names, 3, first=2)
 
 
 def _doubt(shared: SharedTable) -> str:
