@@ -1,13 +1,17 @@
 """What an evaluation must show, and how it fails."""
 
+from collections import Counter
+
 import polars as pl
 import pytest
 
 from tracelith.evaluate.claims import Case, Claim, Method, Truth
 from tracelith.evaluate.detectors import DETECTORS, detector
 from tracelith.evaluate.judging import judge
+from tracelith.evaluate.one_case import simulation_of
 from tracelith.evaluate.sets import SETS, cases_of
 from tracelith.evaluate.thresholds import Threshold, check
+from tracelith.evaluate.truth import truths_of
 from tracelith.model.errors import InputError
 
 ALL = tuple(one.name for one in DETECTORS)
@@ -41,6 +45,49 @@ def test_a_share_of_few_subjects_is_held_against_nobody_whose_interval_reaches_t
     assert met(rows(8, 1), lenient)
     assert not met(rows(400, 100), lenient)
     assert not met(rows(5_000, 1), lenient)
+
+
+@pytest.mark.parametrize(("right", "wrong", "passes"), [(3, 1, True), (8, 1, True), (2, 2, False), (6, 3, False)])
+def test_of_few_subjects_one_may_be_wrong_and_not_two(right: int, wrong: int, passes: bool) -> None:
+    threshold = Threshold("edge", "precision", 0.9, None, 3, "", spared=1)
+
+    assert met(rows(right, wrong), threshold) is passes
+
+
+def test_of_ten_subjects_and_more_nothing_is_spared() -> None:
+    threshold = Threshold("edge", "precision", 0.9, None, 3, "", spared=1)
+
+    assert met(rows(9, 1), threshold)
+    assert not met(rows(8, 2), threshold)
+
+
+def test_figures_of_symptoms_are_decided_by_their_value() -> None:
+    quick, full = (cases_of(name, seed=1)[1] for name in ("quick", "full"))
+
+    for thresholds, fewest in ((quick, 3), (full, 20)):
+        symptoms = [one for one in thresholds if one.detector == "call-cycle"]
+        assert [(one.measure, one.decided_by, one.subjects) for one in symptoms] == [
+            ("precision", "value", fewest),
+            ("recall", "value", fewest),
+        ]
+
+
+def test_the_quick_set_plants_enough_of_every_symptom_that_it_asks_for() -> None:
+    cases, thresholds = cases_of("quick", seed=1)
+    asked = [one for one in thresholds if one.spared]
+    systems = {name for one in asked for name in one.systems}
+    drawn = [case for case in cases if case.system in systems]
+
+    planted = Counter(
+        (case.system, truth.detector)
+        for case in drawn
+        for truth in truths_of(case, simulation_of(case))
+        if truth.positive
+    )
+
+    assert asked
+    for one in asked:
+        assert sum(planted[name, one.detector] for name in one.systems) >= one.subjects, one
 
 
 def test_too_few_subjects_are_a_failure_of_the_evaluation() -> None:

@@ -63,6 +63,13 @@ def cases_of(name: SetName, *, seed: int, only: Sequence[str] = ()) -> tuple[tup
     )
 
 
+_TANGLED = (2, 4, 5, 6, 8)
+"""Of the first systems of seed 1, small ones in which much is planted: looked up in their truths before any was run."""
+
+_FAILING = (13, 20, 24, 46, 49, 70)
+"""Likewise, with storms of retries and services that fail together, which few systems have."""
+
+
 def _quick(seed: int) -> list[Case]:
     first = seed * 1_000  # of one seed all systems are others than of another
     return [
@@ -70,12 +77,10 @@ def _quick(seed: int) -> list[Case]:
         *_runtime("random-tail", range(first, first + 5), traces=16_000),
         *_runtime("random-depth", range(first, first + 3), traces=3_000),
         *_releases(range(first, first + 4)),
-        *_symptoms("random-data", range(first, first + 3), "data", traces=8_000),
-        *_symptoms("random-failures", range(first, first + 3), "failures", traces=16_000),
-        *_symptoms("random-queues", range(first, first + 3), "queues", "calls", traces=12_000),
-        *_symptoms("random-structure", range(first, first + 4), "structure", traces=6_000),
-        *_symptoms("random-scaling", range(first, first + 2), "scaling", traces=20_000),
-        *_symptoms("random-coupled", range(first, first + 2), "coupling", traces=6_000, weeks=26),
+        *_symptoms("random-tangled", _TANGLED, "data", "queues", "structure", "calls", first=first, traces=8_000),
+        *_symptoms("random-failures", _FAILING, "failures", first=first, traces=14_000),
+        *_symptoms("random-scaling", range(2), "scaling", first=first, traces=20_000),
+        *_symptoms("random-coupled", range(3), "coupling", first=first, traces=6_000, weeks=26),
         *_healthy(range(first, first + 4), traces=2_000),
     ]
 
@@ -136,9 +141,15 @@ def _runtime(system: str, seeds: range, *, traces: int) -> list[Case]:
     return [Case(system, seed, 1, traces, detectors=REQUESTS) for seed in seeds]
 
 
-def _symptoms(system: str, seeds: range, *topics: Topic, traces: int, weeks: int = 1) -> list[Case]:
-    """Random systems with planted symptoms; a week has every hour that most of them need, deployments take months."""
-    return [Case(system, seed, weeks, traces, detectors=of_topics(*topics)) for seed in seeds]
+def _symptoms(
+    system: str, seeds: Sequence[int], *topics: Topic, traces: int, weeks: int = 1, first: int = 0
+) -> list[Case]:
+    """Random systems with planted symptoms; a week has every hour that most of them need, deployments take months.
+
+    Args:
+        seeds: counted from the first.
+    """
+    return [Case(system, first + seed, weeks, traces, detectors=of_topics(*topics)) for seed in seeds]
 
 
 def _releases(seeds: range) -> list[Case]:
