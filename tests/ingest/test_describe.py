@@ -202,11 +202,6 @@ def test_a_message_has_no_statement() -> None:
             "orders",
         ),
         (
-            {"messaging.system": "aws_sqs", "messaging.url": "https://sqs.eu-1.amazonaws.com/12345/orders"},
-            "aws_sqs",
-            "orders",
-        ),
-        (
             {"messaging.system": "aws_sqs", "messaging.destination.name": "arn:aws:sqs:eu-1:12345:orders"},
             "aws_sqs",
             "orders",

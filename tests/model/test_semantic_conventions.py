@@ -36,7 +36,6 @@ OUTSIDE_THE_REGISTRY = {
     "db.hbase.namespace": "semantic conventions up to 1.6",
     "db.elasticsearch.path_parts.index": "a member of the registered db.elasticsearch.path_parts",
     "db.operation.parameter.index": "a member of the registered db.operation.parameter",
-    "messaging.url": "semantic conventions up to 1.16",
     "grpc.status_code": "Envoy",
     "messaging.kafka.consumer_group": "semantic conventions 1.4 to 1.10",
 }

@@ -97,7 +97,6 @@ SPAN_KEYS: Mapping[str, tuple[str, ...]] = {
         "message_bus.destination",
         "aws.sqs.queue.url",
         "aws.sns.topic.arn",
-        "messaging.url",
     ),
     "messaging_action": ("messaging.operation.type", "messaging.operation.name", "messaging.operation"),
     # A subscription divides a topic among consumers exactly as a consumer group does.
