@@ -32,6 +32,15 @@ def _normalise(name: str) -> str:
         ("GET /files/12.json", "GET /files/{id}.json"),
         ("GET /report/2026-11-16/", "GET /report/{id}/"),
         ("GET /users?page=5", "GET /users"),
+        (
+            "SELECT * FROM users WHERE email = 'ann@example.org' AND id = 42",
+            "SELECT * FROM users WHERE email = ? AND id = ?",
+        ),
+        ('select * from t where a = "bob@example.org"', "select * from t where a = ?"),
+        ("insert into t values (1, 'it''s', \"secret\")", "insert into t values (?)"),
+        ("SELECT 'a\\'b secret' FROM t", "SELECT ? FROM t"),
+        ("UPDATE users SET pw='cut off he", "UPDATE users SET pw=?"),
+        ("SELECT orders users", "SELECT orders users"),
     ],
 )
 def test_ids_in_paths_become_placeholders(name: str, expected: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from tracelith.ingest.query_texts import without_values
 from tracelith.model.schema import OPERATION_TEXT
 
 __all__ = ["normalise_names", "normalise_operations"]
@@ -38,11 +39,23 @@ _SEGMENT = rf"/(?:{_IDS})((?:[:.][A-Za-z][A-Za-z0-9]*)?)/"
 """One whole segment; a custom verb (``/users/7:activate``) or an extension (``/7.json``) stays."""
 
 
+_STATEMENT = r"(?i)^\s*(?:select|insert|update|delete|merge|replace|with|call|exec|execute|set)\s.*[0-9'\"=]"
+_QUOTED = r"""(?i)((?:=|<|>|,|\(|\blike)\s*)"[^"]*(?:"|$)"""
+"""Text in double quotes where a value stands; elsewhere it is the name of a column."""
+_UNCLOSED = r"(?s)'.*$"
+
+
 def normalise_names(names: pl.Series) -> pl.Series:
-    """The names with ids in their paths replaced by ``{id}`` and query strings cut off.
+    """The names with ids in their paths replaced by ``{id}``, query strings cut off, and values of statements gone.
 
     Pass distinct names: the cost is a few regular expressions for each one given.
     """
+    statements = names.str.contains(_STATEMENT)
+    if statements.any():  # some libraries name the span by its whole statement: that is data of somebody's
+        told = names.filter(statements).str.replace_all(r"\\.", "").str.replace_all(_QUOTED, "$1?")
+        told = without_values(told, backslashes=False)
+        told = told.str.replace_all("''", "?", literal=True).str.replace(_UNCLOSED, "?")
+        names = names.scatter(statements.arg_true(), told)
     suspects = names.str.contains(_SUSPECT)
     if not suspects.any():
         return names
