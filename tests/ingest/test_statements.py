@@ -156,6 +156,11 @@ USING LOCK COPY ( ) , ; * = ' " ` [ ] ? :: -- /* */ a b.c 1 LATERAL VALUES $$ EX
 _SQL = st.lists(st.sampled_from(_FRAGMENTS.split()), max_size=30).map(" ".join)
 
 
+def test_a_long_chain_of_subscripts_is_not_parsed_for_it_would_hold_up_receiving() -> None:
+    assert parse_statement("SELECT a" + "[1]" * 2_000 + " FROM orders", "postgres") == ""
+    assert parse_statement("SELECT a" + "[1]" * 4 + " FROM orders", "postgres") == "SELECT orders"
+
+
 @settings(max_examples=300, deadline=None)
 @given(text=st.one_of(_SQL, st.text(max_size=80)), dialect=st.sampled_from(["", "postgres", "mysql", "tsql", "oracle"]))
 def test_any_text_gives_a_statement_or_nothing(text: str, dialect: str) -> None:
