@@ -39,7 +39,7 @@ _SEGMENT = rf"/(?:{_IDS})((?:[:.][A-Za-z][A-Za-z0-9]*)?)/"
 """One whole segment; a custom verb (``/users/7:activate``) or an extension (``/7.json``) stays."""
 
 
-_STATEMENT = r"(?i)^\s*(?:select|insert|update|delete|merge|replace|with|call|exec|execute|set)\s.*[0-9'\"=]"
+_STATEMENT = r"(?i)^\s*(?:select|insert|update|delete|merge|replace|with|call|exec|execute|set)\s.*['\"=(]"
 _QUOTED = r"""(?i)((?:=|<|>|,|\(|\blike)\s*)"[^"]*(?:"|$)"""
 """Text in double quotes where a value stands; elsewhere it is the name of a column."""
 _UNCLOSED = r"(?s)'.*$"
