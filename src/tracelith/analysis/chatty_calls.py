@@ -75,7 +75,8 @@ def _finding(edge: ChattyEdge) -> Finding | None:
     value = told.value if told.value is not None else row["mean_calls"]
     how = "in a row" if looped else "at once"
     typical = (
-        f"{percent(row['loop_share']['value'])} of its requests call {row['callee']} {LOOP_CALLS} times or more in a row"
+        f"{percent(row['loop_share']['value'])} of its requests call {row['callee']} "
+        f"{LOOP_CALLS} times or more in a row"
         if looped
         else f"one in twenty of its requests calls {row['callee']} more than {MANY_CALLS} times at once"
     )
