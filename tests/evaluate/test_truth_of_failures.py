@@ -76,6 +76,13 @@ def test_edges_know_what_they_pass_on_and_what_would_have_failed_anyway() -> Non
     assert edge.anyway / edge.failures == pytest.approx(0.25)
 
 
+def test_attempts_are_reckoned_for_each_place_of_a_call() -> None:
+    edge = fate(calling(attempts=3), calling()).edges["front", "back"]
+
+    assert edge.calls == pytest.approx(1 + 0.875)
+    assert edge.again == pytest.approx(0.5 + 0.25)
+
+
 def test_the_simulator_agrees_with_what_is_worked_out() -> None:
     until = datetime(2026, 3, 2, tzinfo=UTC)
     run = simulate("random-failures", seed=1, traces=40_000, weeks=1, until=until)

@@ -194,8 +194,7 @@ FULL = (
 """Of the full set."""
 
 _ASKED_AT_ONCE = {name: system for name, system in {**_PLANTED, **_TANGLED}.items() if name != "retry-storm"}
-"""Storms of retries are left to the full set, which fails for them: where the operations of a caller retry differently,
-2 of 8 are found, and a bound that every change misses tells of no change."""
+"""Storms of retries are left to the full set: the systems that are asked about failures here hold three of them."""
 
 QUICK = (
     Threshold("deep-chain", "precision", 1.0, None, 8, _ISSUE),

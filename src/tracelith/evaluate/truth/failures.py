@@ -87,6 +87,7 @@ def _summed(parts: Sequence[tuple[float, EntryFate]]) -> dict[tuple[str, str], E
             sums.failures += requests * edge.failures
             sums.passed_on += requests * edge.passed_on
             sums.anyway += requests * edge.anyway
+            sums.again += requests * edge.again
             sums.attempts = max(sums.attempts, edge.attempts)
     return {pair: edge for pair, edge in total.items() if pair[0] != pair[1]}
 
@@ -199,9 +200,8 @@ def _storms(simulation: Simulation, episodes: Sequence[_Episode]) -> Iterator[Tr
 
 
 def _attempts(edge: EdgeFate) -> float:
-    """Mean attempts of a call, each failing with the same probability."""
-    once = min(edge.failures / edge.calls, 1.0) ** (1 / edge.attempts)
-    return float(sum(once**attempt for attempt in range(edge.attempts)))
+    """Mean attempts of a call; operations may try differently often."""
+    return 1 + edge.again / edge.calls
 
 
 def _radii(simulation: Simulation, ordinary: Sequence[EntryFate]) -> Iterator[Truth]:

@@ -44,13 +44,14 @@ class EdgeFate:
 
     Attributes:
         calls, failures: logical ones. passed_on: failures that fail the caller. anyway: failures of which the caller
-            would have failed all the same, for another reason. attempts: of a call, at most.
+            would have failed all the same, for another reason. again: further attempts. attempts: of a call, at most.
     """
 
     calls: float = 0.0
     failures: float = 0.0
     passed_on: float = 0.0
     anyway: float = 0.0
+    again: float = 0.0
     attempts: int = 1
 
 
@@ -84,11 +85,16 @@ def entry_fates(system: System, failing: Mapping[str, float]) -> list[EntryFate]
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """Calls that an operation makes at one place. failed: share of them, after the last attempt."""
+    """Calls that an operation makes at one place.
+
+    Attributes:
+        times: how many. failed: share of them, after the last attempt. again: further attempts of each.
+    """
 
     step: Call
     times: float
     failed: float
+    again: float
 
 
 @dataclass(slots=True)
@@ -161,7 +167,7 @@ class _Walk:
         answer = self.serve(step.operation, times * tries)
         once = float(answer[_FAILED])
         failed, again = once**step.attempts, sum(once**attempt for attempt in range(1, step.attempts))
-        frame.made.append(_Made(step, times, failed))
+        frame.made.append(_Made(step, times, failed, again))
         went, stained, ended, ended_stained = (float(share) for share in answer[:_FAILED])
         stained, ended_stained = stained + again * (went + stained), ended_stained + again * (ended + ended_stained)
         forgiven = step.tolerated
@@ -187,6 +193,7 @@ class _Walk:
             edge.failures += failures
             edge.passed_on += passed_on
             edge.anyway += failures * otherwise
+            edge.again += one.times * one.again
             edge.attempts = max(edge.attempts, one.step.attempts)
 
 
