@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracelith.analysis.failures.spreading import Spread
+from tracelith.analysis.names import listed
 from tracelith.analysis.shares import percent
 from tracelith.analysis.statistics.intervals import proportion
 from tracelith.analysis.times import iso_time
@@ -81,7 +82,7 @@ def _finding(told: list[Spread]) -> Finding:
     lost = proportion(worst.failed, worst.requests)
     hardest = max(worst.losses, key=lambda loss: (loss.share, loss.failed), default=None)
     critical = hardest is not None and hardest.share >= LOST_HALF and stretch.minutes >= LONG_MINUTES
-    title = f"{stretch.node} failed for {_length(stretch.minutes)} and took {_names(victims)} along"
+    title = f"{stretch.node} failed for {_length(stretch.minutes)} and took {listed(victims, 3, first=2)} along"
     if hardest is not None:
         title += f": {percent(hardest.share)} of {hardest.service} {hardest.operation} were lost"
     return Finding(
@@ -119,12 +120,6 @@ def _advice(origin: str, kind: str, victims: list[str]) -> str:
         f"Look at what {origin} was busy with at that time, and at how long {first} waits for it and how often it "
         "tries again; what can be answered without it should be."
     )
-
-
-def _names(services: list[str]) -> str:
-    if len(services) <= 3:
-        return " and ".join([", ".join(services[:-1]), services[-1]]) if len(services) > 1 else services[0]
-    return f"{', '.join(services[:2])} and {len(services) - 2} more"
 
 
 def _length(minutes: int) -> str:

@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import slowest_rows
 from tracelith.analysis.failures.origins import FailedRequests
-from tracelith.analysis.failures.tables import FAILED_MINUTES, MINUTE_NS, NOTABLE_SHARE, RETRIED_MINUTES
+from tracelith.analysis.failures.tables import FAILED_MINUTES, NOTABLE_SHARE, RETRIED_MINUTES
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.forest.view import ForestView
 
-__all__ = ["failed_minutes", "retried_minutes"]
+__all__ = ["failed_minutes", "retried_minutes", "root_ns"]
 
 Bool = NDArray[np.bool_]
 Int32 = NDArray[np.int32]
@@ -53,7 +54,7 @@ def _placed_in_minutes(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
         window_ns=pl.Series(forest.trace_window[trace], dtype=pl.Int64),
         environment=pl.Series(forest.trace_environment[trace], dtype=pl.Int32),
         minute_ns=pl.Series(_minute_ns(view, trace), dtype=pl.Int64),
-        duration_ns=pl.Series(_root_ns(view, trace), dtype=pl.Int64),
+        duration_ns=pl.Series(root_ns(view, trace), dtype=pl.Int64),
     )
 
 
@@ -138,7 +139,8 @@ def _minute_ns(view: ForestView, trace: Int32) -> Int64:
     return began - began % MINUTE_NS
 
 
-def _root_ns(view: ForestView, trace: Int32) -> Int64:
+def root_ns(view: ForestView, trace: Int32) -> Int64:
+    """How long the request that began each trace took, 0 where it is unknown."""
     root = view.forest.trace_root[trace]
     duration: Int64 = np.where(root >= 0, view.forest.duration_ns[root], 0)
     return duration

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import slowest_rows
-from tracelith.analysis.failures.minutes import failed_minutes, retried_minutes
+from tracelith.analysis.failures.minutes import failed_minutes, retried_minutes, root_ns
 from tracelith.analysis.failures.origins import FailedRequests, failed_requests
 from tracelith.analysis.failures.places import Places, distinct, places_of
 from tracelith.analysis.failures.tables import (
@@ -288,16 +288,10 @@ def _examples(view: ForestView, trace: Int32, first: Int32, second: Int32) -> pl
             "first": first,
             "second": second,
             "trace": trace,
-            "duration_ns": _trace_ns(view, trace),
+            "duration_ns": root_ns(view, trace),
         }
     )
     return slowest_rows(view, rows, ["window_ns", "environment", "first", "second"])
-
-
-def _trace_ns(view: ForestView, trace: Int32) -> Int64:
-    root = view.forest.trace_root[trace]
-    duration: Int64 = np.where(root >= 0, view.forest.duration_ns[root], 0)
-    return duration
 
 
 def _placed(view: ForestView, trace: NDArray[np.integer]) -> dict[str, NDArray[np.integer]]:

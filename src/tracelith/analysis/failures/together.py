@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from tracelith.analysis.components import connected_sets
 from tracelith.analysis.failures.request_clock import RequestClock
 from tracelith.analysis.failures.stretches import Stretch
-from tracelith.analysis.failures.tables import MINUTE_NS
 from tracelith.analysis.statistics.intervals import proportion_interval
 from tracelith.analysis.statistics.multiplicity import adjusted_p_values
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.model.findings import Estimate
 
 __all__ = ["FailurePair", "failure_groups", "failure_pairs"]
@@ -122,14 +122,8 @@ def failure_pairs(
 def failure_groups(pairs: Sequence[FailurePair]) -> list[tuple[str, ...]]:
     """Services that fail together, pairwise or through others, largest group first."""
     coupled = [pair for pair in pairs if pair.coupled]
-    if not coupled:
-        return []
     names = sorted({name for pair in coupled for name in (pair.a, pair.b)})
-    place = {name: number for number, name in enumerate(names)}
-    rows, columns = ([place[name] for name in side] for side in zip(*((p.a, p.b) for p in coupled), strict=True))
-    size = (len(names), len(names))
-    count, group = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape=size), directed=False)
-    groups = [tuple(name for name, of in zip(names, group, strict=True) if of == number) for number in range(count)]
+    groups = connected_sets(names, [(pair.a, pair.b) for pair in coupled])
     return sorted(groups, key=lambda one: (-len(one), one))
 
 

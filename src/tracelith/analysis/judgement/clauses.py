@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from tracelith.analysis.names import listed
+
 __all__ = ["CLAUSES"]
 
 LONGEST_NAME = 40
@@ -55,10 +57,7 @@ def _short(name: str) -> str:
 
 
 def _names(subjects: Sequence[str]) -> str:
-    names = [_short(name) for name in subjects]
-    if len(names) >= MOST_NAMES:
-        return f"{names[0]}, {names[1]} and {len(names) - 2} more"
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return listed([_short(name) for name in subjects], MOST_NAMES - 1, first=2)
 
 
 def _cascade(finding: Document, _document: Document, _about: Sequence[str]) -> str:

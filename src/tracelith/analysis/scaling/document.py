@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tracelith.analysis.base import Evidence
+from tracelith.analysis.components import connected_sets
 from tracelith.analysis.scaling.contrast import Contrast, contrasts
 from tracelith.analysis.scaling.facts import CAUSED_REQUESTS
 from tracelith.analysis.scaling.instances import Instances, instance_correlation, read_instances
@@ -89,20 +88,14 @@ def _known(evidence: Evidence, loads: Loads) -> _Known:
     caused = evidence.facts.merged(CAUSED_REQUESTS)
     instances = read_instances(evidence, loads.block_ns)
     pairs = caused_pairs(loads, caused, instances)
-    number = {name: at for at, name in enumerate(loads.services)}
-    same = [(number[pair.a], number[pair.b]) for pair in pairs if pair.label == "same_axis"]
-    size = len(number)
-    ends = np.array(same, np.int64).reshape(-1, 2).T
-    _, group = connected_components(coo_array((np.ones(len(same)), (ends[0], ends[1])), shape=(size, size)), False)
-    members: dict[int, list[str]] = {}
-    for name, at in zip(loads.services, group.tolist(), strict=True):
-        members.setdefault(at, []).append(name)
+    same = [(pair.a, pair.b) for pair in pairs if pair.label == "same_axis"]
+    axes = connected_sets(loads.services, same)
     return _Known(
         loads=loads,
         pairs=pairs,
         contrast=contrasts(loads),
-        group=dict(zip(loads.services, group.tolist(), strict=True)),
-        groups=sorted((names for names in members.values() if len(names) > 1), key=lambda names: (-len(names), names)),
+        group={name: at for at, names in enumerate(axes) for name in names},
+        groups=sorted((list(names) for names in axes if len(names) > 1), key=lambda names: (-len(names), names)),
         instances=instances,
         caused=caused.filter(pl.col("direct") > 0).sort("direct", "cause", descending=[True, False]),
         seconds=(evidence.end_ns - evidence.start_ns) / 1e9,
