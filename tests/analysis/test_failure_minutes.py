@@ -6,7 +6,8 @@ import pytest
 from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.failures.spreading import Victim, spreads_of
 from tracelith.analysis.failures.stretches import Stretch, Troubles
-from tracelith.analysis.failures.tables import FAILED_MINUTES, MINUTE_NS, RETRIED_MINUTES
+from tracelith.analysis.failures.tables import FAILED_MINUTES, RETRIED_MINUTES
+from tracelith.analysis.times import MINUTE_NS
 from traces import view_of
 
 FINE = """

@@ -5,7 +5,8 @@ import polars as pl
 from tracelith.analysis.failures.entries import availabilities
 from tracelith.analysis.failures.sampled import kept_for_errors
 from tracelith.analysis.failures.stretches import Stretch, Troubles
-from tracelith.analysis.failures.tables import ENTRY_EDGES, ENTRY_OUTCOMES, FAILED, FAILED_NODES, FINE, MINUTE_NS
+from tracelith.analysis.failures.tables import ENTRY_EDGES, ENTRY_OUTCOMES, FAILED, FAILED_NODES, FINE
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.model.facts import FactTable
 from tracelith.model.findings import State
 

@@ -40,18 +40,17 @@ from tracelith.analysis.deployments.findings import codeployment_findings
 from tracelith.analysis.deployments.lockstep import lockstep, release_train
 from tracelith.analysis.deployments.pair_search import search_pairs
 from tracelith.analysis.deployments.version_sightings import SERVICE_VERSIONS, observe_versions
+from tracelith.analysis.times import DAY_NS, HOUR_NS
 from tracelith.forest.view import ForestView
 
 __all__ = ["ANALYSIS", "conclude", "deployment_log", "observe", "study"]
 
 MOST_WEEKS = 26
 """Older deployments say little about the system of today (metrics.md §7.11)."""
-DAY_NS = 24 * 3_600 * 10**9
 EDGE_NS = 2 * DAY_NS
 """A log begins and ends with a deployment, so a weekend at either end makes it look this much shorter than it is."""
 FINE_PERIOD_NS = 2 * WEEK_NS
 """Longer periods are read in hourly blocks; versions are still dated by their first span."""
-HOUR_NS = 3_600 * 10**9
 
 
 def observe(view: ForestView) -> dict[str, pl.DataFrame]:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from tracelith.analysis.deployments.coincidence import DeploymentLog, Float64, Int64
 from tracelith.analysis.deployments.rhythm import Activity, Trials, calendar_chances, directed_trials
 from tracelith.analysis.deployments.surprise import excess_intervals, weighted_p_values
+from tracelith.analysis.times import MINUTE_NS
 
 __all__ = ["CLOCK_CHANGE_NS", "Docket"]
 
-MINUTE_NS = 60 * 10**9
 CLOCK_CHANGE_NS = (-60 * MINUTE_NS, 0, 60 * MINUTE_NS)
 """A release train moves by an hour when the clocks change."""
 

@@ -24,6 +24,7 @@ from tracelith.analysis.deployments.pair_search import (
 )
 from tracelith.analysis.statistics.bootstrap import generator
 from tracelith.analysis.statistics.intervals import proportion, wilson
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.model.document import CodeploymentDocument, PairDocument
 from tracelith.model.findings import Estimate, State
 
@@ -40,7 +41,6 @@ __all__ = [
 MOST_PAIRS = 500
 MOST_DEPLOYMENTS = 10_000
 """The document lists the strongest pairs and the latest deployments; the counts cover all."""
-MINUTE_NS = 60 * 10**9
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 

@@ -9,11 +9,11 @@ from scipy import stats
 
 from tracelith.analysis.deployments.coincidence import DELTA_NS, DeploymentLog
 from tracelith.analysis.statistics.quantiles import order_statistic_ranks
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.model.findings import Estimate, State
 
 __all__ = ["FEWEST_FOR_DIRECTION", "LeadLag", "lead_lag", "matched", "sign_flip_p", "summarise_lags"]
 
-MINUTE_NS = 60 * 10**9
 FEWEST_FOR_DIRECTION = 6
 """Six coincidences all in one order have p = .031; with fewer no order can be shown at .05 (metrics.md §7.10)."""
 SIGNIFICANCE = 0.05

@@ -13,6 +13,7 @@ from scipy import stats
 from tracelith.analysis.deployments.cochange import Sessions
 from tracelith.analysis.deployments.coincidence import DELTA_NS, WEEK_NS, DeploymentLog, near_deployments
 from tracelith.analysis.statistics.intervals import Z, wilson
+from tracelith.analysis.times import HOUR_NS
 from tracelith.model.findings import Estimate, State
 
 __all__ = [
@@ -37,7 +38,6 @@ MINIMUM_WEEKS = 6
 LEAST_EXPECTED = 0.1
 """Where independent services would deploy alone less often than this, sheer number hides lockstep (own)."""
 
-HOUR_NS = 3_600 * 10**9
 WEEK_HOURS = 168
 MONDAY_OFFSET_HOURS = 72
 """1970-01-01 was a Thursday: three days after a Monday."""

@@ -33,6 +33,7 @@ from tracelith.analysis.deployments.coincidence import (
 from tracelith.analysis.deployments.docket import CLOCK_CHANGE_NS, Docket
 from tracelith.analysis.deployments.rhythm import FEWEST_OTHERS
 from tracelith.analysis.statistics.multiplicity import adjusted_p_values
+from tracelith.analysis.times import MINUTE_NS
 
 __all__ = [
     "FEWEST_SERVICES",
@@ -47,7 +48,6 @@ __all__ = [
 MINIMUM_PER_SERVICE = 5
 MINIMUM_WEEKS = 6
 """Below these a pair is not tested (metrics.md §7.8)."""
-MINUTE_NS = 60 * 10**9
 WINDOWS_NS = {"10 min": 10 * MINUTE_NS, "30 min": DELTA_NS, "2 h": 120 * MINUTE_NS, "24 h": 1440 * MINUTE_NS}
 """Windows of the sensitivity label (metrics.md §7.11); the p-value always belongs to 30 minutes."""
 SURPRISE = 0.01

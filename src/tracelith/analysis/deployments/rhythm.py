@@ -29,10 +29,10 @@ from tracelith.analysis.deployments.coincidence import (
     Int64,
     near_deployments,
 )
+from tracelith.analysis.times import MINUTE_NS
 
 __all__ = ["FEWEST_OTHERS", "Activity", "Trials", "calendar_chances", "directed_trials"]
 
-MINUTE_NS = 60 * 10**9
 WEEK_MINUTES = WEEK_NS // MINUTE_NS
 FEWEST_OTHERS = 2
 """With fewer other services there is no activity to compare with."""

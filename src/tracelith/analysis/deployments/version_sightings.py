@@ -12,6 +12,7 @@ import polars as pl
 
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.times import DAY_NS, MINUTE_NS
 from tracelith.analysis.visits import visits_of
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
@@ -49,8 +50,6 @@ APPEARANCE = pl.Schema(
     }
 )
 
-MINUTE_NS = 60 * 10**9
-DAY_NS = 24 * 60 * MINUTE_NS
 DEBOUNCE_NS = 30 * MINUTE_NS
 """Deployments of one service closer than this are one deployment (metrics.md §7.1)."""
 FORGOTTEN_NS = 7 * DAY_NS

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tracelith.analysis.statistics.intervals import Z
+from tracelith.analysis.times import DAY_NS, HOUR_NS
 
 __all__ = ["INCIDENT_COLUMNS", "incidents_of", "worth_of_incidents"]
 
 Float64 = NDArray[np.float64]
 
-_HOUR_NS = 3_600_000_000_000
 
-APART_NS = 2 * _HOUR_NS
+APART_NS = 2 * HOUR_NS
 """Failures with as much time without any between them are not of one incident."""
 
-LONGEST_NS = 24 * _HOUR_NS
+LONGEST_NS = DAY_NS
 """What fails all the time is cut into days, which may differ."""
 
 _DIFFER = 0.1

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.failures.tables import MINUTE_NS
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.forest.view import ForestView
 from tracelith.model.schema import WINDOW_NS
 

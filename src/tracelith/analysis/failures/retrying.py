@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tracelith.analysis.call_facts import CALL_EDGES
 from tracelith.analysis.exemplars import slowest_ids
 from tracelith.analysis.failures.request_clock import RequestClock
-from tracelith.analysis.failures.tables import FAILED_EDGES, MINUTE_NS, RETRIED_MINUTES
+from tracelith.analysis.failures.tables import FAILED_EDGES, RETRIED_MINUTES
 from tracelith.analysis.statistics.stretches import degrees_of_freedom, student
-from tracelith.analysis.times import iso_time
+from tracelith.analysis.times import MINUTE_NS, iso_time
 from tracelith.model.facts import FactReader
 from tracelith.model.findings import Estimate, State
 

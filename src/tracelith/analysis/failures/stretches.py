@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.analysis.failures.tables import FAILED_MINUTES, FAILED_NODES, MINUTE_NS
+from tracelith.analysis.failures.tables import FAILED_MINUTES, FAILED_NODES
+from tracelith.analysis.times import HOUR_NS, MINUTE_NS
 from tracelith.model.facts import FactReader
 from tracelith.model.schema import WINDOW_NS
 
@@ -31,7 +32,6 @@ FEWEST_FAILURES = 10
 _CHANCE = 1e-4
 """How often a period without trouble may show a stretch, per service."""
 
-_HOUR_NS = 60 * MINUTE_NS
 
 _ROUNDS = 3
 """The usual share is what is left outside stretches: found again after each round."""
@@ -107,9 +107,9 @@ def window_lengths(at: Int64) -> Int64:
 
     What is merged begins with an hour and is older than what is not.
     """
-    within = at[at % _HOUR_NS != 0]
+    within = at[at % HOUR_NS != 0]
     oldest = int(within.min()) if within.size else 0
-    lengths: Int64 = np.where(at < oldest - oldest % _HOUR_NS, _HOUR_NS, WINDOW_NS)
+    lengths: Int64 = np.where(at < oldest - oldest % HOUR_NS, HOUR_NS, WINDOW_NS)
     return lengths
 
 

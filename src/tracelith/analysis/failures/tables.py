@@ -17,7 +17,6 @@ __all__ = [
     "FAILURE_EXEMPLARS",
     "FINE",
     "HIDDEN",
-    "MINUTE_NS",
     "NOTABLE_SHARE",
     "OTHERS",
     "QUIET",
@@ -26,7 +25,6 @@ __all__ = [
     "SLOW_CALLS",
 ]
 
-MINUTE_NS = 60_000_000_000
 
 NOTABLE_SHARE = 0.05
 """Minutes in which a smaller share fails are not kept one by one: a service that always fails one request in a

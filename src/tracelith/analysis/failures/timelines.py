@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.failures.stretches import window_lengths
-from tracelith.analysis.failures.tables import MINUTE_NS
+from tracelith.analysis.times import MINUTE_NS
 
 __all__ = ["Timelines"]
 

@@ -13,6 +13,7 @@ from tracelith.analysis.queues.stalls import GROUP_LEVEL, LATE_SHARE, LEAST_WAIT
 from tracelith.analysis.queues.traffic import GROUP_KEYS, QUEUE_EXEMPLARS, QUEUE_MEMBERS, QUEUE_TAKEN, UNKNOWN
 from tracelith.analysis.statistics.bootstrap import block_length_ns
 from tracelith.analysis.statistics.intervals import proportion_in_time
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.model.document import ConsumerGroupDocument
 from tracelith.model.findings import Estimate
 
@@ -25,7 +26,6 @@ SHARING = 10
 """Messages that each of two services must have taken to compete for a group's messages."""
 
 _GROUP = list(GROUP_KEYS)
-_MINUTE_NS = 60e9
 
 
 def consumer_groups(evidence: Evidence, stalls: Sequence[Stall]) -> list[ConsumerGroupDocument]:
@@ -88,7 +88,7 @@ def _stall_share(evidence: Evidence, stalls: Sequence[Stall], known: int) -> Est
     return proportion_in_time(
         part,
         whole,
-        float(whole.sum()) / _MINUTE_NS,
+        float(whole.sum()) / MINUTE_NS,
         n=known,
         minimum=LEAST_MESSAGES,
         reason=f"{LEAST_MESSAGES} messages are needed of which it is known how long they waited, seen {known}",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tracelith.analysis.queues.messages import Messages, messages_of
 from tracelith.analysis.queues.traffic import GROUP_KEYS, LATE_NS, group_texts, is_late, strata_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.forest.arrays import grouped_order
 from tracelith.forest.view import ForestView, Int64
 from tracelith.model.facts import FactTable
@@ -27,7 +28,6 @@ __all__ = [
 SLOW_HANDLER_NS = 30_000_000_000
 """Handling a message for so long may cost a consumer its membership; it is remembered, as it is rare."""
 
-_MINUTE_NS = 60_000_000_000
 _DIGITS = 20
 
 QUEUE_FLOW = FactTable(
@@ -163,7 +163,7 @@ def _coarse(sent_ns: Int64, taken_ns: Int64) -> tuple[NDArray[np.int8], Int64]:
     """The keys octave and slot_ns of late messages."""
     octave = np.log2((taken_ns - sent_ns) / LATE_NS).astype(np.int8)
     least_wait_ns = LATE_NS << octave.astype(np.int64)
-    length_ns = np.maximum(least_wait_ns // _WAITS_PER_SLOT, _MINUTE_NS)
+    length_ns = np.maximum(least_wait_ns // _WAITS_PER_SLOT, MINUTE_NS)
     return octave, taken_ns // length_ns * length_ns
 
 
@@ -178,7 +178,7 @@ def _slow_handlers(view: ForestView, messages: Messages) -> pl.DataFrame:
             **strata_of(view, span),
             "system": taken.place[slow],
             "group": taken.group[slow],
-            "minute_ns": forest.start_ns[span] // _MINUTE_NS * _MINUTE_NS,
+            "minute_ns": forest.start_ns[span] // MINUTE_NS * MINUTE_NS,
             "start_ns": forest.start_ns[span],
             "duration_ns": forest.duration_ns[span],
             "hi": forest.trace_hi[trace],

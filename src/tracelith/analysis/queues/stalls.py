@@ -10,6 +10,7 @@ from tracelith.analysis.queues.gaps import chance_of_silence, silent_gaps
 from tracelith.analysis.queues.silence import QUEUE_FLOW, QUEUE_LATE
 from tracelith.analysis.queues.traffic import GROUP_KEYS, LAG_FACTOR, QUEUE_MEMBERS, QUEUE_TAKEN, UNKNOWN
 from tracelith.analysis.queues.waits import middle
+from tracelith.analysis.times import MINUTE_NS
 from tracelith.forest.view import Bool, Int64
 from tracelith.model.schema import WINDOW_NS
 
@@ -47,7 +48,6 @@ _DRAINED_NS = 300_000_000_000
 """What waited is taken soon after: within five minutes, or as long as the stall was. Messages that are meant to wait
 (delayed, retried) are not."""
 
-_MINUTE_NS = 60_000_000_000
 
 _GROUP = list(GROUP_KEYS)
 
@@ -164,7 +164,7 @@ def _any_waited(end_ns: Int64, late: pl.DataFrame) -> Bool:
 def _waited(late: pl.DataFrame, start_ns: int, end_ns: int) -> Bool:
     """Late messages that were sent in the gap, or in the minute before it, and taken soon after it."""
     until_ns = end_ns + max(_DRAINED_NS, end_ns - start_ns)
-    sent_in = (pl.col("first_sent_ns") >= start_ns - _MINUTE_NS) & (pl.col("last_sent_ns") < end_ns)
+    sent_in = (pl.col("first_sent_ns") >= start_ns - MINUTE_NS) & (pl.col("last_sent_ns") < end_ns)
     taken_after = (pl.col("first_taken_ns") >= end_ns) & (pl.col("last_taken_ns") <= until_ns)
     return late.select(sent_in & taken_after).to_series().to_numpy()
 
