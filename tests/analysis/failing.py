@@ -14,7 +14,20 @@ from tracelith.simulate import Simulation
 from tracelith.store import Store
 from traces import window_of
 
-__all__ = ["concluded", "edge_of", "failures_of", "findings_of", "rules_of"]
+__all__ = ["FELLED", "FINE", "concluded", "edge_of", "failures_of", "findings_of", "rules_of"]
+
+FINE = """
+shop SERVER GET /page 0..90ms
+  shop CLIENT GET /price 10..40ms
+    price SERVER GET /price 12..38ms
+"""
+"""A request that is answered."""
+FELLED = """
+shop SERVER GET /page 0..90ms !
+  shop CLIENT GET /price 10..40ms !
+    price SERVER GET /price 12..38ms !
+"""
+"""The same failed by whom it asks."""
 
 
 def concluded(*traces: tuple[str, int]) -> dict[str, Any]:

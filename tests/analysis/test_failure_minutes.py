@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from analysis.failing import FELLED, FINE
 from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.failures.spreading import Victim, spreads_of
 from tracelith.analysis.failures.stretches import Stretch, Troubles
@@ -10,16 +11,6 @@ from tracelith.analysis.failures.tables import FAILED_MINUTES, RETRIED_MINUTES
 from tracelith.analysis.times import MINUTE_NS
 from traces import view_of
 
-FINE = """
-shop SERVER GET /page 0..90ms
-  shop CLIENT GET /price 10..40ms
-    price SERVER GET /price 12..38ms
-"""
-FELLED = """
-shop SERVER GET /page 0..90ms !
-  shop CLIENT GET /price 10..40ms !
-    price SERVER GET /price 12..38ms !
-"""
 RETRIED = """
 shop SERVER GET /page 0..90ms
   shop CLIENT GET /price 10..20ms !

@@ -2,22 +2,12 @@
 
 import pytest
 
-from analysis.failing import concluded, edge_of, failures_of
+from analysis.failing import FELLED, FINE, concluded, edge_of, failures_of
 from tracelith.analysis.failure_propagation import ANALYSIS, without_evidence
 from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.outcomes import call_outcomes, failed_calls
 from traces import view_of
 
-FINE = """
-shop SERVER GET /page 0..90ms
-  shop CLIENT GET /price 10..40ms
-    price SERVER GET /price 12..38ms
-"""
-FELLED = """
-shop SERVER GET /page 0..90ms !
-  shop CLIENT GET /price 10..40ms !
-    price SERVER GET /price 12..38ms !
-"""
 TOLERATED = """
 shop SERVER GET /page 0..90ms
   shop CLIENT GET /price 10..40ms !

@@ -2,17 +2,11 @@
 
 from typing import Any, cast
 
-from analysis.failing import concluded
+from analysis.failing import FINE, concluded
 from tracelith.analysis.failure_propagation import without_evidence
 from tracelith.model.document import AnalysisDocument
 from tracelith.present.section import Section
 from tracelith.present.sections.failures import SECTION
-
-FINE = """
-shop SERVER GET /page 0..90ms
-  shop CLIENT GET /price 10..40ms
-    price SERVER GET /price 12..38ms
-"""
 
 
 def described(document: dict[str, Any]) -> Section:
