@@ -1,30 +1,26 @@
-"""Array operations the forest is made of: ordering by packed keys and folding along ancestors."""
+"""Array operations the forest is made of: ordering by packed keys and what spans inherit from those above them."""
 
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelith.compiled import compiled
 from tracelith.forest.view import Bool, Int32, Int64
 
 __all__ = [
     "distinct_codes",
-    "fold_ancestors",
     "grouped_order",
     "is_dense",
-    "levels_of",
+    "least_to_root",
+    "most_to_root",
     "nearest_marked",
     "pack_keys",
-    "reach",
+    "parents_first",
+    "sum_to_root",
 ]
 
-T = TypeVar("T", bound=np.generic)
-
-_MAX_ROUNDS = 64
-"""Doubling covers 2**rounds steps, so more rounds than an index has bits cannot be needed."""
-
-_MOST_LEVELS = 200
-"""One pass per level touches each span once, doubling about four times; a level costs as much as 300 spans do."""
+T = TypeVar("T", np.int32, np.int64)
 
 
 def pack_keys(group: NDArray[Any], value: NDArray[Any]) -> tuple[Int64, Int64]:
@@ -86,113 +82,80 @@ def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     return np.flatnonzero(seen), number[codes] - np.int32(1)
 
 
-def levels_of(depth: Int32) -> tuple[Int64, ...]:
-    """Spans with one ancestor, with two, and so on, each ascending; nothing if there are too many levels to be of use.
+@compiled
+def parents_first(parent: Int32) -> Int32:
+    """All spans in an order in which each comes after its parent, traces together.
 
     Args:
-        depth: int32[n], number of ancestors.
+        parent: index of the parent or -1; acyclic, within the trace.
     """
-    deepest = int(depth.max(initial=0))
-    if not 0 < deepest <= _MOST_LEVELS:
-        return ()
-    order = np.argsort(depth.astype(np.uint8), kind="stable")
-    first = np.concatenate([[0], np.cumsum(np.bincount(depth, minlength=deepest + 1))])
-    return tuple(order[first[level] : first[level + 1]] for level in range(1, deepest + 1))
+    order = np.empty(parent.size, np.int32)
+    placed = np.zeros(parent.size, np.bool_)
+    climbed = np.empty(parent.size, np.int32)
+    count = 0
+    for span in range(parent.size):
+        height, at = 0, span
+        while at >= 0 and not placed[at]:
+            placed[at] = True
+            climbed[height] = at
+            height += 1
+            at = parent[at]
+        for step in range(height - 1, -1, -1):
+            order[count] = climbed[step]
+            count += 1
+    return order
 
 
-def fold_ancestors(
-    parent: Int32,
-    values: NDArray[T],
-    fold: np.ufunc,
-    levels: tuple[Int64, ...] = (),
-) -> NDArray[T]:
-    """``values`` of each span folded with those of all its ancestors.
+@compiled
+def sum_to_root(parent: Int32, values: NDArray[T], top_down: Int32) -> NDArray[T]:
+    """The values of each span and all its ancestors, added up.
 
     Args:
-        parent: index of the parent or -1; acyclic.
+        parent: index of the parent or -1.
         values: one per span.
-        fold: np.add, np.minimum, np.maximum or np.logical_and.
-        levels: of this tree, or of one from which this was made by cutting spans off their parents.
-
-    Source: own; one pass per level, or pointer jumping, O(n log depth).
+        top_down: all spans, parents first.
     """
-    if levels:
-        folded = np.append(values, np.array(_neutral(fold, values.dtype), values.dtype))  # what index -1 finds
-        for spans in levels:
-            folded[spans] = fold(folded[spans], folded[parent[spans]])
-        return folded[:-1]
     folded = values.copy()
-    jump = parent.copy()
-    active = np.flatnonzero(jump >= 0)
-    for _ in range(_MAX_ROUNDS):
-        if not active.size:
-            break
-        target = jump[active]
-        folded[active] = fold(folded[active], folded[target])
-        further = jump[target]
-        jump[active] = further
-        active = active[further >= 0]
+    for span in top_down:
+        above = parent[span]
+        if above >= 0:
+            folded[span] += folded[above]
     return folded
 
 
-def _neutral(fold: np.ufunc, kind: np.dtype[Any]) -> Any:
-    """What changes nothing when it is folded in."""
-    if fold is np.minimum:
-        return np.iinfo(kind).max
-    if fold is np.maximum:
-        return np.iinfo(kind).min
-    return fold.identity
+@compiled
+def least_to_root(parent: Int32, values: NDArray[T], top_down: Int32) -> NDArray[T]:
+    """The smallest value among each span and its ancestors; arguments as of sum_to_root."""
+    folded = values.copy()
+    for span in top_down:
+        above = parent[span]
+        if above >= 0:
+            folded[span] = min(folded[span], folded[above])
+    return folded
 
 
-def nearest_marked(parent: Int32, marked: Bool, levels: tuple[Int64, ...] = ()) -> Int32:
+@compiled
+def most_to_root(parent: Int32, values: NDArray[T], top_down: Int32) -> NDArray[T]:
+    """The largest value among each span and its ancestors; arguments as of sum_to_root."""
+    folded = values.copy()
+    for span in top_down:
+        above = parent[span]
+        if above >= 0:
+            folded[span] = max(folded[span], folded[above])
+    return folded
+
+
+@compiled
+def nearest_marked(parent: Int32, marked: Bool, top_down: Int32) -> Int32:
     """The nearest marked span at or above each span; -1 where none is.
 
     Args:
-        parent: index of the parent or -1; acyclic.
+        parent: index of the parent or -1.
         marked: one per span.
-        levels: as for fold_ancestors.
-
-    Source: own; one pass per level, or pointer jumping over unmarked spans.
+        top_down: all spans, parents first.
     """
-    here = np.arange(parent.size, dtype=np.int32)
-    if marked.all():
-        return here
-    if levels:
-        nearest: Int32 = np.append(np.where(marked, here, np.int32(-1)), np.int32(-1))  # the last is what -1 finds
-        for level in levels:
-            spans = level[~marked[level]]
-            nearest[spans] = nearest[parent[spans]]
-        return nearest[:-1]
-    at: Int32 = np.where(marked, here, parent)
-    active = np.flatnonzero(~marked & (parent >= 0))
-    for _ in range(_MAX_ROUNDS):
-        active = active[~marked[at[active]]]
-        if not active.size:
-            break
-        further = at[at[active]]
-        at[active] = further
-        active = active[further >= 0]
-    return at
-
-
-def reach(following: Int32, start: Bool) -> Bool:
-    """Which elements are met when each marked one is followed to its end.
-
-    Args:
-        following: the next element of each element or -1; acyclic.
-        start: where to begin.
-
-    Source: own; doubling, O(n log length).
-    """
-    met = start.copy()
-    jump = following.copy()
-    active = np.flatnonzero(jump >= 0)
-    for _ in range(_MAX_ROUNDS):
-        if not active.size:
-            break
-        target = jump[active]
-        met[target[met[active]]] = True
-        further = jump[target]
-        jump[active] = further
-        active = active[further >= 0]
-    return met
+    nearest = np.empty(parent.size, np.int32)
+    for span in top_down:
+        above = parent[span]
+        nearest[span] = span if marked[span] else nearest[above] if above >= 0 else -1
+    return nearest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelith.forest.arrays import fold_ancestors, levels_of
+from tracelith.forest.arrays import parents_first, sum_to_root
 from tracelith.forest.parents import cut_cycles, resolve_parents
 from tracelith.forest.rows import IdIndex, SpanRows, TraceRows, drop_duplicates, sorted_traces, span_rows
 from tracelith.forest.tables import TextTable, operation_table, resource_table
@@ -51,13 +51,13 @@ def build_forest(window: WindowSpans) -> TraceForest:
     }
     environments, environment_of = _environments(rows, resources)
     head = np.where(root >= 0, root, tree.trace_first[:-1])
-    depth = fold_ancestors(tree.parent, (tree.parent >= 0).astype(np.int32), np.add)
+    top_down = parents_first(tree.parent)
     return TraceForest(
         trace=rows.trace,
         span_id=rows.span_id,
         parent=tree.parent,
-        depth_in_tree=depth,
-        levels=levels_of(depth),
+        depth_in_tree=sum_to_root(tree.parent, (tree.parent >= 0).astype(np.int32), top_down),
+        top_down=top_down,
         start_ns=rows.start_ns,
         duration_ns=rows.duration_ns,
         service=service_of[rows.resource],

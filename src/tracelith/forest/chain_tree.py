@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracelith.forest.arrays import fold_ancestors, nearest_marked
+from tracelith.forest.arrays import nearest_marked, parents_first, sum_to_root
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.parents import cut_cycles
 from tracelith.forest.replies import Replies
@@ -23,7 +23,7 @@ class ChainTree:
         restarted: bool[c], that span received a deferred call.
         chain: int32[n], chain of each span; -1 outside complete traces.
         parent: int32[n], the parent within the chain; -1 for heads and outside complete traces.
-        levels: the spans level by level as fold_ancestors takes them; none where answers over queues moved spans.
+        top_down: int32[n], all spans in an order in which each comes after its parent.
         hops: int32[n], awaited service hops between the head and the span.
         arrives: bool[n], the span answers an awaited call of another service: one hop more than its parent.
         asking, answered_ns: int32[k], int64[k], questions over queues whose answer a listener took, and when: the
@@ -34,7 +34,7 @@ class ChainTree:
     restarted: Bool
     chain: Int32
     parent: Int32
-    levels: tuple[Int64, ...]
+    top_down: Int32
     hops: Int32
     arrives: Bool
     asking: Int32
@@ -69,15 +69,15 @@ def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
     number = np.full(parent.size, -1, np.int32)
     number[head] = np.arange(head.size, dtype=np.int32)
     woken = replies.question[~replies.waited_in]
-    levels = () if replies.answering.size else forest.levels
-    above = nearest_marked(chain_parent, headed, levels)
+    top_down = parents_first(chain_parent) if replies.answering.size else forest.top_down
+    above = nearest_marked(chain_parent, headed, top_down)
     return ChainTree(
         head=head,
         restarted=(cut | received | (forest.kind == Kind.CONSUMER))[head],
         chain=np.where(above >= 0, number[above], np.int32(-1)),
         parent=chain_parent,
-        levels=levels,
-        hops=fold_ancestors(chain_parent, (arrives & (chain_parent >= 0)).astype(np.int32), np.add, levels),
+        top_down=top_down,
+        hops=sum_to_root(chain_parent, (arrives & (chain_parent >= 0)).astype(np.int32), top_down),
         arrives=arrives & (chain_parent >= 0),
         asking=calls.client[woken],
         answered_ns=forest.start_ns[replies.receipt[~replies.waited_in]],

@@ -28,7 +28,7 @@ def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path
 
     Source: metrics.md §4.
     """
-    landing = nearest_marked(tree.parent, (tree.parent < 0) | tree.arrives, tree.levels)
+    landing = nearest_marked(tree.parent, (tree.parent < 0) | tree.arrives, tree.top_down)
     deepest = _deepest(tree, path, landing)
     texts, text = _service_paths(forest, graph, tree, landing, deepest)
     distinct = np.array([len(set(services)) for services in texts], np.int16)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tracelith.forest.arrays import fold_ancestors, grouped_order, reach
+from tracelith.compiled import compiled
+from tracelith.forest.arrays import grouped_order, least_to_root
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.drag import drag_ns
@@ -39,9 +40,9 @@ def find_critical_path(
     siblings = order_siblings(forest, tree, intervals)
     waited = np.zeros(forest.parent.size, np.bool_)
     waited[tree.head] = True
-    counted = _in_flight(siblings, intervals) if in_flight else reach(siblings.before, siblings.first)
+    counted = _in_flight(siblings, intervals) if in_flight else _waited_for(siblings.before, siblings.first)
     waited[siblings.span[counted]] = True
-    on_path = fold_ancestors(tree.parent, waited, np.logical_and, tree.levels)
+    on_path = _all_waited_for(tree.parent, waited, tree.top_down)
     span, start, end = _segments(tree, intervals, siblings, on_path)
     own_ns = np.zeros(forest.parent.size, np.int64)
     np.add.at(own_ns, span, end - start)
@@ -61,6 +62,27 @@ def find_critical_path(
         hop_callees=hops.callees,
         drag_ns=drag_ns(tree, siblings, intervals, own_ns),
     )
+
+
+@compiled
+def _waited_for(before: Int32, first: Bool) -> Bool:
+    """Siblings met when each first one is followed to the sibling before it, and so on."""
+    met = first.copy()
+    for place in range(before.size):
+        if met[place] and before[place] >= 0:
+            met[before[place]] = True  # it comes later
+    return met
+
+
+@compiled
+def _all_waited_for(parent: Int32, waited: Bool, top_down: Int32) -> Bool:
+    """Spans that were waited for themselves, and so were all above them."""
+    on_path = waited.copy()
+    for span in top_down:
+        above = parent[span]
+        if above >= 0 and not on_path[above]:
+            on_path[span] = False
+    return on_path
 
 
 def _on_their_way(graph: CallGraph, intervals: Intervals, span: Int32, end: Int64) -> Int32:
@@ -96,7 +118,7 @@ def _segments(tree: ChainTree, intervals: Intervals, siblings: Siblings, on_path
     limit = end.copy()
     limit[child] = np.minimum(end[child], begun)
     if (limit[child] < end[child]).any():
-        limit = fold_ancestors(tree.parent, limit, np.minimum, tree.levels)
+        limit = least_to_root(tree.parent, limit, tree.top_down)
     cursor = np.minimum(limit[parent], begun)
     earliest = limit.copy()
     closing = np.ones(child.size, np.bool_)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tracelith.forest.arrays import fold_ancestors
+from tracelith.forest.arrays import least_to_root
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.intervals import Intervals
 from tracelith.forest.siblings import Siblings
@@ -33,5 +33,5 @@ def drag_ns(tree: ChainTree, siblings: Siblings, intervals: Intervals, own_ns: I
     follows = siblings.parent[1:] == siblings.parent[:-1]
     span, next_before = siblings.span[:-1][follows], siblings.span[1:][follows]
     limit[span] = intervals.end_ns[span] - intervals.end_ns[next_before]
-    drag: Int64 = np.minimum(own_ns, fold_ancestors(tree.parent, limit, np.minimum, tree.levels))
+    drag: Int64 = np.minimum(own_ns, least_to_root(tree.parent, limit, tree.top_down))
     return drag

@@ -31,7 +31,7 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
     """
     calls, services, nodes = graph.calls, len(forest.services), len(graph.peers.names)
     call = _call_of_client(forest, graph)
-    around = nearest_marked(graph.placement.within, call >= 0, forest.levels)[span]
+    around = nearest_marked(graph.placement.within, call >= 0, forest.top_down)[span]
     own_service = graph.placement.service[span].astype(np.int64)
     client = np.flatnonzero(around >= 0)
     row, operation = call[around[client]], forest.operation[around[client]]

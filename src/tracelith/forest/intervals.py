@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracelith.forest.arrays import fold_ancestors
+from tracelith.forest.arrays import least_to_root, most_to_root, sum_to_root
 from tracelith.forest.awaiting import tolerance_ns
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
@@ -42,8 +42,8 @@ def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) ->
     inside = tree.parent < 0
     inside |= (start >= start[tree.parent]) & (end <= end[tree.parent])
     if not inside.all():
-        start = fold_ancestors(tree.parent, start, np.maximum, tree.levels)
-        end = fold_ancestors(tree.parent, end, np.minimum, tree.levels)
+        start = most_to_root(tree.parent, start, tree.top_down)
+        end = least_to_root(tree.parent, end, tree.top_down)
     return Intervals(start, end, (tree.chain >= 0) & (start <= end))
 
 
@@ -60,7 +60,7 @@ def _shifts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
     centred = forest.start_ns[client] + np.maximum(client_ns - server_ns, 0) // 2 - forest.start_ns[server]
     alone = np.where(graph.skewed[rows] & fits, centred, 0)
     shift[server] = np.where(offsets.confident, offsets.offset_ns, alone)
-    return fold_ancestors(tree.parent, shift, np.add, tree.levels)
+    return sum_to_root(tree.parent, shift, tree.top_down)
 
 
 def _calls_between_hosts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:

@@ -65,7 +65,7 @@ def place_spans(forest: TraceForest) -> Placement:
     """
     proxy = _proxies(forest)
     parent = forest.parent
-    above = nearest_marked(parent, ~proxy, forest.levels)
+    above = nearest_marked(parent, ~proxy, forest.top_down)
     service = _effective_service(forest, proxy, above)
     has_parent = parent >= 0
     kind, above_kind = forest.kind, forest.kind[parent]
@@ -77,10 +77,10 @@ def place_spans(forest: TraceForest) -> Placement:
         proxy=proxy,
         inward=_inward(forest.operations)[forest.operation] & (_first_child(parent) < 0),
         above=above,
-        behind=nearest_marked(_first_child(parent), ~proxy),
+        behind=nearest_marked(_first_child(parent), ~proxy, forest.top_down[::-1]),
         clock=_clocks(forest.resources)[forest.resource],
         entry=entry,
-        request=nearest_marked(parent, entry, forest.levels),
+        request=nearest_marked(parent, entry, forest.top_down),
         within=np.where(entry, np.int32(-1), parent),
     )
 
@@ -102,8 +102,8 @@ def _beside_own(forest: TraceForest, proxy: Bool) -> Bool:
     number: dict[str, int] = {}
     application = np.array([number.setdefault(name, len(number)) for name in applications], np.int64)
     workload = np.array([number.get(name.partition(".")[0], -1) for name in applications], np.int64)[forest.service]
-    front = nearest_marked(forest.parent, ~proxy, forest.levels)
-    behind = nearest_marked(_first_child(forest.parent), ~proxy)
+    front = nearest_marked(forest.parent, ~proxy, forest.top_down)
+    behind = nearest_marked(_first_child(forest.parent), ~proxy, forest.top_down[::-1])
     own: Bool = (front >= 0) & (application[forest.service[front]] == workload)
     own |= (behind >= 0) & (application[forest.service[behind]] == workload)
     return own
@@ -139,7 +139,7 @@ def _effective_service(forest: TraceForest, proxy: Bool, above: Int32) -> Int32:
         return service
     # Sidecars with nothing in front: the service of the first span behind them.
     behind = np.flatnonzero(~proxy & (forest.parent >= 0) & (above[forest.parent] < 0))[::-1]
-    head = nearest_marked(forest.parent, forest.parent < 0, forest.levels)
+    head = nearest_marked(forest.parent, forest.parent < 0, forest.top_down)
     first = np.full(service.size, -1, np.int32)
     first[head[behind]] = forest.service[behind]
     fronted = (above < 0) & (first[head] >= 0)

@@ -50,7 +50,7 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
     caller: Int32 = np.where(placement.above[above] >= 0, placement.above[above], above)
 
     calling = _client_spans(forest, placement, peers, caller)
-    around = nearest_marked(placement.within, calling, forest.levels)
+    around = nearest_marked(placement.within, calling, forest.top_down)
     client = around[caller]
     inside = np.bincount(client[client >= 0], minlength=forest.parent.size)
     paired = (client >= 0) & ((client == caller) | (inside[client] == 1))
@@ -98,7 +98,7 @@ def _client_spans(forest: TraceForest, placement: Placement, peers: Peers, calle
 
     # A database or messaging client often carries its message over an instrumented transport: one call, not two.
     specific = (peers.datastore | peers.message)[operation]
-    around = nearest_marked(placement.within, calling, forest.levels)
+    around = nearest_marked(placement.within, calling, forest.top_down)
     has_outer = (placement.within >= 0) & calling
     outer = np.where(has_outer, around[placement.within], -1)
     calling[(outer >= 0) & specific[outer] & ~specific & (children == 0)] = False

@@ -34,7 +34,7 @@ class TraceForest:
         trace: int32[n], index of the span's trace.
         parent: int32[n], index of the parent span; -1 for roots, orphans and cut cycles.
         depth_in_tree: int32[n], number of ancestors.
-        levels: int64 arrays, the spans with one ancestor, with two, and so on; none if the trees are too deep.
+        top_down: int32[n], all spans in an order in which each comes after its parent.
         start_ns, duration_ns: int64[n], as recorded: never corrected for clock skew.
         service: int32[n], index into services: who wrote the span, sidecars included.
         operation: int32[n], row of operations (OPERATION_TEXT columns). resource: int32[n], row of resources
@@ -62,7 +62,7 @@ class TraceForest:
     span_id: UInt64
     parent: Int32
     depth_in_tree: Int32
-    levels: tuple[Int64, ...]
+    top_down: Int32
     start_ns: Int64
     duration_ns: Int64
     service: Int32
