@@ -84,6 +84,16 @@ class Answer:
     reading: str
     tone: Tone
 
+    @classmethod
+    def unknown(cls, topic: Topic, question: str, reason: str | None) -> "Answer":
+        """What is said while nothing is known.
+
+        Args:
+            topic: of the question. question: that has no answer.
+            reason: what is missing, untrusted names and all; None before there are any traces.
+        """
+        return cls(topic, question, "Not known yet.", "", text.printable(reason or "no traces yet"), "unknown")
+
 
 def answers(document: AnalysisDocument) -> tuple[Answer, Answer, Answer]:
     """Depth, tail and co-deployment, in this order. Missing evidence is said, never read as healthy."""
@@ -101,7 +111,7 @@ def depth_answer(document: AnalysisDocument) -> Answer:
     known = [entry for entry in document["entry_operations"] if entry["depth"]["p95"]["value"] is not None]
     if not known:
         reason = _first_reason([entry["reason"] for entry in document["entry_operations"]], document)
-        return Answer("chains", question, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("chains", question, reason)
     worst = max(known, key=lambda entry: (_low(entry), entry["traces"], entry["service"], entry["operation"]))
     p95 = worst["depth"]["p95"]
     hops = text.UNITS["hops"](p95["value"])
@@ -122,7 +132,7 @@ def tail_answer(document: AnalysisDocument) -> Answer:
     known = tail_by_entry(row for row in document["tail"] if row["share"] is not None)
     if not known:
         reason = _first_reason([row["reason"] for row in document["tail"]], document)
-        return Answer("tail", question, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("tail", question, reason)
     accused = {(finding["subjects"] or [""])[0] for finding in _accused(document["findings"], "tail")}
     first = min(known, key=lambda entry: (" ".join(entry) not in accused, -known[entry][0]["traces"], entry))
     top = known[first][0]
@@ -159,7 +169,7 @@ def codeployment_answer(document: AnalysisDocument) -> Answer:
     lockstep = system["lockstep_excess"]
     if not tested and lockstep["value"] is None:
         reason = system["reason"] or "too few deployments are known"
-        return Answer("deployments", question, "Not known yet.", "", text.printable(reason), "unknown")
+        return Answer.unknown("deployments", question, reason)
     claim = "No pair deploys together more than the calendar explains." if tested else "No pair could be tested yet."
     reading = f"{tested} {'pair was' if tested == 1 else 'pairs were'} tested. "
     if lockstep["value"] is None:
@@ -200,6 +210,5 @@ def _names(groups: Sequence[dict[str, Any]], strongest: PairDocument) -> str:
     return listed([text.printable(name, 40) for name in services], 6)
 
 
-def _first_reason(reasons: Sequence[str], document: AnalysisDocument) -> str:
-    reason = next((reason for reason in reasons if reason), document["quality"]["reason"])
-    return text.printable(reason or "no traces yet")
+def _first_reason(reasons: Sequence[str], document: AnalysisDocument) -> str | None:
+    return next((reason for reason in reasons if reason), document["quality"]["reason"])

@@ -40,8 +40,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
 
 def _answer(document: AnalysisDocument, chatter: ChatterDocument, waited: Sequence[ChattyEdgeDocument]) -> Answer:
     if chatter["status"] != "ok":
-        reason = text.printable(chatter["reason"] or "no traces yet")
-        return Answer("chatter", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("chatter", _QUESTION, chatter["reason"])
     if not waited:
         reading = "No request makes five or more of the same call one after the other in more than 1 case of 20."
         return Answer("chatter", _QUESTION, "None that people wait for.", "", reading, "fine")

@@ -44,8 +44,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
 
 def _answer(coupling: CouplingDocument, hidden: Sequence[CoupledPairDocument]) -> Answer:
     if coupling["status"] != "ok":
-        reason = text.printable(coupling["reason"] or "no traces yet")
-        return Answer("coupling", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("coupling", _QUESTION, coupling["reason"])
     counts = coupling["counts"]
     free = counts.get("calls_only", 0)
     healthy = f"Of the pairs that call each other, {text.count(free)} are bound by nothing else: how it should be."

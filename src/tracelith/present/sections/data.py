@@ -85,8 +85,7 @@ def _answer(document: AnalysisDocument) -> Answer:
         told = f"Share of the reads of {table_name(worst, 60)} that are foreign, the largest of them. {reading}"
         return Answer("data", _QUESTION, claim, number, told, tone)
     if data["status"] != "ok":
-        reason = text.printable(data["reason"] or "no traces yet")
-        return Answer("data", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("data", _QUESTION, data["reason"])
     return Answer("data", _QUESTION, "No table is used by several services.", "", reading, tone)
 
 

@@ -57,8 +57,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
 
 def _answer(document: AnalysisDocument, failures: FailuresDocument) -> Answer:
     if failures["status"] != "ok":
-        reason = text.printable(failures["reason"] or "no failures could be looked at")
-        return Answer("failures", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("failures", _QUESTION, failures["reason"])
     accused = any(topic_of(one["rule"]) == "failures" and one["severity"] != "info" for one in document["findings"])
     tone: Tone = "notable" if accused else "fine"
     if failures["cascades"]:

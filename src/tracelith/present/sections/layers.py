@@ -56,8 +56,7 @@ def _answer(layers: LayersDocument) -> Answer:
         verb = "only hands" if len(names) == 1 else "only hand"
         return Answer("layers", _QUESTION, f"{listed(names, 4)} {verb} requests on.", number, reading, "notable")
     if layers["status"] != "ok":
-        reason = text.printable(layers["reason"] or "no traces yet")
-        return Answer("layers", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("layers", _QUESTION, layers["reason"])
     claim = "Every service does something of its own."
     return Answer("layers", _QUESTION, claim, number, reading, "fine")
 

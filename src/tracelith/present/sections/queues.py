@@ -56,8 +56,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
 
 def _answer(queues: QueuesDocument, waiting: Sequence[QueueWaitDocument]) -> Answer:
     if queues["status"] != "ok":
-        reason = text.printable(queues["reason"] or "no traces yet")
-        return Answer("queues", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("queues", _QUESTION, queues["reason"])
     still = queues["stalls"]
     if waiting:
         worst = waiting[0]

@@ -40,8 +40,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
 def _answer(scaling: ScalingDocument) -> Answer:
     share = scaling["same_axis_share"]
     if scaling["status"] != "ok":
-        reason = text.printable(scaling["reason"] or "no traces yet")
-        return Answer("scaling", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("scaling", _QUESTION, scaling["reason"])
     own = [text.printable(row["service"], 40) for row in scaling["services"] if row["label"] == "own_axis"]
     apart = (
         f"{listed(own, 3)} {'is' if len(own) == 1 else 'are'} busy at hours of {'its' if len(own) == 1 else 'their'}"

@@ -41,8 +41,7 @@ def describe(document: AnalysisDocument, period: str) -> Section:
 def _answer(document: AnalysisDocument) -> Answer:
     structure = document["structure"]
     if structure["status"] != "ok":
-        reason = text.printable(structure["reason"] or "no traces yet")
-        return Answer("structure", _QUESTION, "Not known yet.", "", reason, "unknown")
+        return Answer.unknown("structure", _QUESTION, structure["reason"])
     size = structure["size"]
     accused = {one["rule"] for one in document["findings"] if one["severity"] != "info"}
     services, calls = text.count(size["services"]), text.count(size["edges"])
