@@ -71,3 +71,15 @@ def test_a_server_answers_with_its_own_declarations(
     assert teams[services[0]] == "a team"
     assert codes == [2, 2]
     assert "answers with the declarations it was started with" in capsys.readouterr().err
+
+
+def test_a_declared_service_that_sends_no_spans_is_told_with_the_one_probably_meant(
+    db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = _declared(tmp_path, 'gateways = ["inventry"]')
+
+    assert run(["analyze", "--db", str(db), "--declarations", file]) == 0
+
+    assert "The declarations name what sends no spans: inventry (is it inventory?)." in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -6,7 +6,8 @@ Method: Every defect met while traces are put together is counted, with the trac
     for depth and latency.
 Reading: The usable share is the share of complete traces. The list names what is missing, what that costs, and how to
     get it; the first line costs most. Services with more names, destinations or versions than are kept apart are
-    listed with what is no longer concluded about them.
+    listed with what is no longer concluded about them. Services that the declarations name and that send no spans are
+    listed, too: most often they are misspelt.
 Needs: One trace.
 False positives: Traces that were still arriving when they were analysed count as incomplete until their window is
     analysed again; a caller outside your systems that sends a trace context but no spans leaves traces without root.
@@ -20,6 +21,7 @@ import polars as pl
 
 from tracelith.analysis.base import Analysis, Conclusion, Evidence
 from tracelith.analysis.deployments.version_sightings import SERVICE_VERSIONS
+from tracelith.analysis.quality.absent_services import absent_services
 from tracelith.analysis.quality.defects import DEFECTS, Defect
 from tracelith.analysis.quality.folded_texts import FOLDED_SPANS, folded_texts, observe_folded
 from tracelith.analysis.quality.trace_quality import SERVICE_ACTIVITY, TRACE_DEFECTS, TRACE_QUALITY, observe_quality
@@ -55,6 +57,7 @@ def conclude(evidence: Evidence) -> Conclusion:
         "defects": _defects(counts),
         "folded": folded_texts(evidence.facts, {row["service"]: row["spans"] for row in services}),
         "service_list": services,
+        "absent_services": absent_services(evidence.declarations, {row["service"] for row in services}),
         "environments": [evidence.environment] if counts["traces"] else [],
         "status": str(usable.state),
         "reason": usable.reason,
@@ -113,7 +116,7 @@ def _services(evidence: Evidence) -> list[dict[str, Any]]:
 def _without_evidence(reason: str) -> Mapping[str, Any]:
     unknown = Estimate(None, state=State.INSUFFICIENT_DATA, reason=reason)
     numbers = ("traces", "complete_traces", "spans", "services", *(defect.name for defect in DEFECTS), "refused_spans")
-    lists = ("refusals", "defects", "folded", "service_list", "environments")
+    lists = ("refusals", "defects", "folded", "service_list", "absent_services", "environments")
     return {
         "quality": {
             **dict.fromkeys(numbers, 0),

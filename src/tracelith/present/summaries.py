@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tracelith.analysis.names import listed
 from tracelith.model.document import (
+    AbsentServiceDocument,
     AnalysisDocument,
     CodeploymentDocument,
     EntryOperationDocument,
@@ -66,10 +68,18 @@ def quality_sentence(quality: QualityDocument) -> str:
     share = compact_estimate(quality["usable_share"], "share")
     refused = quality.get("refused_spans", 0)
     beside = f" {text.count(refused)} spans were refused; the data quality page says why." if refused else ""
+    if quality["absent_services"]:
+        named = listed([_absent(row) for row in quality["absent_services"]], 4)
+        beside += f" The declarations name what sends no spans: {named}."
     return (
         f"{share} of {text.count(quality['traces'])} traces could be used in full: {text.count(quality['spans'])} "
         f"spans of {text.count(quality['services'])} services.{beside}"
     )
+
+
+def _absent(row: AbsentServiceDocument) -> str:
+    similar = f" (is it {text.printable(row['similar'], 60)}?)" if row["similar"] else ""
+    return f"{text.printable(row['service'], 60)}{similar}"
 
 
 def score_sentence(document: AnalysisDocument) -> str:

@@ -57,7 +57,7 @@ from tracelith.model.document.layers import (
     PassThroughDocument,
     PassThroughOperationDocument,
 )
-from tracelith.model.document.quality import DefectDocument, QualityDocument
+from tracelith.model.document.quality import AbsentServiceDocument, DefectDocument, QualityDocument
 from tracelith.model.document.queues import (
     ConsumerDocument,
     ConsumerGroupDocument,
@@ -83,6 +83,7 @@ from tracelith.model.document.structure import (
 
 __all__ = [
     "SCHEMA",
+    "AbsentServiceDocument",
     "AnalysisDocument",
     "AvailabilityDocument",
     "AxisPairDocument",

@@ -6,7 +6,7 @@ from typing_extensions import TypedDict  # pydantic reads the standard one only 
 
 from tracelith.model.document.estimates import EstimateDocument, StateName
 
-__all__ = ["DefectDocument", "QualityDocument"]
+__all__ = ["AbsentServiceDocument", "DefectDocument", "QualityDocument"]
 
 
 class DefectDocument(TypedDict):
@@ -18,6 +18,14 @@ class DefectDocument(TypedDict):
     share: float  # of spans, or of traces where the defect is one of traces
     consequence: str  # what it costs the analyses
     remedy: str  # what to do about it
+
+
+class AbsentServiceDocument(TypedDict):
+    """A service that the declarations name and that sent no spans."""
+
+    declared_in: str  # table_owners, service_owners or gateways
+    service: str
+    similar: str  # the service seen whose name is most like it, empty without one
 
 
 class QualityDocument(TypedDict):
@@ -45,6 +53,7 @@ class QualityDocument(TypedDict):
     defects: list[DefectDocument]  # only those with count > 0, most harmful first
     folded: list[dict[str, Any]]  # [{service, texts, spans, share, consequence, remedy}]: too many to be kept apart
     service_list: list[dict[str, Any]]  # [{service, spans, traces, versions, first_seen, last_seen}]
+    absent_services: list[AbsentServiceDocument]
     environments: list[str]
     status: StateName
     reason: str
