@@ -79,6 +79,15 @@ def test_keys_with_many_combinations_but_few_rows_group_alike(seed: int, spread:
     assert groups.group.tolist() == inverse.reshape(-1).tolist()
 
 
+@settings(max_examples=20, deadline=None)
+@given(codes=st.lists(st.integers(0, 30), min_size=1, max_size=100), far=st.sampled_from([1, 1_000, 2**40]))
+def test_keys_group_alike_however_far_they_lie_apart(codes: list[int], far: int) -> None:
+    groups = groups_of({"key": np.array(codes, np.int64) * far})
+
+    assert (groups.keys["key"] // far).tolist() == sorted(set(codes))
+    assert (groups.keys["key"][groups.group] // far).tolist() == codes
+
+
 def test_a_frame_has_keys_count_and_sums() -> None:
     groups = groups_of({"key": np.array([3, 1, 3])})
 
