@@ -93,6 +93,17 @@ def test_spans_committed_while_a_window_is_analysed_keep_it_stale(store: Store) 
     assert analyse(store) == []
 
 
+def test_a_window_read_before_its_trace_grew_elsewhere_stays_stale(store: Store) -> None:
+    store.append([batch([span(1, 2, window(2))])])
+    read = store.read_windows([window(2)])
+    store.append([batch([span(1, 1, window(0))])])
+    store.stale_windows(0)
+
+    store.replace_facts([window(2)], {}, read.upto)
+
+    assert analyse(store) == [0, 2]
+
+
 def test_a_sibling_is_not_forgotten_when_the_late_window_is_analysed_alone(store: Store) -> None:
     store.append([batch([span(1, 2, window(2))])])
     analyse(store)

@@ -157,6 +157,18 @@ class WindowLedger:
             upto = self.last_commit if len(quiet) == len(self._commit_times) else max(quiet, default=0)
             return (self.spread_upto, upto) if waiting and upto > self.spread_upto else None
 
+    def within_reach(self, after: int, reach_ns: int) -> tuple[set[int], list[int]]:
+        """All pending windows, and the settled ones within reach of a window with a commit newer than ``after``.
+
+        Told at one moment, so that no window is missed that becomes settled meanwhile.
+        """
+        with self._lock:
+            pending = self.pending()
+            written = [window for window, change in self._changes.items() if change.last_direct > after]
+            first, last = min(written, default=0) - reach_ns, max(written, default=0) + reach_ns
+            settled = self._analysed.keys() - pending - self._frozen
+            return pending, [window for window in settled if first <= window <= last]
+
     def low_water(self) -> int:
         """Every commit up to this number is analysed and spread."""
         with self._lock:

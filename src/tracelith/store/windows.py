@@ -21,7 +21,7 @@ CHANGES = """
 # A span concerns its own window, every window that its trace touches, and every window of a trace that links to it
 # (the name of a message's producer comes from there). Windows are compared as DOUBLE: exact enough for a distance of
 # an hour, and no pair of garbage times can overflow it. Trace and window are made distinct before they are paired, so
-# that a trace id used for weeks costs windows squared, not spans squared.
+# that a trace id used for weeks costs windows squared, not spans squared. Only windows in [from, to) are asked for.
 SPREAD = """
     WITH fresh AS (
         SELECT trace_hi, trace_lo, span_id, start_ns, commit_no
@@ -55,10 +55,9 @@ def window_starts(start_ns: pl.Series) -> list[int]:
     return starts
 
 
-def horizon_of(first_ns: int, last_ns: int, horizons: int = 1) -> tuple[int, int]:
-    """The half-open time range that reaches so many horizons before the first and after the last window."""
-    reach = horizons * HORIZON_NS
-    return first_ns - reach, last_ns + WINDOW_NS + reach
+def horizon_of(first_ns: int, last_ns: int) -> tuple[int, int]:
+    """The half-open time range that reaches the horizon before the first and after the last window."""
+    return first_ns - HORIZON_NS, last_ns + WINDOW_NS + HORIZON_NS
 
 
 def load_ledger(database: Database, ledger: WindowLedger, now_ns: int) -> None:
@@ -86,19 +85,22 @@ def load_ledger(database: Database, ledger: WindowLedger, now_ns: int) -> None:
 
 
 def spread_changes(database: Database, ledger: WindowLedger, commits: tuple[int, int]) -> None:
-    """Tells the ledger which windows the commits in the range (after, upto] concern."""
+    """Tells the ledger which windows the commits in the range (after, upto] concern.
+
+    Only windows that are settled need looking for. Those that are pending are analysed in any case: they count as
+    concerned, which costs no query, and nothing unless what they hold was read before. After an import, or on the
+    first start, no window is settled, and nothing is read at all.
+    """
     after, upto = commits
-    bounds = {"after": after, "upto": upto}
-    with database.snapshot() as cursor:
-        first, last = cursor.execute(
-            "SELECT min(start_ns), max(start_ns) FROM span WHERE commit_no > $after AND commit_no <= $upto", bounds
-        ).fetchall()[0]
-        if first is None:
-            ledger.spread({}, upto)
-            return
-        start, end = horizon_of(first, last, horizons=2)  # one to a link's trace, one to that trace's other windows
-        rows = cursor.execute(SPREAD, bounds | {"from": start, "to": end, "horizon": HORIZON_NS}).fetchall()
-    ledger.spread(dict(rows), upto)
+    # Two horizons: one to a link's trace, one to that trace's other windows.
+    pending, settled = ledger.within_reach(after, 2 * HORIZON_NS)
+    concerned = dict.fromkeys(pending, upto)
+    if settled:
+        reach = {"from": min(settled), "to": max(settled) + WINDOW_NS, "horizon": HORIZON_NS}
+        with database.snapshot() as cursor:
+            rows = cursor.execute(SPREAD, {"after": after, "upto": upto} | reach).fetchall()
+        concerned = dict(rows) | concerned
+    ledger.spread(concerned, upto)
 
 
 def save_progress(cursor: Cursor, ledger: WindowLedger) -> None:
