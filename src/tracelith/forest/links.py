@@ -25,16 +25,19 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
     receiver links to is that call and not one more to the broker. A producer in another trace is known by its service
     alone, even where that trace happens to be read together with this one: calls must not depend on the batch.
     """
-    found = _handovers(forest, window, placement) if len(window.links) else None
-    if found is not None and len(found):
-        known = pl.DataFrame({"client": sides.client, "server": sides.server})
-        found = found.join(known, on=["client", "server"], how="anti")
-        told = (sides.server < 0) & np.isin(sides.client, found["client"].to_numpy())
-        # A receiver may have both: a parent in the producer's service, and a link to the publish. That is one message.
-        by_parent = pl.DataFrame({"server": sides.server, "caller": sides.caller})
-        again = by_parent.with_row_index("row").join(found, on=["server", "caller"], how="semi")["row"].to_numpy()
-        told[again] = True
-        sides = _append(take_sides(sides, ~told), found)
+    if not len(window.links):
+        return sides
+    found = _handovers(forest, window, placement)
+    known = pl.DataFrame({"client": sides.client, "server": sides.server})
+    found = found.join(known, on=["client", "server"], how="anti")
+    if not len(found):
+        return sides
+    told = (sides.server < 0) & np.isin(sides.client, found["client"].to_numpy())
+    # A receiver may have both: a parent in the producer's service, and a link to the publish. That is one message.
+    by_parent = pl.DataFrame({"server": sides.server, "caller": sides.caller})
+    again = by_parent.with_row_index("row").join(found, on=["server", "caller"], how="semi")["row"].to_numpy()
+    told[again] = True
+    sides = _append(take_sides(sides, ~told), found)
     return take_sides(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
 
 

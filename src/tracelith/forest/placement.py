@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tracelith.compiled import compiled
 from tracelith.forest.arrays import nearest_marked
-from tracelith.forest.view import Bool, Int32, TraceForest
+from tracelith.forest.view import Bool, Int32, TraceForest, UInt8
 from tracelith.model.schema import OTHER, Kind
 
 __all__ = ["Placement", "place_spans"]
@@ -36,9 +37,8 @@ class Placement:
         behind: nearest span at or below that no sidecar wrote, along first children; -1 if there is none.
         clock: spans with the same number were timed by the same clock. Spans that name neither host nor instance
             share a clock only with their own resource (metrics.md §1.4: a missing tag is a different host).
-        entry: the span heads the work of its service: nothing above it, another service above it, or a call from
-            the service to itself.
-        request: the entry span at or above.
+        request: the entry span at or above: what heads the work of its service, with nothing above it, another
+            service above it, or a call from the service to itself.
         within: parent, or -1 for entries: the tree cut into the work of one service each.
     """
 
@@ -48,7 +48,6 @@ class Placement:
     above: Int32
     behind: Int32
     clock: Int32
-    entry: Bool
     request: Int32
     within: Int32
 
@@ -63,36 +62,52 @@ def place_spans(forest: TraceForest) -> Placement:
     and handing everything on is not enough: so does every thin pass-through service on a shared node, and those must
     be found, not hidden.
     """
-    proxy = _proxies(forest)
-    parent = forest.parent
-    above = nearest_marked(parent, ~proxy, forest.top_down)
-    service = _effective_service(forest, proxy, above)
-    has_parent = parent >= 0
-    kind, above_kind = forest.kind, forest.kind[parent]
-    called = (kind == Kind.SERVER) | (kind == Kind.CONSUMER)
-    calling = (above_kind == Kind.CLIENT) | (above_kind == Kind.PRODUCER)
-    entry = ~has_parent | (service != service[parent]) | (called & calling & ~proxy)
+    meshed = _matching(_SIDECAR_SCOPE, forest.operations["scope"])
+    proxy = _proxies(forest, meshed)
+    service = forest.service
+    above = behind = np.arange(proxy.size, dtype=np.int32)
+    if proxy.any():
+        above = nearest_marked(forest.parent, ~proxy, forest.top_down)
+        behind = _behind(forest, proxy)
+        service = _effective_service(forest, proxy, above)
+    request, within = _requests(forest.parent, forest.top_down, service, forest.kind, proxy)
     return Placement(
         service=service,
         proxy=proxy,
-        inward=_inward(forest.operations)[forest.operation] & (_first_child(parent) < 0),
+        inward=_inward(forest, meshed),
         above=above,
-        behind=nearest_marked(_first_child(parent), ~proxy, forest.top_down[::-1]),
+        behind=behind,
         clock=_clocks(forest.resources)[forest.resource],
-        entry=entry,
-        request=nearest_marked(parent, entry, forest.top_down),
-        within=np.where(entry, np.int32(-1), parent),
+        request=request,
+        within=within,
     )
 
 
-def _proxies(forest: TraceForest) -> Bool:
-    services = forest.resources["service"].to_list()
-    sidecar = np.array([bool(_SIDECAR_SERVICE.search(name)) for name in services], np.bool_)
-    scope = np.array([bool(_SIDECAR_SCOPE.search(name)) for name in forest.operations["scope"].to_list()], np.bool_)
-    proxy: Bool = sidecar[forest.resource]
-    if scope.any():
-        meshed = scope[forest.operation] & ~proxy
-        proxy |= meshed & (_beside_own(forest, meshed | proxy) | _passing_on(forest))
+@compiled
+def _requests(parent: Int32, top_down: Int32, service: Int32, kind: UInt8, proxy: Bool) -> tuple[Int32, Int32]:
+    """The entry span at or above each span, and its parent within the work of its service."""
+    request, within = np.empty(parent.size, np.int32), np.empty(parent.size, np.int32)
+    for span in top_down:
+        above = parent[span]
+        entry = above < 0 or service[span] != service[above]
+        if not entry and not proxy[span]:
+            called = kind[span] == Kind.SERVER or kind[span] == Kind.CONSUMER
+            entry = called and (kind[above] == Kind.CLIENT or kind[above] == Kind.PRODUCER)
+        request[span] = span if entry else request[above]
+        within[span] = -1 if entry else above
+    return request, within
+
+
+def _matching(pattern: re.Pattern[str], texts: pl.Series) -> Bool:
+    return np.array([bool(pattern.search(text)) for text in texts.to_list()], np.bool_)
+
+
+def _proxies(forest: TraceForest, meshed: Bool) -> Bool:
+    sidecar = _matching(_SIDECAR_SERVICE, forest.resources["service"])
+    proxy: Bool = sidecar[forest.resource] if sidecar.any() else np.zeros(forest.resource.size, np.bool_)
+    if meshed.any():
+        scoped = meshed[forest.operation] & ~proxy
+        proxy |= scoped & (_beside_own(forest, scoped | proxy) | _passing_on(forest))
     return proxy
 
 
@@ -103,7 +118,7 @@ def _beside_own(forest: TraceForest, proxy: Bool) -> Bool:
     application = np.array([number.setdefault(name, len(number)) for name in applications], np.int64)
     workload = np.array([number.get(name.partition(".")[0], -1) for name in applications], np.int64)[forest.service]
     front = nearest_marked(forest.parent, ~proxy, forest.top_down)
-    behind = nearest_marked(_first_child(forest.parent), ~proxy, forest.top_down[::-1])
+    behind = _behind(forest, proxy)
     own: Bool = (front >= 0) & (application[forest.service[front]] == workload)
     own |= (behind >= 0) & (application[forest.service[behind]] == workload)
     return own
@@ -117,12 +132,14 @@ def _passing_on(forest: TraceForest) -> Bool:
     return passing
 
 
-def _inward(operations: pl.DataFrame) -> Bool:
-    meshed = pl.col("scope").str.contains(_SIDECAR_SCOPE.pattern)
+def _inward(forest: TraceForest, meshed: Bool) -> Bool:
+    if not meshed.any():
+        return np.zeros(forest.parent.size, np.bool_)
     address = pl.col("peer_address")
     untold = (address == "") | (address == _POD) | address.str.starts_with(f"{_POD}:")
-    inward: Bool = operations.select(meshed & untold & (pl.col("peer_service") == "")).to_series().to_numpy()
-    return inward
+    inward = meshed & forest.operations.select(untold & (pl.col("peer_service") == "")).to_series().to_numpy()
+    leading: Bool = inward[forest.operation] & (_first_child(forest.parent) < 0)
+    return leading
 
 
 def _first_child(parent: Int32) -> Int32:
@@ -131,6 +148,10 @@ def _first_child(parent: Int32) -> Int32:
     below = np.flatnonzero(parent >= 0)[::-1]
     first[parent[below]] = below
     return first
+
+
+def _behind(forest: TraceForest, proxy: Bool) -> Int32:
+    return nearest_marked(_first_child(forest.parent), ~proxy, np.ascontiguousarray(forest.top_down[::-1]))
 
 
 def _effective_service(forest: TraceForest, proxy: Bool, above: Int32) -> Int32:

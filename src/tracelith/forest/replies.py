@@ -77,7 +77,7 @@ def find_replies(forest: TraceForest, placement: Placement, sides: Sides, messag
     rows = np.flatnonzero(message & (sides.client >= 0) & (sides.server >= 0))
     if rows.size < 2:
         return _none()
-    entry = placement.entry[sides.server[rows]]
+    entry = placement.within[sides.server[rows]] < 0
     inner = _trace_back(forest, sides, rows, _answers(sides, rows[~entry], placement.request), placement.request)
     outer = _trace_back(forest, sides, rows, _answers(sides, rows[entry], forest.resource), forest.resource)
     kept_inner = _received_inside(forest, placement, sides, inner)

@@ -4,13 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracelith.forest.arrays import nearest_marked
+from tracelith.compiled import compiled
 from tracelith.forest.peers import Peers
 from tracelith.forest.placement import Placement
-from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.forest.view import Bool, Int32, Int64, TraceForest, UInt8
 from tracelith.model.schema import Kind
 
 __all__ = ["Sides", "match_sides", "take_sides"]
+
+# What a span tells of whether it is a client span: it is; it is as a leaf; it is as a leaf in no other client span;
+# it has no kind, so that its child may tell; it speaks of a database or of messages.
+_CALLS = 1
+_CALLS_AS_LEAF = 2
+_CALLS_IF_ALONE = 4
+_KINDLESS = 8
+_SPECIFIC = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +51,15 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
     Where kinds are missing, a span whose only child runs in another service is a client span, and so is a leaf whose
     attributes name a database, a message handed over, or another peer.
     """
-    server = np.flatnonzero(placement.entry & (forest.parent >= 0)).astype(np.int32)
-    above = forest.parent[server]
-    crossing = placement.service[server] != placement.service[above]
-    looped, server, above = above[~crossing], server[crossing], above[crossing]
-    caller: Int32 = np.where(placement.above[above] >= 0, placement.above[above], above)
-
-    calling = _client_spans(forest, placement, peers, caller)
-    around = nearest_marked(placement.within, calling, forest.top_down)
-    client = around[caller]
-    inside = np.bincount(client[client >= 0], minlength=forest.parent.size)
-    paired = (client >= 0) & ((client == caller) | (inside[client] == 1))
-    client = np.where(paired, client, caller)
-
-    busy = np.zeros(forest.parent.size, np.bool_)
-    busy[around[caller][around[caller] >= 0]] = True
-    busy[looped] = True
-    nested = np.flatnonzero(calling & (placement.within >= 0))
-    outer = around[placement.within[nested]]
-    busy[outer[outer >= 0]] = True
-    alone = np.flatnonzero(calling & ~busy).astype(np.int32)
-    client = np.concatenate([client, alone])
+    caller = _callers(forest.parent, placement.service, placement.above)
+    around = _client_spans(forest.parent, placement.within, forest.top_down, caller, _hints(forest, placement, peers))
+    calls_inside, busy = _inside(forest.parent, placement.within, caller, around)
+    client, server = _joined(caller, around, calls_inside, busy)
     return Sides(
         client=client,
-        server=np.concatenate([server, np.full(alone.size, -1, np.int32)]),
+        server=server,
         caller=placement.service[client],
-        paired=np.concatenate([paired, np.ones(alone.size, np.bool_)]),
+        paired=around[client] == client,
         linked=np.zeros(client.size, np.bool_),
         sent_ns=np.full(client.size, -1, np.int64),
     )
@@ -86,24 +77,103 @@ def take_sides(sides: Sides, rows: Bool | Int64) -> Sides:
     )
 
 
-def _client_spans(forest: TraceForest, placement: Placement, peers: Peers, caller: Int32) -> Bool:
-    kind, operation = forest.kind, forest.operation
-    calling: Bool = ((kind == Kind.CLIENT) | (kind == Kind.PRODUCER)) & ~placement.proxy & ~placement.inward
-    children = np.bincount(forest.parent[forest.parent >= 0], minlength=kind.size)
-    inner = ~placement.entry & ~placement.proxy
+def _hints(forest: TraceForest, placement: Placement, peers: Peers) -> UInt8:
+    """What each span tells of whether it is a client span."""
+    kind = forest.operations["kind"].to_numpy()
+    kindless = kind == Kind.UNSPECIFIED
+    named = peers.datastore | (kindless & (peers.publishes | (peers.named & ~peers.message)))
+    told = np.zeros(kind.size, np.uint8)
+    told[(kind == Kind.CLIENT) | (kind == Kind.PRODUCER)] |= _CALLS
     # Within a request, receiving a message is waiting for it; older instrumentation says CONSUMER for that.
-    calling |= (kind == Kind.CONSUMER) & inner & (children == 0) & peers.receives[operation]
-    kindless = (kind == Kind.UNSPECIFIED) & inner
-    calling[caller[kindless[caller] & (children[caller] == 1)]] = True
+    told[(kind == Kind.CONSUMER) & peers.receives] |= _CALLS_AS_LEAF
+    told[(kindless | (kind == Kind.INTERNAL)) & named] |= _CALLS_IF_ALONE
+    told[kindless] |= _KINDLESS
+    told[peers.datastore | peers.message] |= _SPECIFIC
+    hints: UInt8 = told[forest.operation]
+    hints[placement.proxy] = 0
+    hints[placement.inward] &= ~np.uint8(_CALLS)
+    return hints
 
-    # A database or messaging client often carries its message over an instrumented transport: one call, not two.
-    specific = (peers.datastore | peers.message)[operation]
-    around = nearest_marked(placement.within, calling, forest.top_down)
-    has_outer = (placement.within >= 0) & calling
-    outer = np.where(has_outer, around[placement.within], -1)
-    calling[(outer >= 0) & specific[outer] & ~specific & (children == 0)] = False
 
-    leaf = inner & (children == 0) & ((kind == Kind.UNSPECIFIED) | (kind == Kind.INTERNAL)) & (around < 0)
-    named = (peers.publishes | (peers.named & ~peers.message))[operation]
-    calling |= leaf & (peers.datastore[operation] | (kindless & named))
-    return calling
+@compiled
+def _callers(parent: Int32, service: Int32, above: Int32) -> Int32:
+    """The span that calls each span from another service, that of a sidecar left out; -1 without one."""
+    caller = np.full(parent.size, -1, np.int32)
+    for span in range(parent.size):
+        at = parent[span]
+        if at >= 0 and service[span] != service[at]:
+            caller[span] = above[at] if above[at] >= 0 else at
+    return caller
+
+
+@compiled
+def _client_spans(parent: Int32, within: Int32, top_down: Int32, caller: Int32, hints: UInt8) -> Int32:
+    """The nearest client span of the same request at or above each span, -1 without one."""
+    children = np.zeros(parent.size, np.int32)
+    left = np.zeros(parent.size, np.bool_)
+    for span in range(parent.size):
+        if parent[span] >= 0:
+            children[parent[span]] += 1
+        if caller[span] >= 0:
+            left[caller[span]] = True
+
+    around = np.empty(parent.size, np.int32)
+    for span in top_down:
+        outer = around[within[span]] if within[span] >= 0 else -1
+        hint, leaf = hints[span], children[span] == 0
+        calls = (hint & _CALLS) != 0
+        if within[span] >= 0 and leaf:
+            calls |= (hint & _CALLS_AS_LEAF) != 0 or ((hint & _CALLS_IF_ALONE) != 0 and outer < 0)
+        elif within[span] >= 0 and children[span] == 1:
+            calls |= (hint & _KINDLESS) != 0 and left[span]
+        if calls and leaf and outer >= 0 and (hint & _SPECIFIC) == 0:
+            # A database or messaging client often carries its message over an instrumented transport: one call.
+            calls = (hints[outer] & _SPECIFIC) == 0
+        around[span] = span if calls else outer
+    return around
+
+
+@compiled
+def _inside(parent: Int32, within: Int32, caller: Int32, around: Int32) -> tuple[Int32, Bool]:
+    """How many other services are called inside each client span, and inside which spans anything at all is called."""
+    calls = np.zeros(parent.size, np.int32)
+    busy = np.zeros(parent.size, np.bool_)
+    for span in range(parent.size):
+        outer = -1
+        if caller[span] >= 0:
+            outer = around[caller[span]]
+            if outer >= 0:
+                calls[outer] += 1
+        elif within[span] < 0:
+            outer = parent[span]
+        elif around[span] == span:
+            outer = around[within[span]]
+        if outer >= 0:
+            busy[outer] = True
+    return calls, busy
+
+
+@compiled
+def _joined(caller: Int32, around: Int32, calls_inside: Int32, busy: Bool) -> tuple[Int32, Int32]:
+    """Client and server of each call, sorted by client, then server."""
+    client_of = np.full(caller.size, -1, np.int32)
+    first = np.zeros(caller.size + 1, np.int32)
+    for span in range(caller.size):
+        if caller[span] >= 0:
+            outer = around[caller[span]]
+            client_of[span] = outer if outer >= 0 and calls_inside[outer] == 1 else caller[span]
+            first[client_of[span] + 1] += 1
+        if around[span] == span and not busy[span]:
+            first[span + 1] += 1
+    for span in range(caller.size):
+        first[span + 1] += first[span]
+
+    client, server = np.empty(first[-1], np.int32), np.full(first[-1], -1, np.int32)
+    for span in range(caller.size):
+        if client_of[span] >= 0:
+            at = first[client_of[span]]
+            first[client_of[span]] += 1
+            client[at], server[at] = client_of[span], span
+        if around[span] == span and not busy[span]:
+            client[first[span]] = span
+    return client, server
