@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracelith.forest.view import ForestView
+from tracelith.compiled import compiled
+from tracelith.forest.view import Bool, ForestView, Int32, UInt8
 from tracelith.model.schema import Kind, Outcome
 
 __all__ = ["CallOutcomes", "call_outcomes", "failed_calls", "failed_spans"]
-
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +32,7 @@ def call_outcomes(view: ForestView) -> CallOutcomes:
     Source: metrics.md §9.1.
     """
     forest, calls = view.forest, view.calls
-    if not len(calls.client):
-        nothing = np.zeros(0, dtype=np.bool_)
-        return CallOutcomes(nothing, nothing)
-    by_client = _speaks_for_call(view)
-    answered = calls.server >= 0
-    client, server = forest.outcome[calls.client], forest.outcome[calls.server]
-    failed = (by_client & (client == Outcome.FAILED)) | (answered & (server == Outcome.FAILED))
-    cancelled = (by_client & (client == Outcome.CANCELLED)) | (answered & (server == Outcome.CANCELLED))
-    return CallOutcomes(failed, cancelled)
+    return CallOutcomes(*_told(calls.client, calls.server, forest.kind, forest.outcome))
 
 
 def failed_calls(view: ForestView) -> Bool:
@@ -57,9 +47,17 @@ def failed_spans(view: ForestView) -> Bool:
     return failed
 
 
-def _speaks_for_call(view: ForestView) -> Bool:
-    """Whether the client span describes the call, and not the request during which it was made."""
-    forest, calls = view.forest, view.calls
-    outgoing = np.isin(forest.kind[calls.client], (Kind.CLIENT, Kind.PRODUCER))
-    speaks: Bool = (calls.client >= 0) & (outgoing | (calls.server < 0))
-    return speaks
+@compiled
+def _told(client: Int32, server: Int32, kind: UInt8, outcome: UInt8) -> tuple[Bool, Bool]:
+    """Whether each attempt failed, and whether it was cancelled, by what either side says."""
+    failed, cancelled = np.zeros(client.size, np.bool_), np.zeros(client.size, np.bool_)
+    for call in range(client.size):
+        asking, answering = client[call], server[call]
+        if answering >= 0:
+            failed[call] = outcome[answering] == Outcome.FAILED
+            cancelled[call] = outcome[answering] == Outcome.CANCELLED
+        # Another span on the caller's side tells of the request during which the call was made, not of the call.
+        if asking >= 0 and (answering < 0 or kind[asking] == Kind.CLIENT or kind[asking] == Kind.PRODUCER):
+            failed[call] |= outcome[asking] == Outcome.FAILED
+            cancelled[call] |= outcome[asking] == Outcome.CANCELLED
+    return failed, cancelled
