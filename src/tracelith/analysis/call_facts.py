@@ -1,13 +1,16 @@
 """Facts about edges: how often, awaited or not, failures, retries, time on the network and on the critical path."""
 
+from typing import NamedTuple
+
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.outcomes import call_outcomes
 from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.strata import fact_rows
-from tracelith.forest.view import ForestView
+from tracelith.compiled import compiled
+from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
 __all__ = ["CALL_EDGES", "observe_edges"]
@@ -36,54 +39,95 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
     """Facts of CALL_EDGES."""
     forest, calls = view.forest, view.calls
     # A call joined by a link may have its client in a trace outside this window: it counts where its receiver is.
-    owner = np.where(calls.client >= 0, calls.client, calls.server)
-    answering = np.where(calls.server >= 0, calls.server, calls.client)
-    both = calls.network_ns >= 0
-    critical = view.chains.span_chain[answering] >= 0
-    trace = forest.trace[owner]
-    values = {
-        "calls": calls.final,
-        "awaited": calls.awaited & calls.final,
-        "deferred": calls.deferred & calls.final,
-        "failures": view.once(call_outcomes).failed & calls.final,
-        "network_calls": both,
-        "network_ns": np.where(both, calls.network_ns, 0),
-        "callee_ns": np.where(critical, forest.duration_ns[answering], 0),
-        "blocking_ns": np.where(critical, critical_ns(view)[answering], 0),
-    }
+    trace = forest.trace[np.where(calls.client >= 0, calls.client, calls.server)]
     place = groups_of({"window_ns": forest.trace_window, "environment": forest.trace_environment})
-    edge = groups_of({"caller": calls.caller, "callee": calls.callee})
-    edges = groups_of({"place": place.group[trace], "edge": edge.group})
-    at, of = edges.keys["place"], edges.keys["edge"]
-    once = groups_of({"trace": trace, "edge": edge.group}).firsts(edges.group)
+    edges = groups_of({"place": place.group[trace], "caller": calls.caller, "callee": calls.callee})
+    _, once = number_pairs(trace, edges.group, len(forest.trace_root), edges.size)
+    attempts = _Attempts(
+        edges.group, np.where(calls.server >= 0, calls.server, calls.client), calls.network_ns, calls.final,
+        calls.awaited, calls.deferred, view.once(call_outcomes).failed,
+    )  # fmt: skip
+    spans = _Spans(view.chains.span_chain, forest.duration_ns, critical_ns(view))
     rows = pl.DataFrame(
         {
-            **{name: keys[at] for name, keys in place.keys.items()},
-            "caller": edge.keys["caller"][of],
-            "callee": edge.keys["callee"][of],
-            "callee_kind": edge.keys["callee"][of],
-            **{name: edges.sums(column.astype(np.int64)) for name, column in values.items()},
+            **{name: keys[edges.keys["place"]] for name, keys in place.keys.items()},
+            "caller": edges.keys["caller"],
+            "callee": edges.keys["callee"],
+            "callee_kind": edges.keys["callee"],
+            **dict(zip(_SUMS, _sums(attempts, spans, edges.size), strict=True)),
             "attempts": edges.counts(),
-            "traces": np.bincount(once, minlength=edges.size),
+            "traces": np.bincount(edges.group[once], minlength=edges.size),
         }
     )
     nodes = {"callee": calls.node_names, "callee_kind": calls.node_kinds}
     return fact_rows(CALL_EDGES, rows, view, caller=forest.services, **nodes)
 
 
-def critical_ns(view: ForestView) -> NDArray[np.int64]:
-    """Critical time of each span with all it called, int64[n]: the segments of its subtree within its chain.
+def critical_ns(view: ForestView) -> Int64:
+    """Critical time of each span with all it called, int64[n]: the segments of its subtree within its chain."""
+    forest, path = view.forest, view.path
+    own_ns = _own_critical_ns(path.span, path.start_ns, path.end_ns, len(forest.trace))
+    return _with_all_below(forest.parent, forest.top_down, view.chains.span_chain, own_ns)
 
-    One pass per tree level, deepest first; each span is added to its parent once.
-    """
-    forest, chains, path = view.forest, view.chains, view.path
-    total = np.zeros(len(forest.trace), dtype=np.int64)
-    np.add.at(total, path.span, path.end_ns - path.start_ns)
-    inner = np.flatnonzero((forest.parent >= 0) & (chains.span_chain >= 0))
-    inner = inner[chains.span_chain[forest.parent[inner]] == chains.span_chain[inner]]
-    levels = forest.depth_in_tree[inner]
-    order = inner[np.argsort(-levels, kind="stable")]
-    borders = np.flatnonzero(np.diff(forest.depth_in_tree[order])) + 1
-    for level in np.split(order, borders):
-        np.add.at(total, forest.parent[level], total[level])
+
+class _Attempts(NamedTuple):
+    """What of each attempt is added up; ``answering`` is the span that tells how long the callee took."""
+
+    edge: Int32
+    answering: Int32
+    network_ns: Int64
+    final: Bool
+    awaited: Bool
+    deferred: Bool
+    failed: Bool
+
+
+class _Spans(NamedTuple):
+    """The chain, the duration and the critical time of each span."""
+
+    chain: Int32
+    duration_ns: Int64
+    critical_ns: Int64
+
+
+_SUMS = ("calls", "awaited", "deferred", "failures", "network_calls", "network_ns", "callee_ns", "blocking_ns")
+
+
+@compiled
+def _sums(attempts: _Attempts, spans: _Spans, edges: int) -> Int64:
+    """The columns of _SUMS for each edge, int64[8, e]."""
+    sums = np.zeros((edges, 8), np.int64)
+    for call in range(attempts.edge.size):
+        of_edge, span = sums[attempts.edge[call]], attempts.answering[call]
+        if attempts.final[call]:
+            of_edge[0] += 1
+            of_edge[1] += attempts.awaited[call]
+            of_edge[2] += attempts.deferred[call]
+            of_edge[3] += attempts.failed[call]
+        if attempts.network_ns[call] >= 0:
+            of_edge[4] += 1
+            of_edge[5] += attempts.network_ns[call]
+        if spans.chain[span] >= 0:
+            of_edge[6] += spans.duration_ns[span]
+            of_edge[7] += spans.critical_ns[span]
+    return sums.T
+
+
+@compiled
+def _own_critical_ns(span: Int32, start_ns: Int64, end_ns: Int64, spans: int) -> Int64:
+    """The lengths of the segments of each span, added up."""
+    own = np.zeros(spans, np.int64)
+    for segment in range(span.size):
+        own[span[segment]] += end_ns[segment] - start_ns[segment]
+    return own
+
+
+@compiled
+def _with_all_below(parent: Int32, top_down: Int32, chain: Int32, own_ns: Int64) -> Int64:
+    """The time of each span and of all below it in the same chain, added up."""
+    total = own_ns.copy()
+    for span in top_down[::-1]:
+        above = parent[span]
+        if above >= 0 and chain[span] >= 0 and chain[above] == chain[span]:
+            total[above] += total[span]
     return total

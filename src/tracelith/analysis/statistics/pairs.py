@@ -1,0 +1,37 @@
+"""Distinct pairs of codes, such as a request and whom it calls: numbered without sorting them."""
+
+import numpy as np
+
+from tracelith.compiled import compiled
+from tracelith.forest.view import Int32
+
+__all__ = ["number_pairs"]
+
+
+@compiled
+def number_pairs(left: Int32, right: Int32, lefts: int, rights: int) -> tuple[Int32, Int32]:
+    """The number of each row's pair, and the first row of each pair; pairs are numbered by what is left.
+
+    Takes time and memory for rows, lefts and rights, however often a pair comes and in whatever order rows are.
+
+    Args:
+        left: from 0 up to below ``lefts``. right: from 0 up to below ``rights``.
+    """
+    first_with, following = np.full(lefts, -1, np.int32), np.empty(left.size, np.int32)
+    for row in range(left.size - 1, -1, -1):
+        following[row] = first_with[left[row]]
+        first_with[left[row]] = row
+    number, first = np.empty(left.size, np.int32), np.empty(left.size, np.int32)
+    latest = np.full(rights, -1, np.int32)
+    pairs = 0
+    for one in range(lefts):
+        known = pairs  # pairs with a smaller number have another left
+        row = first_with[one]
+        while row >= 0:
+            if latest[right[row]] < known:
+                latest[right[row]] = pairs
+                first[pairs] = row
+                pairs += 1
+            number[row] = latest[right[row]]
+            row = following[row]
+    return number, first[:pairs].copy()
