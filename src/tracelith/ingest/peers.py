@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracelith.ingest.confidential import host_only, operation_word, table_name, without_credentials
 from tracelith.ingest.fields import Codes, Fields, encode_text
 from tracelith.ingest.statements import first_table, summary_statement
 from tracelith.model.schema import OPERATION_TEXT, Kind, is_folded
@@ -134,6 +135,7 @@ def _authorities(url_codes: Codes, values: pa.LargeStringArray) -> tuple[Codes, 
 
 def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
     """OPERATION_TEXT rows from rows with PEER_COLUMNS and the statement of a query text: one spelling for one thing."""
+    operations = _names_only(operations)
     action, address = pl.col("peer_action"), pl.col("peer_address")
     is_db, is_messaging = pl.col("protocol") == "db", pl.col("protocol") == "messaging"
     service, namespace = pl.col("peer_service"), pl.col("peer_service_namespace")
@@ -151,13 +153,24 @@ def operation_text(operations: pl.DataFrame) -> pl.DataFrame:
         .then(service)
         .otherwise(pl.concat_str(namespace, service, separator="/")),
         "peer_object": pl.when(is_messaging)
-        .then(pl.col("peer_object").str.replace(_DESTINATION_PATH, ""))
+        .then(without_credentials(pl.col("peer_object").str.replace(_DESTINATION_PATH, "")))
         .otherwise("peer_object"),
         "peer_action": pl.when(is_messaging)
         .then(action.str.to_lowercase().replace(MESSAGING_ACTION_RENAMES))
         .otherwise("peer_action"),
     }
     return _with_statements(operations.with_columns(**chosen)).select(OPERATION_TEXT.names())
+
+
+def _names_only(operations: pl.DataFrame) -> pl.DataFrame:
+    is_db = pl.col("protocol") == "db"
+    named = ("peer_service", "peer_namespace", "consumer_group")
+    return operations.with_columns(
+        host_only(pl.col("peer_address")),
+        *(without_credentials(pl.col(name)) for name in named),
+        pl.when(is_db).then(table_name(pl.col("peer_object"))).otherwise("peer_object").alias("peer_object"),
+        pl.when(is_db).then(operation_word(pl.col("peer_action"))).otherwise("peer_action").alias("peer_action"),
+    )
 
 
 def _with_statements(operations: pl.DataFrame) -> pl.DataFrame:
