@@ -7,43 +7,27 @@ takes.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracelith.forest.view import ForestView
+from tracelith.compiled import compiled
+from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.schema import Kind
 
 __all__ = ["own_time_ns", "request_own_time_ns"]
-
-Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 _TOLERANCE_NS = 1_000_000
 _TOLERANCE = 0.01
 """A child may outlast its parent by 1 ms or 1 %, what schedulers and coarse exporters blur (metrics.md §1.3)."""
 
-_LONGEST_AXIS_NS = 2**62
-"""The stretches of all spans are laid end to end on an axis of 64-bit numbers."""
-
 
 def own_time_ns(view: ForestView) -> Int64:
     """Duration of each span minus the union of the children it waited for, int64[n]; from 0 to the duration.
 
-    Source: metrics.md §11 (exclusive time); own, one sort and one running maximum.
+    Source: metrics.md §11 (exclusive time); own, two passes over the spans.
     """
-    forest = view.forest
-    duration = np.minimum(forest.duration_ns, _LONGEST_AXIS_NS // max(forest.parent.size, 1))
-    child = np.flatnonzero(_waited_for(view))
-    parent = forest.parent[child]
-    begin, end = _inside(forest.start_ns[child] - forest.start_ns[parent], duration[child], duration[parent])
-    # Each parent has a stretch of its own, so that a running maximum never reaches from one into the next.
-    base = (np.cumsum(duration) - duration)[parent]
-    order = np.argsort(begin + base, kind="stable")
-    begin, end, parent = (begin + base)[order], (end + base)[order], parent[order]
-    before = np.maximum.accumulate(end)[:-1]
-    begin[1:] = np.maximum(begin[1:], before)
-    own: Int64 = forest.duration_ns.copy()
-    np.subtract.at(own, parent, np.maximum(end - begin, 0))
-    return own
+    forest, calls = view.forest, view.calls
+    detached = np.zeros(forest.parent.size, np.bool_)
+    detached[calls.server[calls.deferred & (calls.server >= 0)]] = True
+    return _uncovered_ns(forest.parent, forest.start_ns, forest.duration_ns, calls.span_service, detached)
 
 
 def request_own_time_ns(view: ForestView) -> Int64:
@@ -51,31 +35,52 @@ def request_own_time_ns(view: ForestView) -> Int64:
 
     Time in spans that call somebody is spent on the way or by whoever was called, and is no work of the service.
     """
-    own_ns = view.once(own_time_ns)
     forest, calls = view.forest, view.calls
     calling = (forest.kind == Kind.CLIENT) | (forest.kind == Kind.PRODUCER)
     clients = calls.client[(calls.client >= 0) & (calls.server < 0)]
     # Without kinds, a span that names a peer is the call to it; one that is also the request itself is both.
     calling[clients[clients != calls.span_request[clients]]] = True
-    working = np.flatnonzero(~calling)
-    total: Int64 = np.zeros(own_ns.size, np.int64)
-    np.add.at(total, calls.span_request[working], own_ns[working])
+    return _work_ns(calls.span_request, calling, own_time_ns(view))
+
+
+@compiled
+def _work_ns(request: Int32, calling: Bool, own_ns: Int64) -> Int64:
+    """Own time of the spans of each request that call nobody, added up at its entry span."""
+    total = np.zeros(own_ns.size, np.int64)
+    for span in range(own_ns.size):
+        if not calling[span]:
+            total[request[span]] += own_ns[span]
     return total
 
 
-def _waited_for(view: ForestView) -> Bool:
-    """Spans that have a parent which went on only after them."""
-    forest, calls = view.forest, view.calls
-    parent = forest.parent
-    outlasts = forest.start_ns + forest.duration_ns - forest.start_ns[parent] - forest.duration_ns[parent]
-    tolerance = np.maximum(_TOLERANCE_NS, forest.duration_ns[parent] * _TOLERANCE)
-    one_service = calls.span_service == calls.span_service[parent]
-    waited: Bool = (parent >= 0) & ~(one_service & (outlasts > tolerance))
-    waited[calls.server[calls.deferred & (calls.server >= 0)]] = False
-    return waited
+@compiled
+def _uncovered_ns(parent: Int32, start_ns: Int64, duration_ns: Int64, service: Int32, detached: Bool) -> Int64:
+    """What the children that a span waited for leave of it; siblings come in the order of their start.
 
-
-def _inside(begin: Int64, length: Int64, size: Int64) -> tuple[Int64, Int64]:
-    """Begin and end within a parent of this size; what is not longer than the parent is moved, the rest cut off."""
-    begin = np.where(length <= size, np.clip(begin, 0, np.maximum(size - length, 0)), begin)
-    return np.clip(begin, 0, size), np.clip(begin + length, 0, size)
+    Args:
+        detached: spans that nobody waits for, whatever the clocks say.
+    """
+    waited_for = np.zeros(parent.size, np.bool_)
+    until = duration_ns.copy()  # from there on, children that were moved back to the end of the span cover it
+    for child in range(parent.size):
+        above = parent[child]
+        if above < 0 or detached[child]:
+            continue
+        length, size = duration_ns[child], duration_ns[above]
+        outlasts = start_ns[child] + length - start_ns[above] - size
+        waited_for[child] = service[child] != service[above] or outlasts <= max(_TOLERANCE_NS, size * _TOLERANCE)
+        if waited_for[child] and outlasts > 0 and length <= size:
+            until[above] = min(until[above], size - length)
+    own, covered = until.copy(), np.zeros(parent.size, np.int64)
+    for child in range(parent.size):
+        if not waited_for[child]:
+            continue
+        above = parent[child]
+        length, begin = duration_ns[child], start_ns[child] - start_ns[above]
+        # A child that would fit is moved forward to the start of the span, of a longer one that part is cut off.
+        end = min((begin if length > duration_ns[above] else max(begin, 0)) + length, until[above])
+        begin = max(begin, covered[above])
+        if end > begin:
+            own[above] -= end - begin
+            covered[above] = end
+    return own
