@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import request_names
 from tracelith.analysis.own_time import request_own_time_ns
+from tracelith.analysis.requests import Requests, requests_of
 from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.strata import fact_rows
-from tracelith.forest.view import ForestView
+from tracelith.analysis.trace_strata import trace_strata
+from tracelith.compiled import compiled
+from tracelith.forest.view import Bool, ForestView, Int8, Int32, Int64
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import Kind, Outcome
 
@@ -75,88 +78,96 @@ PASSING_EXEMPLARS = FactTable(
 
 _PROTOCOLS = {"http": 1, "rpc": 2}
 
-Bool = NDArray[np.bool_]
-Int8 = NDArray[np.int8]
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
     """One entry per request of a complete trace.
 
     Attributes:
-        span: its entry span. call: the only call it makes, -1 if it makes none, several or another kind.
+        handled: who handled it, and where it counts. own_ns: int64, own time.
+        call: int32, the only call it makes, -1 if it makes none, several or another kind. own_share: int8, the bucket
+            of OWN_SHARES of its own time if it makes a single call, -1 for the others.
         alone: it calls nobody and nothing.
     """
 
-    span: Int64
-    call: Int64
+    handled: Requests
+    own_ns: Int64
+    call: Int32
+    own_share: Int8
     alone: Bool
 
 
 def observe_layers(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of the three tables, by table name."""
     requests = _requests(view)
-    own_ns = view.once(request_own_time_ns)[requests.span]
-    own_share = _own_shares(view, requests, own_ns)
     return {
-        HANDED_ON.name: _handed_on(view, requests, own_ns, own_share),
+        HANDED_ON.name: _handed_on(view, requests),
         ENTRY_CALLS.name: _entry_calls(view),
-        PASSING_EXEMPLARS.name: _exemplars(view, requests, own_share),
+        PASSING_EXEMPLARS.name: _exemplars(view, requests),
     }
 
 
 def _requests(view: ForestView) -> _Requests:
     forest, calls = view.forest, view.calls
-    spans = forest.parent.size
-    handed = calls.final & (calls.request >= 0)
     service = np.array([kind == "service" for kind in calls.node_kinds], np.bool_)
     # A call whose clocks cannot tell whether it was awaited is no message either, so it speaks for itself.
-    onward = handed & service[calls.callee] & ~calls.deferred
-    onwards = np.bincount(calls.request[onward], minlength=spans)
-    anything = np.bincount(calls.request[handed], minlength=spans)
-    only = np.full(spans, -1, np.int64)
-    only[calls.request[onward]] = np.flatnonzero(onward)
-    answers = (forest.kind == Kind.SERVER) | (forest.kind == Kind.UNSPECIFIED)
-    only[~answers | (onwards != 1) | (anything != 1)] = -1
-    entry = calls.span_request == np.arange(spans)
-    span = np.flatnonzero(entry & forest.trace_complete[forest.trace])
-    return _Requests(span, only[span], anything[span] == 0)
+    onward = service[calls.callee] & ~calls.deferred
+    only = _only_calls(calls.request, calls.final, onward, forest.parent.size)
+    requests = view.once(requests_of)
+    handled = requests.of(np.flatnonzero(forest.trace_complete[requests.trace]))
+    span = handled.span
+    kind, own_ns = forest.kind[span], view.once(request_own_time_ns)[span]
+    answers = (kind == Kind.SERVER) | (kind == Kind.UNSPECIFIED)
+    single = answers & (only[span] >= 0)
+    own_share = np.full(span.size, -1, np.int8)
+    share = own_ns[single] / np.maximum(forest.duration_ns[span[single]], 1)
+    own_share[single] = np.searchsorted(np.array(OWN_SHARES[1:-1]), share, side="right")
+    call = np.where(single, only[span], np.int32(-1))
+    return _Requests(handled, own_ns, call, own_share, alone=only[span] == _NONE)
 
 
-def _own_shares(view: ForestView, requests: _Requests, own_ns: Int64) -> Int8:
-    """Bucket of OWN_SHARES of each request that makes a single call, -1 for the others."""
-    share = own_ns / np.maximum(view.forest.duration_ns[requests.span], 1)
-    bucket = np.searchsorted(np.array(OWN_SHARES[1:-1]), share, side="right").astype(np.int8)
-    return np.where(requests.call >= 0, bucket, np.int8(-1))
+_NONE, _MORE = -1, -2
 
 
-def _handed_on(view: ForestView, requests: _Requests, own_ns: Int64, own_share: Int8) -> pl.DataFrame:
+@compiled
+def _only_calls(request: Int32, final: Bool, onward: Bool, spans: int) -> Int32:
+    """The only call that each request makes, at its entry span: _NONE if it makes none, _MORE if several or another.
+
+    Args:
+        request: of each call, or -1. final: the last attempt. onward: to a service that may have to answer.
+    """
+    only = np.full(spans, _NONE, np.int32)
+    for call in range(request.size):
+        span = request[call]
+        if final[call] and span >= 0:
+            only[span] = call if only[span] == _NONE and onward[call] else _MORE
+    return only
+
+
+def _handed_on(view: ForestView, requests: _Requests) -> pl.DataFrame:
     forest, calls = view.forest, view.calls
-    names, name_of = view.once(request_names)
-    asked, outcome = forest.operation[requests.span], forest.outcome[requests.span]
-    callee, called, translated = _passed_on(view, requests, name_of, (len(calls.node_names), len(names)))
-    way_ns = np.full(requests.span.size, -1, np.int64)
-    way_ns[requests.call >= 0] = calls.network_ns[requests.call[requests.call >= 0]]
-    stratum, strata = _strata(view)
+    names, _ = view.once(request_names)
+    callee, called, translated = _passed_on(view, requests)
     handed = groups_of(
         {
-            "stratum": stratum[forest.trace[requests.span]],
-            "service": calls.span_service[requests.span],
-            "operation": name_of[asked],
+            "stratum": requests.handled.stratum,
+            "service": requests.handled.service,
+            "operation": requests.handled.operation,
             "callee": callee,
             "callee_operation": called,
-            "own_share": own_share,
+            "own_share": requests.own_share,
         }
     )
+    single, outcome = requests.call >= 0, forest.outcome[requests.handled.span]
+    way_ns = np.full(single.size, -1, np.int64)
+    way_ns[single] = calls.network_ns[requests.call[single]]
     marks = {
-        "from_outside": forest.parent[requests.span] < 0,
+        "from_outside": forest.parent[requests.handled.span] < 0,
         "turned_away": requests.alone & (outcome == Outcome.REFUSED),
         "answered": requests.alone & (outcome == Outcome.FINE),
         "translated": translated,
         "timed": way_ns >= 0,
-        "lighter": own_ns < way_ns,
+        "lighter": requests.own_ns < way_ns,
     }
     rows = handed.frame("requests", **{name: mark.astype(np.int64) for name, mark in marks.items()})
     texts = {
@@ -165,80 +176,64 @@ def _handed_on(view: ForestView, requests: _Requests, own_ns: Int64, own_share: 
         "callee": (*calls.node_names, ""),
         "callee_operation": (*names, ""),
     }
-    return fact_rows(HANDED_ON, _placed(rows, strata), view, **texts)
+    return fact_rows(HANDED_ON, view.once(trace_strata).placed(rows), view, **texts)
 
 
-def _passed_on(
-    view: ForestView, requests: _Requests, name_of: Int32, nobody: tuple[int, int]
-) -> tuple[Int64, Int64, Bool]:
+def _passed_on(view: ForestView, requests: _Requests) -> tuple[Int32, Int32, Bool]:
     """Callee and operation of the single call of each request, and whether it is made by another protocol.
 
-    Args:
-        nobody: codes for those that make none.
+    For those that make none, callee and operation are the code after the last.
     """
     forest, calls = view.forest, view.calls
-    callee, called = (np.full(requests.span.size, code, np.int64) for code in nobody)
-    translated = np.zeros(requests.span.size, np.bool_)
+    names, name_of = view.once(request_names)
+    callee = np.full(requests.call.size, len(calls.node_names), np.int32)
+    called = np.full(requests.call.size, len(names), np.int32)
+    translated = np.zeros(requests.call.size, np.bool_)
     single = np.flatnonzero(requests.call >= 0)
     call = requests.call[single]
     client, server = calls.client[call], calls.server[call]
     callee[single] = calls.callee[call]
     called[single] = name_of[forest.operation[np.where(server >= 0, server, client)]]
     protocol = np.array([_PROTOCOLS.get(name, 0) for name in forest.operations["protocol"]], np.int8)
-    before, after = protocol[forest.operation[requests.span[single]]], protocol[forest.operation[client]]
+    before, after = protocol[forest.operation[requests.handled.span[single]]], protocol[forest.operation[client]]
     translated[single] = (before != after) & (before > 0) & (after > 0)
     return callee, called, translated
 
 
 def _entry_calls(view: ForestView) -> pl.DataFrame:
     """Each edge once per chain that awaits a call on it, and each chain once."""
-    chains, calls = view.chains, view.calls
-    nodes, services = len(calls.node_names) + 1, len(view.forest.services) + 1
+    forest, chains, calls = view.forest, view.chains, view.calls
     asking = np.where(calls.client >= 0, calls.client, calls.server)
-    called = np.flatnonzero(calls.awaited & (calls.server >= 0) & (chains.span_chain[asking] >= 0))
-    edge = calls.caller[called].astype(np.int64) * nodes + calls.callee[called]
-    # Sorting is thirty times faster than np.unique, which builds a table of hashes.
-    pairs = np.sort(chains.span_chain[asking[called]].astype(np.int64) * (services * nodes) + edge)
-    pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])] if pairs.size else pairs
-    outside = np.flatnonzero(~chains.restarted)
-    nothing = (services - 1) * nodes + nodes - 1
-    chain = np.concatenate([pairs // (services * nodes), outside])
-    edge = np.concatenate([pairs % (services * nodes), np.full(outside.size, nothing)])
-    asked = ~chains.restarted[chain]
-    chain, edge = chain[asked], edge[asked]
-    stratum, strata = _strata(view)
-    entries = groups_of({"stratum": stratum[chains.trace[chain]], "entry": chains.entry[chain], "edge": edge})
-    rows = entries.frame("traces").with_columns(caller=pl.col("edge") // nodes, callee=pl.col("edge") % nodes)
-    texts = {"caller": (*view.forest.services, ""), "callee": (*calls.node_names, "")}
-    return fact_rows(ENTRY_CALLS, _placed(rows, strata), view, **texts)
+    chain = chains.span_chain[asking]
+    called = np.flatnonzero(calls.awaited & (calls.server >= 0) & (chain >= 0))
+    called = called[~chains.restarted[chain[called]]]
+    chain = chain[called]
+    edges = groups_of({"caller": calls.caller[called], "callee": calls.callee[called]})
+    _, once = number_pairs(chain, edges.group, chains.root.size, edges.size)
+    outside = np.flatnonzero(~chains.restarted).astype(np.int32)
+    chain = np.concatenate([chain[once], outside])
+    edge = np.concatenate([edges.group[once], np.full(outside.size, edges.size, np.int32)])
+    stratum = view.once(trace_strata).stratum[chains.trace[chain]]
+    entries = groups_of({"stratum": stratum, "entry": chains.entry[chain], "edge": edge})
+    rows, of = entries.frame("traces"), entries.keys["edge"]
+    # The last edge stands for all chains, and has no names.
+    caller = np.append(edges.keys["caller"], len(forest.services))[of]
+    callee = np.append(edges.keys["callee"], len(calls.node_names))[of]
+    placed = view.once(trace_strata).placed(rows).with_columns(caller=pl.Series(caller), callee=pl.Series(callee))
+    texts = {"caller": (*forest.services, ""), "callee": (*calls.node_names, "")}
+    return fact_rows(ENTRY_CALLS, placed, view, **texts)
 
 
-def _exemplars(view: ForestView, requests: _Requests, own_share: Int8) -> pl.DataFrame:
+def _exemplars(view: ForestView, requests: _Requests) -> pl.DataFrame:
     few = np.searchsorted(np.array(OWN_SHARES), SMALL_SHARE)
-    passing = requests.span[(own_share >= 0) & (own_share < few)]
-    forest = view.forest
-    trace = forest.trace[passing]
+    passing = requests.handled.of(np.flatnonzero((requests.own_share >= 0) & (requests.own_share < few)))
     rows = pl.DataFrame(
         {
-            "window_ns": forest.trace_window[trace],
-            "environment": forest.trace_environment[trace],
-            "service": view.calls.span_service[passing],
-            "trace": trace,
-            "duration_ns": forest.duration_ns[passing],
+            "stratum": passing.stratum,
+            "service": passing.service,
+            "trace": passing.trace,
+            "duration_ns": view.forest.duration_ns[passing.span],
         }
     )
-    slowest = slowest_rows(view, rows, ["window_ns", "environment", "service"])
-    return fact_rows(PASSING_EXEMPLARS, slowest, view, service=forest.services)
-
-
-def _strata(view: ForestView) -> tuple[Int64, pl.DataFrame]:
-    """The window and environment of each trace as one small number, and what the numbers stand for."""
-    forest = view.forest
-    windows, window = np.unique(forest.trace_window, return_inverse=True)
-    places = len(forest.environments)
-    codes, stratum = np.unique(window * places + forest.trace_environment, return_inverse=True)
-    return stratum, pl.DataFrame({"window_ns": windows[codes // places], "environment": codes % places})
-
-
-def _placed(rows: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([rows.drop("stratum"), strata[rows["stratum"].to_numpy()]], how="horizontal")
+    slowest = view.once(trace_strata).placed(slowest_rows(view, rows, ["stratum", "service"]))
+    return fact_rows(PASSING_EXEMPLARS, slowest, view, service=view.forest.services)

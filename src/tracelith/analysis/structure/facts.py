@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import request_names
 from tracelith.analysis.own_time import request_own_time_ns
+from tracelith.analysis.requests import Requests, requests_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
+from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.statistics.weights import known_sampling
 from tracelith.analysis.strata import fact_rows
-from tracelith.forest.view import ForestView
+from tracelith.analysis.trace_strata import trace_strata
+from tracelith.compiled import compiled
+from tracelith.forest.view import ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import Kind
 
@@ -67,8 +71,21 @@ CYCLE_EXEMPLARS = FactTable(
 _LONGEST_CIRCLE = 32
 """Services on a circle that are followed; published chains are shorter (metrics.md §4)."""
 
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
+
+@dataclass(frozen=True, slots=True)
+class _Circles:
+    """One entry per request that comes back to a service waiting above it.
+
+    Attributes:
+        span: int32, the earlier request of the service. path: int64, index into paths.
+        paths: services from the one that is come back to on, in the order of the calls.
+    """
+
+    span: Int32
+    trace: Int32
+    service: Int32
+    path: Int64
+    paths: tuple[tuple[int, ...], ...]
 
 
 def services_of(path: str) -> tuple[str, ...]:
@@ -78,114 +95,121 @@ def services_of(path: str) -> tuple[str, ...]:
 
 def observe_structure(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
-    spans = np.arange(view.forest.parent.size, dtype=np.int32)
-    entries = np.flatnonzero((view.calls.span_request == spans) & ~_calling(view)).astype(np.int32)
-    circles, paths = _circles(view)
-    work, times = _work(view, entries)
+    circles, handled = _circles(view), _handled(view)
+    work, times = _work(view, handled)
     names, _ = view.once(request_names)
     services = view.forest.services
-    texts = tuple(json.dumps([services[code] for code in path], ensure_ascii=False) for path in paths)
+    texts = tuple(json.dumps([services[code] for code in path], ensure_ascii=False) for path in circles.paths)
     return {
         SERVICE_WORK.name: fact_rows(SERVICE_WORK, work, view, service=services, operation=names),
         OWN_TIMES.name: fact_rows(OWN_TIMES, times, view, service=services),
-        SERVICE_TRACES.name: fact_rows(SERVICE_TRACES, _traces(view, entries, circles), view, service=services),
+        SERVICE_TRACES.name: fact_rows(SERVICE_TRACES, _traces(view, handled, circles), view, service=services),
         RUNTIME_CYCLES.name: fact_rows(RUNTIME_CYCLES, _cycles(view, circles), view, path=texts),
         CYCLE_EXEMPLARS.name: fact_rows(CYCLE_EXEMPLARS, _exemplars(view, circles), view, path=texts),
     }
 
 
-def _calling(view: ForestView) -> NDArray[np.bool_]:
-    calling: NDArray[np.bool_] = np.isin(view.forest.kind, (Kind.CLIENT, Kind.PRODUCER))
-    return calling
+def _handled(view: ForestView) -> Requests:
+    """Requests but for those that are nothing but a call themselves."""
+    requests = view.once(requests_of)
+    kind = view.forest.kind[requests.span]
+    return requests.of(np.flatnonzero((kind != Kind.CLIENT) & (kind != Kind.PRODUCER)))
 
 
-def _placed(view: ForestView, trace: NDArray[np.integer]) -> dict[str, NDArray[np.integer]]:
-    """Window and environment of each trace, as keys of groups."""
-    return {"window_ns": view.forest.trace_window[trace], "environment": view.forest.trace_environment[trace]}
-
-
-def _work(view: ForestView, entries: Int32) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _work(view: ForestView, handled: Requests) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of SERVICE_WORK and OWN_TIMES in codes."""
-    forest = view.forest
-    trace = forest.trace[entries]
-    _, names = view.once(request_names)
-    own_ns = view.once(request_own_time_ns)[entries]
+    forest, strata = view.forest, view.once(trace_strata)
+    span, trace = handled.span, handled.trace
+    own_ns = view.once(request_own_time_ns)[span]
     known, weight = known_sampling(forest.trace_weight)
-    outside = (forest.trace_root[trace] == entries) & np.isin(forest.kind[entries], (Kind.SERVER, Kind.UNSPECIFIED))
+    asked = (forest.kind[span] == Kind.SERVER) | (forest.kind[span] == Kind.UNSPECIFIED)
+    outside = asked & (forest.trace_root[trace] == span)
     values = {
         "own_ns": own_ns,
         "outside": outside.astype(np.int64),
         "outside_weight": np.where(outside, weight[trace], 0.0),
         "outside_unknown": (outside & ~known[trace]).astype(np.int64),
     }
-    keys = _placed(view, trace) | {"service": view.calls.span_service[entries]}
-    work = groups_of(keys | {"operation": names[forest.operation[entries]]})
+    keys = {"stratum": handled.stratum, "service": handled.service}
+    work = groups_of(keys | {"operation": handled.operation})
     times = groups_of(keys | {"bucket": coarse(bucket_of(own_ns), OWN_TIME_FACTOR)})
-    return work.frame("requests", **values), times.frame("requests")
+    return strata.placed(work.frame("requests", **values)), strata.placed(times.frame("requests"))
 
 
-def _circles(view: ForestView) -> tuple[pl.DataFrame, list[tuple[int, ...]]]:
+def _circles(view: ForestView) -> _Circles:
     """Every request that comes back to a service waiting above it.
 
     Only calls that are waited for make a path: an answer that comes as a message of its own closes no circle.
-
-    Returns:
-        One row per such request: trace, span (of the earlier request of the service), service and path; and the
-        services of each path, beginning with the one that is come back to.
     """
     calls = view.calls
     above = np.full(view.forest.parent.size, -1, np.int32)
     answered = calls.awaited & (calls.server >= 0) & (calls.request >= 0)
     above[calls.server[answered]] = calls.request[answered]
     service = calls.span_service
-    span = np.flatnonzero(above >= 0).astype(np.int32)
-    span = span[(above[above[span]] >= 0) & (service[above[span]] != service[span])]
-    at, walked = above[span], [service[span], service[above[span]]]
-    rows, paths = list[pl.DataFrame](), list[tuple[int, ...]]()
-    for _ in range(_LONGEST_CIRCLE):
-        at = above[at]
-        going = at >= 0
-        span, at, walked = span[going], at[going], [step[going] for step in walked]
-        if not span.size:
-            break
-        back = service[at] == service[span]
-        if back.any():
-            # Walked upwards; calls go down, so the path is the first service and the others in reverse.
-            order = [walked[0], *reversed(walked[1:])]
-            distinct, place = np.unique(np.stack([step[back] for step in order], axis=1), axis=0, return_inverse=True)
-            rows.append(_rows(view, at[back], service[span[back]], place.reshape(-1) + len(paths)))
-            paths += [tuple(int(code) for code in path) for path in distinct]
-        span, at, walked = span[~back], at[~back], [*(step[~back] for step in walked), service[at[~back]]]
-    return pl.concat(rows) if rows else _rows(view, span[:0], service[:0], np.empty(0, np.int64)), paths
+    span, steps = _returns(above, service)
+    opening, path, paths = np.empty_like(span), np.empty(span.size, np.int64), list[tuple[int, ...]]()
+    for length in np.unique(steps):
+        rows = np.flatnonzero(steps == length)
+        # Walked upwards; calls go down, so the path is the first service and the others in reverse.
+        at, walked = span[rows], list[Int32]()
+        for _ in range(length):
+            walked.append(service[at])
+            at = above[at]
+        opening[rows] = at
+        order = np.stack([walked[0], *reversed(walked[1:])], axis=1)
+        distinct, place = np.unique(order, axis=0, return_inverse=True)
+        path[rows] = place.reshape(-1) + len(paths)
+        paths += [tuple(int(code) for code in codes) for codes in distinct]
+    return _Circles(opening, view.forest.trace[span], service[span], path, tuple(paths))
 
 
-def _rows(view: ForestView, span: Int32, service: Int32, path: NDArray[np.integer]) -> pl.DataFrame:
-    columns = {"trace": view.forest.trace[span], "span": span, "service": service, "path": path.astype(np.int64)}
-    return pl.DataFrame(columns)
+@compiled
+def _returns(above: Int32, service: Int32) -> tuple[Int32, Int32]:
+    """Requests that come back to a service waiting above, past at least one other, and how many steps above.
+
+    Args:
+        above: the request that waits for each span, or -1.
+    """
+    back, length = np.empty(above.size, np.int32), np.empty(above.size, np.int32)
+    count = 0
+    for span in range(above.size):
+        at, steps = above[span], 1
+        if at < 0 or service[at] == service[span]:
+            continue
+        while at >= 0 and steps <= _LONGEST_CIRCLE and service[at] != service[span]:
+            at = above[at]
+            steps += 1
+        if at >= 0 and service[at] == service[span]:
+            back[count], length[count] = span, steps
+            count += 1
+    return back[:count].copy(), length[:count].copy()
 
 
-def _traces(view: ForestView, entries: Int32, circles: pl.DataFrame) -> pl.DataFrame:
+def _traces(view: ForestView, handled: Requests, circles: _Circles) -> pl.DataFrame:
     """Rows of SERVICE_TRACES in codes."""
-    forest = view.forest
-    passed = groups_of({"trace": forest.trace[entries], "service": view.calls.span_service[entries]}).keys
-    services = max(len(forest.services), 1)
-    again = circles["trace"].to_numpy().astype(np.int64) * services + circles["service"].to_numpy()
-    back = np.isin(passed["trace"].astype(np.int64) * services + passed["service"], again)
-    traces = groups_of(_placed(view, passed["trace"]) | {"service": passed["service"]})
-    return traces.frame("traces", reentered=back.astype(np.int64))
+    services, strata = max(len(view.forest.services), 1), view.once(trace_strata)
+    passed = handled.of(number_pairs(handled.trace, handled.service, strata.stratum.size, services)[1])
+    again = circles.trace.astype(np.int64) * services + circles.service
+    back = np.isin(passed.trace.astype(np.int64) * services + passed.service, again)
+    traces = groups_of({"stratum": passed.stratum, "service": passed.service})
+    return strata.placed(traces.frame("traces", reentered=back.astype(np.int64)))
 
 
-def _cycles(view: ForestView, circles: pl.DataFrame) -> pl.DataFrame:
+def _cycles(view: ForestView, circles: _Circles) -> pl.DataFrame:
     """Rows of RUNTIME_CYCLES in codes."""
-    distinct = circles.select("trace", "path").unique()
-    placed = _placed(view, distinct["trace"].to_numpy())
-    return groups_of(placed | {"path": distinct["path"].to_numpy()}).frame("traces")
+    strata = view.once(trace_strata)
+    once = groups_of({"trace": circles.trace, "path": circles.path}).keys
+    return strata.placed(groups_of({"stratum": strata.stratum[once["trace"]], "path": once["path"]}).frame("traces"))
 
 
-def _exemplars(view: ForestView, circles: pl.DataFrame) -> pl.DataFrame:
-    trace = circles["trace"].to_numpy()
-    timed = circles.select("trace", "path").with_columns(
-        duration_ns=pl.Series(view.forest.duration_ns[circles["span"].to_numpy()]),
-        **{name: pl.Series(codes) for name, codes in _placed(view, trace).items()},
+def _exemplars(view: ForestView, circles: _Circles) -> pl.DataFrame:
+    strata = view.once(trace_strata)
+    timed = pl.DataFrame(
+        {
+            "stratum": strata.stratum[circles.trace],
+            "path": circles.path,
+            "trace": circles.trace,
+            "duration_ns": view.forest.duration_ns[circles.span],
+        }
     )
-    return slowest_rows(view, timed, ["window_ns", "environment", "path"])
+    return strata.placed(slowest_rows(view, timed, ["stratum", "path"]))
