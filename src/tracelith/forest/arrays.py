@@ -12,8 +12,6 @@ __all__ = [
     "distinct_codes",
     "grouped_order",
     "is_dense",
-    "least_to_root",
-    "most_to_root",
     "nearest_marked",
     "pack_keys",
     "parents_first",
@@ -120,28 +118,6 @@ def sum_to_root(parent: Int32, values: NDArray[T], top_down: Int32) -> NDArray[T
         above = parent[span]
         if above >= 0:
             folded[span] += folded[above]
-    return folded
-
-
-@compiled
-def least_to_root(parent: Int32, values: NDArray[T], top_down: Int32) -> NDArray[T]:
-    """The smallest value among each span and its ancestors; arguments as of sum_to_root."""
-    folded = values.copy()
-    for span in top_down:
-        above = parent[span]
-        if above >= 0:
-            folded[span] = min(folded[span], folded[above])
-    return folded
-
-
-@compiled
-def most_to_root(parent: Int32, values: NDArray[T], top_down: Int32) -> NDArray[T]:
-    """The largest value among each span and its ancestors; arguments as of sum_to_root."""
-    folded = values.copy()
-    for span in top_down:
-        above = parent[span]
-        if above >= 0:
-            folded[span] = max(folded[span], folded[above])
     return folded
 
 

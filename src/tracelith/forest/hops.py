@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracelith.forest.arrays import distinct_codes, nearest_marked
+from tracelith.compiled import compiled
+from tracelith.forest.arrays import distinct_codes
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.view import Int32, Int64, TraceForest
 from tracelith.model.schema import Kind
@@ -29,33 +30,43 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
     Time of a client span, or of a span inside it that no other service wrote (sidecars, name resolution), is time on
     the way to the server (kind network) or spent waiting for a peer (kind peer). All other time is the service's own.
     """
-    calls, services, nodes = graph.calls, len(forest.services), len(graph.peers.names)
-    call = _call_of_client(forest, graph)
-    around = nearest_marked(graph.placement.within, call >= 0, forest.top_down)[span]
-    own_service = graph.placement.service[span].astype(np.int64)
-    client = np.flatnonzero(around >= 0)
-    row, operation = call[around[client]], forest.operation[around[client]]
-    handed_over = calls.deferred[row] | (calls.reply[row] >= 0)
-    published = handed_over & (graph.peers.message[operation] | (forest.kind[around[client]] == Kind.PRODUCER))
-    to_network = (calls.server[row] >= 0) & ~published
-    node = np.where(published, graph.peers.node[operation], calls.callee[row])
-    way = services + (to_network.astype(np.int64) * services + calls.caller[row]) * nodes + node
-    # A producer that does not say where it sends to waits for nobody we could name.
-    nameless = published & ~graph.peers.message[operation]
-    codes = own_service.copy()
-    codes[client] = np.where(nameless, own_service[client], way)
-    distinct, hop = distinct_codes(codes, services + 2 * services * nodes)
+    services, nodes = len(forest.services), len(graph.peers.names)
+    row = np.flatnonzero(graph.paired & (graph.calls.client >= 0))
+    way = _ways(forest, graph, row)
+    placement = graph.placement
+    charged = _charged_to(placement.service, placement.within, forest.top_down, graph.calls.client[row], way)
+    distinct, hop = distinct_codes(charged[span], services + 2 * services * nodes)
     named = [_name(int(code), forest.services, graph.peers.names) for code in distinct]
     columns = tuple(zip(*named, strict=True)) if named else ((), (), (), ())
     return Hops(hop, *columns)
 
 
-def _call_of_client(forest: TraceForest, graph: CallGraph) -> Int64:
-    """The first call of each client span; -1 for other spans."""
-    rows = np.flatnonzero(graph.paired & (graph.calls.client >= 0))[::-1]
-    row = np.full(forest.parent.size, -1, np.int64)
-    row[graph.calls.client[rows]] = rows
-    return row
+def _ways(forest: TraceForest, graph: CallGraph, row: Int64) -> Int64:
+    """The code of the way that the time of each of these calls' clients goes to; -1 for its service itself."""
+    calls, peers = graph.calls, graph.peers
+    services, nodes = len(forest.services), len(peers.names)
+    client = calls.client[row]
+    operation, producer = forest.operation[client], forest.kind[client] == Kind.PRODUCER
+    published = (calls.deferred[row] | (calls.reply[row] >= 0)) & (peers.message[operation] | producer)
+    to_network = (calls.server[row] >= 0) & ~published
+    node = np.where(published, peers.node[operation], calls.callee[row])
+    way: Int64 = services + (to_network.astype(np.int64) * services + calls.caller[row]) * nodes + node
+    # A producer that does not say where it sends to waits for nobody we could name.
+    way[published & ~peers.message[operation]] = -1
+    return way
+
+
+@compiled
+def _charged_to(service: Int32, within: Int32, top_down: Int32, client: Int32, way: Int64) -> Int64:
+    """What the time of each span is charged to: the way of the first call by the nearest client, or its service."""
+    charged = np.full(service.size, -1, np.int64)
+    for call in range(client.size - 1, -1, -1):
+        charged[client[call]] = way[call]
+    for span in top_down:
+        if charged[span] < 0:
+            around = within[span]
+            charged[span] = service[span] if around < 0 else charged[around]
+    return charged
 
 
 def _name(code: int, services: tuple[str, ...], nodes: tuple[str, ...]) -> tuple[str, str, str, str]:

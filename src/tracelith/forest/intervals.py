@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracelith.forest.arrays import least_to_root, most_to_root, sum_to_root
+from tracelith.compiled import compiled
+from tracelith.forest.arrays import sum_to_root
 from tracelith.forest.awaiting import tolerance_ns
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.clock_offset import HostCalls, clock_offsets
-from tracelith.forest.view import Bool, Int64, TraceForest
+from tracelith.forest.view import Int32, Int64, TraceForest
 from tracelith.model.schema import Outcome
 
 __all__ = ["Intervals", "waiting_intervals"]
@@ -17,11 +18,16 @@ __all__ = ["Intervals", "waiting_intervals"]
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Attributes: start_ns, end_ns: int64[n] on the clock of the chain's head. counts: lies within all ancestors."""
+    """Where and below what each span can have been waited for.
+
+    Attributes:
+        start_ns, end_ns: int64[n], on the clock of the chain's head.
+        parent: int32[n], the parent within the chain; -1 for heads and for spans that lie outside an ancestor.
+    """
 
     start_ns: Int64
     end_ns: Int64
-    counts: Bool
+    parent: Int32
 
 
 def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Intervals:
@@ -39,12 +45,21 @@ def waiting_intervals(forest: TraceForest, graph: CallGraph, tree: ChainTree) ->
     start = forest.start_ns + shift
     end = start + forest.duration_ns
     end[tree.asking] = np.maximum(end[tree.asking], tree.answered_ns + shift[tree.asking])
-    inside = tree.parent < 0
-    inside |= (start >= start[tree.parent]) & (end <= end[tree.parent])
-    if not inside.all():
-        start = most_to_root(tree.parent, start, tree.top_down)
-        end = least_to_root(tree.parent, end, tree.top_down)
-    return Intervals(start, end, (tree.chain >= 0) & (start <= end))
+    return Intervals(start, end, _cut_to_ancestors(tree.parent, start, end, tree.top_down))
+
+
+@compiled
+def _cut_to_ancestors(parent: Int32, start: Int64, end: Int64, top_down: Int32) -> Int32:
+    """Cuts each interval in place to what lies within all ancestors; the parents of spans of which anything does."""
+    holding = parent.copy()
+    for span in top_down:
+        above = parent[span]
+        if above >= 0:
+            start[span] = max(start[span], start[above])
+            end[span] = min(end[span], end[above])
+            if start[span] > end[span]:
+                holding[span] = -1
+    return holding
 
 
 def _shifts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
@@ -66,6 +81,8 @@ def _shifts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
 def _calls_between_hosts(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> Int64:
     """Rows of awaited calls between two clocks with both sides, in traces where any such server sticks out."""
     calls, clock = graph.calls, graph.placement.clock
+    if not graph.skewed.any():
+        return np.empty(0, np.int64)
     disagrees = np.zeros(forest.trace_root.size, np.bool_)
     disagrees[forest.trace[calls.server[graph.skewed]]] = True
     two_sided = (calls.network_ns >= 0) | (calls.reply >= 0)

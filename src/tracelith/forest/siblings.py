@@ -1,64 +1,121 @@
-"""The children of each span in the order in which their ends matter, each with the one waited for before it."""
+"""The children that each span waited for, latest first, and what each of them could save at most."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from tracelith.forest.arrays import grouped_order
-from tracelith.forest.chain_tree import ChainTree
-from tracelith.forest.intervals import Intervals
-from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.compiled import compiled
+from tracelith.forest.view import Int32, Int64, UInt64
 
 __all__ = ["Siblings", "order_siblings"]
 
 _TOUCHING = 100
 """Siblings that overlap by up to one hundredth of their parent still count as one after the other (metrics.md §5.2)."""
 
+_UNLIMITED_NS = np.iinfo(np.int64).max
 
-@dataclass(frozen=True, slots=True)
-class Siblings:
-    """Children that count, sorted by (parent, end descending, start descending, span id).
+
+class Siblings(NamedTuple):
+    """Children by parent, as linked lists.
 
     Attributes:
-        span, parent: int32[k]. first: bool[k], the last-finishing child of its parent.
-        before: int32[k], position of the sibling that was waited for before this one began; -1 if none.
+        last: int32[n], the last-finishing child of each span; -1 if it waited for none.
+        before: int32[n], the sibling that was waited for before each of these children; -1 if none.
+        spare_ns: int64[n], by how much each child can shrink until the sibling that finishes next before it holds the
+            parent up instead. The first to finish can shrink to nothing.
     """
 
-    span: Int32
-    parent: Int32
-    first: Bool
+    last: Int32
     before: Int32
+    spare_ns: Int64
 
 
-def order_siblings(forest: TraceForest, tree: ChainTree, intervals: Intervals) -> Siblings:
-    """Children that count, each with the sibling before it."""
-    span = np.flatnonzero(intervals.counts & (tree.parent >= 0)).astype(np.int32)
-    parent = tree.parent[span]
-    start, end = intervals.start_ns[span], intervals.end_ns[span]
-    # Times count backwards from the end of the chain, so that sorting upwards sorts ends downwards.
-    chain_end = intervals.end_ns[tree.head][tree.chain[span]]
-    tolerance = (intervals.end_ns[parent] - intervals.start_ns[parent]) // _TOUCHING
-    may_end = np.maximum(chain_end - start - tolerance, 0)
-    ended, may_end = _small(chain_end - end, may_end, room=62 - int(parent.max(initial=0)).bit_length())
-    order = grouped_order(parent, ended, -start, forest.span_id[span], span)
-    span, parent, ended, may_end = span[order], parent[order], ended[order], may_end[order]
+@compiled
+def order_siblings(parent: Int32, start: Int64, end: Int64, span_id: UInt64, in_flight: bool) -> Siblings:
+    """The children that each span waited for.
 
-    bits = int(max(ended.max(initial=0), may_end.max(initial=0))).bit_length()
-    group = parent.astype(np.int64) << bits
-    before = np.searchsorted(group | ended, group | may_end)
-    before = np.maximum(before, np.arange(1, span.size + 1))
-    same = before < span.size
-    same[same] = parent[before[same]] == parent[same]
-    first = np.ones(span.size, np.bool_)
-    first[1:] = parent[1:] != parent[:-1]
-    return Siblings(span, parent, first, np.where(same, before, -1).astype(np.int32))
+    Args:
+        parent: index of the parent, or -1: such spans are no children. One per span, as are start, end and span_id.
+        in_flight: the clip variant.
+    """
+    last, before = _children(parent)
+    _sort_children(last, before, start, end, span_id)
+    spare = np.full(parent.size, _UNLIMITED_NS, np.int64)
+    for child in range(parent.size):
+        if before[child] >= 0:
+            spare[child] = end[child] - end[before[child]]
+    _keep_waited_for(last, before, start, end, in_flight)
+    return Siblings(last, before, spare)
 
 
-def _small(ended: Int64, may_end: Int64, room: int) -> tuple[Int64, Int64]:
-    """Both as numbers of at most ``room`` bits that compare alike: as they are, or their ranks."""
-    latest = int(ended.max(initial=0))
-    if (latest + 1).bit_length() <= room:
-        # Nothing ends later than the latest: a cap changes no comparison and bounds the number of bits.
-        return ended, np.minimum(may_end, latest + 1)
-    distinct = np.unique(ended)
-    return np.searchsorted(distinct, ended), np.searchsorted(distinct, may_end)
+@compiled
+def _children(parent: Int32) -> tuple[Int32, Int32]:
+    """The last child of each span in forest order, and the sibling before each child; -1 where there is none."""
+    last, before = np.full(parent.size, -1, np.int32), np.full(parent.size, -1, np.int32)
+    for span in range(parent.size):
+        above = parent[span]
+        if above >= 0:
+            before[span] = last[above]
+            last[above] = span
+    return last, before
+
+
+@compiled
+def _sort_children(last: Int32, before: Int32, start: Int64, end: Int64, span_id: UInt64) -> None:
+    """Sorts the children of each span, latest first."""
+    line = np.empty(last.size, np.int32)
+    for span in range(last.size):
+        count, child = 0, last[span]
+        while child >= 0:
+            line[count] = child
+            count, child = count + 1, before[child]
+        if count > 1:
+            _sort_latest_first(line[:count], start, end, span_id)
+            last[span] = line[0]
+            before[line[count - 1]] = -1
+            for place in range(1, count):
+                before[line[place - 1]] = line[place]
+
+
+@compiled
+def _sort_latest_first(spans: Int32, start: Int64, end: Int64, span_id: UInt64) -> None:
+    """Sorts by (end descending, start descending, span id).
+
+    Shell's sort: insertion, which suits the few children spans mostly have, but k^1.5 at worst where there are
+    thousands.
+    """
+    gap = 1
+    while gap < spans.size // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for place in range(gap, spans.size):
+            span, hole = spans[place], place
+            key = (end[span], start[span], ~span_id[span], -span)
+            while hole >= gap:
+                other = spans[hole - gap]
+                if key < (end[other], start[other], ~span_id[other], -other):
+                    break
+                spans[hole] = other
+                hole -= gap
+            spans[hole] = span
+        gap //= 3
+
+
+@compiled
+def _keep_waited_for(last: Int32, before: Int32, start: Int64, end: Int64, in_flight: bool) -> None:
+    """Drops the children that their parent did not wait for."""
+    for span in range(last.size):
+        child, later = last[span], np.int32(-1)
+        last[span] = -1
+        begun, tolerance = end[span], (end[span] - start[span]) // _TOUCHING
+        while child >= 0:
+            following = before[child]
+            waited_for = start[child] < begun if in_flight else end[child] <= begun + tolerance
+            if waited_for:
+                if later < 0:
+                    last[span] = child
+                else:
+                    before[later] = child
+                before[child], later = -1, child
+                begun = min(begun, start[child])  # inside the tolerance a child may start after the one that follows it
+            child = following
