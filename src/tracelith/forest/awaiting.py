@@ -1,12 +1,17 @@
 """Whether a caller waited for a call: decided per instance, on raw clocks, before anything is corrected."""
 
+from typing import NamedTuple, TypeVar
+
 import numpy as np
 
+from tracelith.compiled import compiled
 from tracelith.forest.peers import Peers
 from tracelith.forest.placement import Placement
 from tracelith.forest.sides import Sides
-from tracelith.forest.view import Bool, Int32, Int64, TraceForest
+from tracelith.forest.view import Bool, Int64, TraceForest, UInt8
 from tracelith.model.schema import Kind, Outcome
+
+T = TypeVar("T", Int64, np.int64)
 
 __all__ = ["decide_awaited", "messages", "tolerance_ns"]
 
@@ -14,9 +19,11 @@ _LEAST_TOLERANCE_NS = 1_000_000
 """1 ms: what schedulers and millisecond exporters blur (metrics.md §1.3)."""
 
 
-def tolerance_ns(duration_ns: Int64) -> Int64:
+@compiled
+def tolerance_ns(duration_ns: T) -> T:
     """By how much a child may outlast a parent of this duration: 1 ms, or 1 % of it (metrics.md §1.3)."""
-    return np.maximum(_LEAST_TOLERANCE_NS, duration_ns // 100)
+    tolerance: T = np.maximum(_LEAST_TOLERANCE_NS, duration_ns // 100)
+    return tolerance
 
 
 def decide_awaited(forest: TraceForest, placement: Placement, sides: Sides, message: Bool) -> tuple[Bool, Bool]:
@@ -32,54 +39,66 @@ def decide_awaited(forest: TraceForest, placement: Placement, sides: Sides, mess
 
     Source: metrics.md §1.3, §1.4.
     """
-    request = placement.request[sides.client]
-    in_request = (request == sides.client) | _ends_within(forest, sides.client, request)
-    answered = (sides.server < 0) | _answered(forest, placement, sides)
-    paired = in_request & answered
-    inside, undecided = _unpaired(forest, placement, sides)
-    awaited = ~message & np.where(sides.paired, paired, inside)
-    deferred = message | ~(awaited | (~sides.paired & undecided))
-    return awaited, deferred
+    return _decide(_Spans(forest.start_ns, forest.duration_ns, forest.outcome), placement, sides, message)
 
 
 def messages(forest: TraceForest, peers: Peers, sides: Sides) -> Bool:
     """Which calls hand a message over instead of asking for an answer."""
-    client_kind, server_kind = forest.kind[sides.client], forest.kind[sides.server]
-    has_server = sides.server >= 0
-    kindless_server = (server_kind == Kind.UNSPECIFIED) | (server_kind == Kind.INTERNAL)
-    received = (server_kind == Kind.CONSUMER) | (kindless_server & peers.message[forest.operation[sides.server]])
-    published: Bool = (client_kind == Kind.PRODUCER) | peers.publishes[forest.operation[sides.client]]
-    message: Bool = sides.linked | (sides.paired & published) | (has_server & received)
+    kind = forest.operations["kind"].to_numpy()
+    kindless = (kind == Kind.UNSPECIFIED) | (kind == Kind.INTERNAL)
+    received = (kind == Kind.CONSUMER) | (kindless & peers.message)
+    published = (kind == Kind.PRODUCER) | peers.publishes
+    message: Bool = sides.linked | (sides.paired & published[forest.operation[sides.client]])
+    message |= (sides.server >= 0) & received[forest.operation[sides.server]]
     return message
 
 
-def _ends_within(forest: TraceForest, inner: Int32, outer: Int32) -> Bool:
-    inner_end = forest.start_ns[inner] + forest.duration_ns[inner]
-    outer_ns = forest.duration_ns[outer]
-    within: Bool = inner_end <= forest.start_ns[outer] + outer_ns + tolerance_ns(outer_ns)
+class _Spans(NamedTuple):
+    """What spans say of themselves."""
+
+    start_ns: Int64
+    duration_ns: Int64
+    outcome: UInt8
+
+
+@compiled
+def _decide(spans: _Spans, placement: Placement, sides: Sides, message: Bool) -> tuple[Bool, Bool]:
+    awaited, deferred = np.zeros(message.size, np.bool_), message.copy()
+    for call in range(message.size):
+        if message[call]:  # as is every call without a client
+            continue
+        client, server = sides.client[call], sides.server[call]
+        request = placement.request[client]
+        one_clock = server >= 0 and placement.clock[server] == placement.clock[client]
+        if sides.paired[call]:
+            in_request = request == client or _ends_within(spans, client, request)
+            awaited[call] = in_request and (server < 0 or _answered(spans, client, server, one_clock))
+            deferred[call] = not awaited[call]
+        else:
+            slack = tolerance_ns(spans.duration_ns[request])
+            begins_after = spans.start_ns[server] >= spans.start_ns[request] - slack
+            awaited[call] = begins_after and _ends_within(spans, server, request)
+            deferred[call] = not awaited[call] and (one_clock or not _fits(spans, server, request))
+    return awaited, deferred
+
+
+@compiled
+def _answered(spans: _Spans, client: int, server: int, one_clock: bool) -> bool:
+    if spans.outcome[client] == Outcome.FAILED or spans.outcome[client] == Outcome.CANCELLED:  # it gave up
+        return True
+    return _ends_within(spans, server, client) if one_clock else _fits(spans, server, client)
+
+
+@compiled
+def _ends_within(spans: _Spans, inner: int, outer: int) -> bool:
+    inner_end = spans.start_ns[inner] + spans.duration_ns[inner]
+    outer_ns = spans.duration_ns[outer]
+    within: bool = inner_end <= spans.start_ns[outer] + outer_ns + tolerance_ns(outer_ns)
     return within
 
 
-def _fits(forest: TraceForest, inner: Int32, outer: Int32) -> Bool:
-    outer_ns = forest.duration_ns[outer]
-    fits: Bool = forest.duration_ns[inner] <= outer_ns + tolerance_ns(outer_ns)
+@compiled
+def _fits(spans: _Spans, inner: int, outer: int) -> bool:
+    outer_ns = spans.duration_ns[outer]
+    fits: bool = spans.duration_ns[inner] <= outer_ns + tolerance_ns(outer_ns)
     return fits
-
-
-def _answered(forest: TraceForest, placement: Placement, sides: Sides) -> Bool:
-    one_clock = placement.clock[sides.server] == placement.clock[sides.client]
-    in_time = np.where(
-        one_clock, _ends_within(forest, sides.server, sides.client), _fits(forest, sides.server, sides.client)
-    )
-    outcome = forest.outcome[sides.client]
-    gave_up: Bool = (outcome == Outcome.FAILED) | (outcome == Outcome.CANCELLED)
-    return gave_up | in_time
-
-
-def _unpaired(forest: TraceForest, placement: Placement, sides: Sides) -> tuple[Bool, Bool]:
-    request = placement.request[sides.client]
-    slack = tolerance_ns(forest.duration_ns[request])
-    begins_after = forest.start_ns[sides.server] >= forest.start_ns[request] - slack
-    inside = begins_after & _ends_within(forest, sides.server, request)
-    one_clock = placement.clock[sides.server] == placement.clock[sides.client]
-    return inside, ~one_clock & _fits(forest, sides.server, request)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelith.compiled import compiled
 from tracelith.forest.arrays import pack_keys
 from tracelith.forest.awaiting import decide_awaited, messages
 from tracelith.forest.clock_offset import CLOCK_GRAIN_NS
@@ -14,7 +15,7 @@ from tracelith.forest.peers import Peers, name_peers
 from tracelith.forest.placement import Placement, place_spans
 from tracelith.forest.replies import Replies, find_replies
 from tracelith.forest.sides import Sides, match_sides
-from tracelith.forest.view import Bool, Calls, Int32, Int64, TraceForest
+from tracelith.forest.view import Bool, Calls, Int32, Int64, TraceForest, UInt8
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import Outcome
 
@@ -56,18 +57,11 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
     sides = join_links(forest, window, placement, match_sides(forest, placement, peers))
     message = messages(forest, peers, sides)
     awaited, deferred = decide_awaited(forest, placement, sides, message)
-    answered = sides.server >= 0
-    both = sides.paired & answered & (sides.client >= 0) & awaited
     replies = find_replies(forest, placement, sides, message)
+    times = _times(forest, placement, sides, awaited, replies)
     awaited[replies.question], deferred[replies.question] = True, False
-    reply = _assigned(sides, replies.question, replies.receipt)
-    timed = np.where(sides.paired & (sides.client >= 0), sides.client, sides.server)
+    answered = sides.server >= 0
     callee: Int32 = np.where(answered, placement.service[sides.server], peers.node[forest.operation[sides.client]])
-    ends = forest.start_ns + forest.duration_ns
-    duration = np.where(reply >= 0, ends[reply] - forest.start_ns[timed], forest.duration_ns[timed])
-    served = np.where(answered, forest.duration_ns[sides.server], np.int64(0))
-    handled_in, answer = sides.server[replies.question], sides.client[replies.answer]
-    served[replies.question] = forest.start_ns[answer] - forest.start_ns[handled_in]
     logical, final = _logical_calls(forest, sides, callee)
     calls = Calls(
         client=sides.client,
@@ -81,11 +75,11 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         deferred=deferred,
         logical=logical,
         final=final,
-        duration_ns=duration,
-        network_ns=np.where(both, np.maximum(duration - forest.duration_ns[sides.server], 0), np.int64(-1)),
+        duration_ns=times.duration_ns,
+        network_ns=times.network_ns,
         linked=sides.linked,
-        sent_ns=np.where(message, np.where(sides.client >= 0, ends[sides.client], sides.sent_ns), np.int64(-1)),
-        reply=reply,
+        sent_ns=_sent_ns(forest, sides, message),
+        reply=_assigned(sides, replies.question, replies.receipt),
         answers=_assigned(sides, replies.answer, replies.question),
         span_request=placement.request,
         span_service=placement.service,
@@ -97,8 +91,8 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         placement=placement,
         peers=peers,
         replies=replies,
-        served_ns=served,
-        skewed=(both | (reply >= 0)) & _sticks_out(forest, placement, sides, duration, served),
+        served_ns=times.served_ns,
+        skewed=times.skewed,
         unpaired=~answered & answering[callee],
     )
 
@@ -110,13 +104,67 @@ def _assigned(sides: Sides, rows: Int64, values: NDArray[Any]) -> Int32:
     return assigned
 
 
-def _sticks_out(forest: TraceForest, placement: Placement, sides: Sides, waited_ns: Int64, served_ns: Int64) -> Bool:
-    client, server = sides.client, sides.server
-    asked, began = forest.start_ns[client], forest.start_ns[server]
-    early = began < asked - CLOCK_GRAIN_NS
-    late = began + served_ns > asked + waited_ns + CLOCK_GRAIN_NS
-    two_clocks: Bool = placement.clock[client] != placement.clock[server]
-    return two_clocks & (early | late)
+def _sent_ns(forest: TraceForest, sides: Sides, message: Bool) -> Int64:
+    sent = np.full(message.size, -1, np.int64)
+    rows = np.flatnonzero(message)
+    client = sides.client[rows]
+    sent[rows] = np.where(client >= 0, forest.start_ns[client] + forest.duration_ns[client], sides.sent_ns[rows])
+    return sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Columns of Calls and CallGraph."""
+
+    duration_ns: Int64
+    network_ns: Int64
+    served_ns: Int64
+    skewed: Bool
+
+
+def _times(forest: TraceForest, placement: Placement, sides: Sides, awaited: Bool, replies: Replies) -> _Times:
+    """How long calls took on either side.
+
+    Args:
+        awaited: without the questions over queues that ``replies`` tells of: none of these has a network time.
+    """
+    start, asked = forest.start_ns, replies.question
+    duration, served, network = _durations(forest.duration_ns, sides, awaited)
+    asker = np.where(sides.paired[asked], sides.client[asked], sides.server[asked])
+    duration[asked] = start[replies.receipt] + forest.duration_ns[replies.receipt] - start[asker]
+    served[asked] = start[sides.client[replies.answer]] - start[sides.server[asked]]
+    waited = network >= 0
+    waited[asked] = True
+    return _Times(duration, network, served, waited & _sticking_out(start, placement.clock, sides, duration, served))
+
+
+@compiled
+def _durations(duration_ns: Int64, sides: Sides, awaited: Bool) -> tuple[Int64, Int64, Int64]:
+    """How long each call took as its caller saw it, how long its server took, and the difference where it tells."""
+    calls = awaited.size
+    duration, served, network = np.empty(calls, np.int64), np.zeros(calls, np.int64), np.full(calls, -1, np.int64)
+    for call in range(calls):
+        client, server = sides.client[call], sides.server[call]
+        by_client = client >= 0 and sides.paired[call]
+        duration[call] = duration_ns[client if by_client else server]
+        if server >= 0:
+            served[call] = duration_ns[server]
+            if by_client and awaited[call]:
+                network[call] = max(duration[call] - served[call], 0)
+    return duration, served, network
+
+
+@compiled
+def _sticking_out(start_ns: Int64, clock: Int32, sides: Sides, waited_ns: Int64, served_ns: Int64) -> Bool:
+    """Which servers began before or ended after their client, by the clocks of two hosts."""
+    out = np.zeros(sides.client.size, np.bool_)
+    for call in range(out.size):
+        client, server = sides.client[call], sides.server[call]
+        if client >= 0 and server >= 0 and clock[client] != clock[server]:
+            asked, began = start_ns[client], start_ns[server]
+            early = began < asked - CLOCK_GRAIN_NS
+            out[call] = early or began + served_ns[call] > asked + waited_ns[call] + CLOCK_GRAIN_NS
+    return out
 
 
 def _logical_calls(forest: TraceForest, sides: Sides, callee: Int32) -> tuple[Int32, Bool]:
@@ -126,9 +174,9 @@ def _logical_calls(forest: TraceForest, sides: Sides, callee: Int32) -> tuple[In
     if that one was over and had failed, or if the attempt itself counts resends.
     """
     count = sides.client.size
-    attempt = _attempt_span(sides)
-    repeatable = _repeatable(forest, sides, callee, attempt)
-    order, repeats = _repeats(forest, sides, callee, attempt, repeatable)
+    attempt = _attempt_spans(sides)
+    failed = _failed(forest.outcome, sides, attempt)
+    order, repeats = _repeats(forest, sides, callee, attempt, failed)
     final = np.ones(count, np.bool_)
     final[order[:-1][repeats]] = False
     # The first attempt of each logical call, which is numbered like the call it is.
@@ -140,23 +188,26 @@ def _logical_calls(forest: TraceForest, sides: Sides, callee: Int32) -> tuple[In
     return number[first], final
 
 
-def _repeatable(forest: TraceForest, sides: Sides, callee: Int32, attempt: Int64) -> Int64:
-    """Calls that share parent and callee with another: all that can repeat or be repeated, and few others."""
-    parent = forest.parent[attempt]
-    own = sides.linked | (parent < 0)
-    key, _ = pack_keys(np.where(own, 0, parent + 1), callee)
+def _repeatable(forest: TraceForest, sides: Sides, callee: Int32, attempt: Int32, failed: Bool) -> Int64:
+    """Calls that share parent and callee with another, where any under that parent is one that is tried again."""
+    parent = np.where(sides.linked, np.int32(-1), forest.parent[attempt])
+    tried_again = np.zeros(forest.parent.size, np.bool_)
+    tried_again[parent[(failed | (forest.attempt[attempt] >= 1)) & (parent >= 0)]] = True
+    rows = np.flatnonzero(tried_again[parent] & (parent >= 0))
+    key, _ = pack_keys(parent[rows], callee[rows])
     order = np.argsort(key)
     ordered = key[order]
     same = ordered[1:] == ordered[:-1]
     shared = np.zeros(key.size, np.bool_)
     shared[order[1:][same]] = True
     shared[order[:-1][same]] = True
-    repeatable: Int64 = np.flatnonzero(shared & ~own)
+    repeatable: Int64 = rows[shared]
     return repeatable
 
 
-def _repeats(forest: TraceForest, sides: Sides, callee: Int32, attempts: Int64, rows: Int64) -> tuple[Int64, Bool]:
-    """These rows with attempts of one call together, first to last, and which of them repeats the one before it."""
+def _repeats(forest: TraceForest, sides: Sides, callee: Int32, attempts: Int32, failed: Bool) -> tuple[Int64, Bool]:
+    """Rows with attempts of one call together, first to last, and which of them repeats the one before it."""
+    rows = _repeatable(forest, sides, callee, attempts, failed)
     attempt = attempts[rows]
     names = forest.operations["name"].rank("dense").to_numpy()
     start, duration = forest.start_ns[attempt], forest.duration_ns[attempt]
@@ -167,20 +218,30 @@ def _repeats(forest: TraceForest, sides: Sides, callee: Int32, attempts: Int64, 
     for key in keys:
         same &= key[before] == key[after]
     over = start[after] - start[before] >= duration[before]
-    again = _failed(forest, sides, attempts)[rows[before]] | (forest.attempt[attempt[after]] >= 1)
+    again = failed[rows[before]] | (forest.attempt[attempt[after]] >= 1)
     return rows[order], same & over & again
 
 
-def _attempt_span(sides: Sides) -> Int64:
+@compiled
+def _attempt_spans(sides: Sides) -> Int32:
     """The span that times each attempt: the client, or the server where one client span made several attempts."""
-    several = np.bincount(sides.client[sides.client >= 0], minlength=1)
-    alone = sides.paired & (sides.client >= 0) & (several[np.maximum(sides.client, 0)] == 1)
-    spans: Int64 = np.where(alone | (sides.server < 0), sides.client, sides.server).astype(np.int64)
-    return spans
+    client, calls = sides.client, sides.client.size
+    attempt = client.copy()
+    for call in range(calls):
+        several = (call > 0 and client[call - 1] == client[call]) or (
+            call + 1 < calls and client[call + 1] == client[call]
+        )
+        if sides.server[call] >= 0 and (several or client[call] < 0 or not sides.paired[call]):
+            attempt[call] = sides.server[call]
+    return attempt
 
 
-def _failed(forest: TraceForest, sides: Sides, attempt: Int64) -> Bool:
-    lost = (int(Outcome.FAILED), int(Outcome.CANCELLED))
-    failed: Bool = np.isin(forest.outcome[attempt], lost)
-    failed |= (sides.server >= 0) & (forest.outcome[sides.server] == Outcome.FAILED)
+@compiled
+def _failed(outcome: UInt8, sides: Sides, attempt: Int32) -> Bool:
+    """Which attempts failed: by the span that times them, or by their server."""
+    failed = np.zeros(attempt.size, np.bool_)
+    for call in range(attempt.size):
+        span, server = attempt[call], sides.server[call]
+        lost = outcome[span] == Outcome.FAILED or outcome[span] == Outcome.CANCELLED
+        failed[call] = lost or (server >= 0 and outcome[server] == Outcome.FAILED)
     return failed

@@ -1,7 +1,7 @@
 """Where each span runs: its service with sidecars left out, its clock, and the request it is part of."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,9 +24,8 @@ _POD = "127.0.0.6"
 """From where Istio's proxies call the application in their own pod."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """One entry per span of the forest.
+class Placement(NamedTuple):
+    """One entry per span of the forest; a tuple, for compiled functions take no dataclass.
 
     Attributes:
         service: index into the forest's services; spans of a sidecar count as the service in front of it, or, where

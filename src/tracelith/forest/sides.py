@@ -1,6 +1,6 @@
 """The two sides of each call by parent: which spans leave a service, which answer, and which belong together."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,8 @@ _KINDLESS = 8
 _SPECIFIC = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Calls as pairs of spans.
+class Sides(NamedTuple):
+    """Calls as pairs of spans, sorted by (client, server, caller); a tuple, for compiled functions take no dataclass.
 
     Attributes:
         client: span on the caller's side; -1 if it lies in another window. server: entry span of the callee, or -1.
@@ -67,14 +66,7 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
 
 def take_sides(sides: Sides, rows: Bool | Int64) -> Sides:
     """The calls in these rows, or where a mask says so."""
-    return Sides(
-        client=sides.client[rows],
-        server=sides.server[rows],
-        caller=sides.caller[rows],
-        paired=sides.paired[rows],
-        linked=sides.linked[rows],
-        sent_ns=sides.sent_ns[rows],
-    )
+    return Sides._make(column[rows] for column in sides)
 
 
 def _hints(forest: TraceForest, placement: Placement, peers: Peers) -> UInt8:
