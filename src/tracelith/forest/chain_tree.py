@@ -94,4 +94,4 @@ def _below_receipts(forest: TraceForest, replies: Replies, parent: Int32, comple
     if (forest.parent[replies.answering[kept]] >= 0).all():
         return moved
     # Span links can claim that two requests waited for each other.
-    return cut_cycles(moved, forest.trace_first)[0]
+    return cut_cycles(moved)[0]

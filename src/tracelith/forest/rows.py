@@ -1,5 +1,6 @@
 """Span rows as arrays: sorted by trace, only those of the windows asked for, each span once."""
 
+import secrets
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -7,22 +8,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.forest.arrays import grouped_order
+from tracelith.forest.parents import repeated_spans
 from tracelith.forest.tables import TextTable
-from tracelith.forest.view import Bool, Float64, Int32, Int64, UInt8, UInt64
+from tracelith.forest.trace_order import number_traces, order_rows
+from tracelith.forest.view import Bool, Int32, Int64, UInt8, UInt64
 from tracelith.model.schema import WINDOW_NS, Kind
 
-__all__ = ["IdIndex", "SpanRows", "TraceRows", "drop_duplicates", "sorted_traces", "span_rows"]
+__all__ = ["SpanRows", "TraceRows", "drop_duplicates", "sorted_traces", "span_rows"]
+
+_UNFORESEEN = np.uint64(secrets.randbits(64) | 1)
+"""Scatters trace ids; where each is found differs from process to process, what is found does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanRows:
-    """Columns of SPAN rows as arrays of one length; text is replaced by rows of text tables.
+    """Columns of SPAN rows as arrays of one length; text is replaced by rows of text tables."""
 
-    ``callee`` tells the side: SERVER and CONSUMER spans, which may share the id of their CLIENT or PRODUCER.
-    """
-
-    trace: Int32
     span_id: UInt64
     parent_id: UInt64
     start_ns: Int64
@@ -30,35 +31,36 @@ class SpanRows:
     resource: Int32
     operation: Int32
     kind: UInt8
-    callee: Bool
     status: UInt8
     outcome: UInt8
     attempt: UInt8
     defects: UInt8
-    weight: Float64
+    weight: NDArray[np.float32]
+
+    @property
+    def callee(self) -> Bool:
+        """The side: SERVER and CONSUMER spans may share the id of their CLIENT or PRODUCER."""
+        callee: Bool = (self.kind == Kind.SERVER) | (self.kind == Kind.CONSUMER)
+        return callee
 
 
 @dataclass(frozen=True, slots=True)
 class TraceRows:
-    """What is known of each trace: its id and the window of its earliest span."""
+    """What is known of each trace.
+
+    Attributes:
+        hi, lo: its id. window: that of its earliest span.
+        first: where its rows begin, one more at the end.
+    """
 
     hi: UInt64
     lo: UInt64
     window: Int64
+    first: Int32
 
-
-@dataclass(frozen=True, slots=True)
-class IdIndex:
-    """Rows sorted by (span id, trace, side), so that a span is found by its id.
-
-    Attributes:
-        order: row numbers in that order.
-        ids: the span ids, distinct and ascending. first: where the rows of each begin in order, one more at the end.
-    """
-
-    order: Int64
-    ids: UInt64
-    first: Int64
+    def of_rows(self) -> Int32:
+        """The trace of each row."""
+        return np.repeat(np.arange(self.lo.size, dtype=np.int32), np.diff(self.first))
 
 
 def take(rows: SpanRows, index: NDArray[Any]) -> SpanRows:
@@ -67,28 +69,25 @@ def take(rows: SpanRows, index: NDArray[Any]) -> SpanRows:
 
 
 def span_rows(spans: pl.DataFrame, resources: TextTable, operations: TextTable) -> SpanRows:
-    """SPAN rows as arrays; their traces are not numbered yet.
+    """SPAN rows as arrays, as they come.
 
     An adjusted count below 1 is no adjusted count, so it reads as unknown.
     """
     operation = operations.rows_of(spans["operation"].to_numpy())
-    kind = operations.column("kind")[operation] if len(spans) else np.empty(0, np.uint8)
-    weight = spans["weight"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    weight = spans["weight"].fill_null(np.nan).to_numpy()
     return SpanRows(
-        trace=np.zeros(len(spans), np.int32),
         span_id=spans["span_id"].to_numpy(),
         parent_id=spans["parent_id"].to_numpy(),
         start_ns=spans["start_ns"].to_numpy(),
         duration_ns=spans["duration_ns"].to_numpy(),
         resource=resources.rows_of(spans["resource"].to_numpy()),
         operation=operation,
-        kind=kind,
-        callee=(kind == Kind.SERVER) | (kind == Kind.CONSUMER),
+        kind=operations.column("kind")[operation] if len(spans) else np.empty(0, np.uint8),
         status=spans["status"].to_numpy(),
         outcome=spans["outcome"].to_numpy(),
         attempt=spans["attempt"].to_numpy(),
         defects=spans["defects"].to_numpy(),
-        weight=np.where((weight >= 0.999) & np.isfinite(weight), weight, np.nan),
+        weight=np.where((weight >= 0.999) & np.isfinite(weight), weight, np.float32(np.nan)),
     )
 
 
@@ -98,91 +97,40 @@ def sorted_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ..
     Traces are numbered in ascending order of the low, then the high half of their id.
 
     Args:
-        rows: in any order, traces not numbered yet.
+        rows: in any order.
         hi, lo: of each row's trace.
         windows: windows to keep; all traces are kept if empty.
     """
-    trace, traces = _number(rows, hi, lo, windows)
-    kept = np.flatnonzero(trace >= 0) if trace.size and int(trace.min()) < 0 else None
-    if kept is not None:
-        trace = trace[kept]
-    start_ns = rows.start_ns if kept is None else rows.start_ns[kept]
-    ties = (rows.span_id, rows.callee) if kept is None else (rows.span_id[kept], rows.callee[kept])
-    order = grouped_order(trace, _since_trace_start(start_ns, trace, traces), *ties)
-    sorted_rows = take(rows, order if kept is None else kept[order])
-    return replace(sorted_rows, trace=trace[order]), traces
-
-
-def _number(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ...]) -> tuple[Int32, TraceRows]:
-    """The trace of each row, -1 for those of other windows."""
-    order = _trace_order(hi, lo)
-    hi, lo = hi[order], lo[order]
-    opens = np.ones(order.size, np.bool_)
-    opens[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
-    first = np.flatnonzero(opens)
-    if not first.size:
-        return rows.trace, TraceRows(hi, lo, np.empty(0, np.int64))
-    earliest = np.minimum.reduceat(rows.start_ns[order], first)
+    met, example, earliest = number_traces(hi, lo, rows.start_ns, _UNFORESEEN)
     window = earliest // WINDOW_NS * WINDOW_NS
-    kept = np.isin(window, np.array(windows, np.int64)) if windows else np.ones(window.size, np.bool_)
-    number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
-    trace = np.empty(order.size, np.int32)
-    trace[order] = np.repeat(number, np.diff(first, append=order.size))
-    return trace, TraceRows(hi[first][kept], lo[first][kept], window[kept])
+    order = np.lexsort((hi[example], lo[example]))
+    if windows:
+        order = order[np.isin(window, np.array(windows, np.int64))[order]]
+    number = np.full(window.size, -1, np.int32)
+    number[order] = np.arange(order.size, dtype=np.int32)
+    place, first = order_rows(number[met], order.size, (rows.start_ns, rows.span_id, rows.callee))
+    return take(rows, place), TraceRows(hi[example[order]], lo[example[order]], window[order], first)
 
 
-def _since_trace_start(start_ns: Int64, trace: Int32, traces: TraceRows) -> Int64:
-    """Start relative to an instant near the trace's first span: small numbers, so that sort keys pack."""
-    # Clocks may lie anywhere in 64 bits; where differences could overflow, ranks keep the order of what is recorded.
-    if start_ns.size and int(start_ns.max()) - int(start_ns.min()) < 2**62:
-        return start_ns - traces.window[trace]
-    return start_ns
-
-
-def drop_duplicates(rows: SpanRows) -> tuple[SpanRows, IdIndex, Int32]:
-    """Each span once, an index by id, and the traces of the rows dropped.
+def drop_duplicates(rows: SpanRows, traces: TraceRows) -> tuple[SpanRows, TraceRows, Int32]:
+    """Each span once, and how many rows of each trace were dropped.
 
     Rows of one trace, id and side describe the same span. Which one stays depends on what they say, not on when they
     came: the longest, then the earliest, then the one that sorts first by content.
     """
-    index = _id_index(rows)
-    same = _same_span(rows, index.order)
-    if not same.any():
-        return rows, index, np.empty(0, np.int32)
-    group = np.concatenate([[0], np.cumsum(~same)])
-    crowded = np.bincount(group)[group] > 1
-    members, group = index.order[crowded], group[crowded]
+    repeated = repeated_spans(traces.first, rows.span_id, rows.callee)
+    if not repeated.any():
+        return rows, traces, np.zeros(traces.lo.size, np.int32)
+    trace = traces.of_rows()
+    members = np.flatnonzero(np.isin(trace, trace[repeated]))
     part = take(rows, members)
+    span = (part.callee, part.span_id, trace[members])
     content = (part.weight, part.defects, part.attempt, part.outcome, part.status, part.parent_id, part.resource)
-    best_first = np.lexsort((*content, part.operation, part.start_ns, -part.duration_ns, group))
-    repeated = np.concatenate([[False], group[best_first][1:] == group[best_first][:-1]])
-    dropped = members[best_first[repeated]]
-    keep = np.ones(rows.trace.size, np.bool_)
+    best_first = np.lexsort((*content, part.operation, part.start_ns, -part.duration_ns, *span))
+    again = np.logical_and.reduce([key[best_first][1:] == key[best_first][:-1] for key in span])
+    dropped = members[best_first[1:][again]]
+    keep = np.ones(trace.size, np.bool_)
     keep[dropped] = False
-    kept = take(rows, np.flatnonzero(keep))
-    return kept, _id_index(kept), rows.trace[dropped]
-
-
-def _trace_order(hi: UInt64, lo: UInt64) -> Int64:
-    order: Int64 = np.argsort(lo)
-    ordered_lo, ordered_hi = lo[order], hi[order]
-    mixed = (ordered_lo[1:] == ordered_lo[:-1]) & (ordered_hi[1:] != ordered_hi[:-1])
-    return np.lexsort((hi, lo)) if mixed.any() else order
-
-
-def _id_index(rows: SpanRows) -> IdIndex:
-    order = np.argsort(rows.span_id)
-    ids = rows.span_id[order]
-    again = np.concatenate([[False], ids[1:] == ids[:-1]]) if ids.size else np.empty(0, np.bool_)
-    if again.any():
-        tied = np.flatnonzero(again | np.concatenate([again[1:], [False]]))
-        members = order[tied]
-        order[tied] = members[np.lexsort((rows.callee[members], rows.trace[members], ids[tied]))]
-    first = np.flatnonzero(~again)
-    return IdIndex(order, ids[first], np.append(first, ids.size))
-
-
-def _same_span(rows: SpanRows, order: Int64) -> Bool:
-    trace, span_id, callee = rows.trace[order], rows.span_id[order], rows.callee[order]
-    same: Bool = (span_id[1:] == span_id[:-1]) & (trace[1:] == trace[:-1]) & (callee[1:] == callee[:-1])
-    return same
+    counts = np.bincount(trace[dropped], minlength=traces.lo.size).astype(np.int32)
+    first = traces.first - np.concatenate([[0], np.cumsum(counts, dtype=np.int32)])
+    return take(rows, np.flatnonzero(keep)), replace(traces, first=first.astype(np.int32)), counts
