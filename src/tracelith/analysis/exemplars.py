@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from tracelith.analysis.statistics.grouping import groups_of
-from tracelith.forest.view import ForestView
+from tracelith.compiled import compiled
+from tracelith.forest.view import ForestView, Int32, Int64, UInt64
 from tracelith.model.facts import FactReader, FactTable
 
 __all__ = ["SLOTS", "SLOT_KEY", "newest", "ranks_of", "slowest_ids", "slowest_rows"]
@@ -37,16 +38,30 @@ def slowest_rows(view: ForestView, rows: pl.DataFrame, keys: list[str]) -> pl.Da
     """
     if rows.is_empty():
         return rows.select(keys).with_columns(pl.lit(0, pl.Int8).alias(SLOT_KEY), rank=pl.lit(""))
-    forest, duration_ns = view.forest, rows["duration_ns"].to_numpy()
-    slot = ((forest.trace_hi ^ forest.trace_lo) % np.uint64(SLOTS)).astype(np.int8)[rows["trace"].to_numpy()]
+    forest, trace = view.forest, rows["trace"].to_numpy()
+    slot = ((forest.trace_hi ^ forest.trace_lo) % np.uint64(SLOTS)).astype(np.int8)[trace]
     dealt = groups_of({**{name: rows[name].to_physical().to_numpy() for name in keys}, SLOT_KEY: slot})
-    longest = duration_ns == dealt.largest(duration_ns)[dealt.group]
-    found = np.flatnonzero(longest)
-    slowest = rows[found].with_columns(pl.Series(SLOT_KEY, slot[found]))
-    ranked = slowest.with_columns(rank=ranks_of(view, slowest["trace"], slowest["duration_ns"]))
-    if found.size == dealt.size:  # of no group two traces took equally long
-        return ranked.select(*keys, SLOT_KEY, "rank")
-    return ranked.group_by(*keys, SLOT_KEY).agg(pl.col("rank").max())
+    duration_ns = rows["duration_ns"].to_numpy()
+    row = _slowest(dealt.group, dealt.size, duration_ns, trace, (forest.trace_hi, forest.trace_lo))
+    slowest = rows[row]
+    rank = ranks_of(view, slowest["trace"], slowest["duration_ns"])
+    return slowest.select(keys).with_columns(pl.Series(SLOT_KEY, slot[row]), rank=rank)
+
+
+@compiled
+def _slowest(group: Int32, size: int, duration_ns: Int64, trace: Int32, trace_id: tuple[UInt64, UInt64]) -> Int32:
+    """The row of each group that ranks highest: of those that took longest the one with the largest trace id."""
+    highest = np.full(size, -1, np.int32)
+    upper, lower = trace_id
+    for row in range(group.size):
+        best = highest[group[row]]
+        if best < 0 or duration_ns[row] > duration_ns[best]:
+            highest[group[row]] = row
+        elif duration_ns[row] == duration_ns[best]:
+            one, other = trace[row], trace[best]
+            if upper[one] > upper[other] or (upper[one] == upper[other] and lower[one] > lower[other]):
+                highest[group[row]] = row
+    return highest
 
 
 def ranks_of(view: ForestView, trace: pl.Series, duration_ns: pl.Series) -> pl.Series:

@@ -3,8 +3,10 @@
 import polars as pl
 
 from tracelith.analysis.base import Evidence
+from tracelith.analysis.chains.counted import counted_chains
 from tracelith.analysis.statistics.bootstrap import block_length_ns
-from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
+from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.strata import ENTRY_KEYS, fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 
@@ -20,20 +22,11 @@ ENTRY_LATENCY = FactTable(
 
 def observe_entry_latency(view: ForestView) -> pl.DataFrame:
     """Facts of ENTRY_LATENCY."""
-    keys = ["window_ns", "environment", "entry", "restarted", "sampling_known", "bucket"]
-    rows = (
-        chain_rows(view)
-        .lazy()
-        .group_by(keys)
-        .agg(
-            pl.len().alias("traces"),
-            pl.col("weight").sum(),
-            (pl.col("weight") ** 2).sum().alias("weight_squares"),
-            (pl.col("weight") * pl.col("latency_ns")).sum().alias("weighted_ns"),
-        )
-        .collect()
-    )
-    return fact_rows(ENTRY_LATENCY, rows, view)
+    chains = view.once(counted_chains)
+    cells = groups_of({"stratum": chains.stratum, "bucket": chains.bucket})
+    weight = chains.weight
+    rows = cells.frame("traces", weight=weight, weight_squares=weight**2, weighted_ns=weight * chains.latency_ns)
+    return fact_rows(ENTRY_LATENCY, chains.named(rows), view)
 
 
 def time_block_ns(evidence: Evidence) -> int:

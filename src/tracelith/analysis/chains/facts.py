@@ -6,8 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from tracelith.analysis.chains.counted import CountedChains, counted_chains
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
-from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
+from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.strata import ENTRY_KEYS, fact_rows
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 
@@ -42,8 +44,6 @@ CHAIN_EXEMPLARS = FactTable(
 )
 """The slowest traces of each path, see exemplars."""
 
-_STRATUM = ["window_ns", "environment", "entry", "restarted", "sampling_known"]
-
 
 def path_of(text: str) -> list[str]:
     """Services of a stored path."""
@@ -52,37 +52,41 @@ def path_of(text: str) -> list[str]:
 
 def observe_depth(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of the three tables, by table name."""
-    rows = chain_rows(view).with_columns(path=pl.Series(view.chains.path))
+    chains = view.once(counted_chains)
     texts = tuple(json.dumps(services, ensure_ascii=False) for services in view.chains.paths)
     return {
-        CHAIN_DEPTH.name: _depths(view, rows),
-        CHAIN_PATHS.name: fact_rows(CHAIN_PATHS, _paths(rows), view, path=texts),
-        CHAIN_EXEMPLARS.name: fact_rows(CHAIN_EXEMPLARS, _exemplars(view, rows), view, path=texts),
+        CHAIN_DEPTH.name: _depths(view, chains),
+        CHAIN_PATHS.name: fact_rows(CHAIN_PATHS, _paths(view, chains), view, path=texts),
+        CHAIN_EXEMPLARS.name: fact_rows(CHAIN_EXEMPLARS, _exemplars(view, chains), view, path=texts),
     }
 
 
-def _depths(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
-    chains = view.chains
-    measures = (chains.hops_critical, chains.hops_any, chains.hops_with_peers)
-    stacked = pl.concat([rows.select(*_STRATUM, "weight")] * len(measures)).with_columns(
-        hops=pl.Series(np.concatenate(measures)),
-        measure=pl.Series(np.repeat(np.arange(len(measures), dtype=np.int32), len(chains.root))),
+def _depths(view: ForestView, chains: CountedChains) -> pl.DataFrame:
+    measures = (view.chains.hops_critical, view.chains.hops_any, view.chains.hops_with_peers)
+    weight = np.tile(chains.weight, len(measures))
+    cells = groups_of(
+        {
+            "stratum": np.tile(chains.stratum, len(measures)),
+            "measure": np.repeat(np.arange(len(measures), dtype=np.int32), chains.stratum.size),
+            "hops": np.concatenate(measures),
+        }
     )
-    counted = stacked.group_by(*_STRATUM, "measure", "hops").agg(
-        pl.len().alias("traces"), pl.col("weight").sum(), (pl.col("weight") ** 2).sum().alias("weight_squares")
+    rows = chains.named(cells.frame("traces", weight=weight, weight_squares=weight**2))
+    return fact_rows(CHAIN_DEPTH, rows, view, measure=("critical", "any", "with_peers"))
+
+
+def _paths(view: ForestView, chains: CountedChains) -> pl.DataFrame:
+    cells = groups_of({"stratum": chains.stratum, "path": view.chains.path})
+    return chains.named(cells.frame("traces", weight=chains.weight, weighted_ns=chains.weight * chains.latency_ns))
+
+
+def _exemplars(view: ForestView, chains: CountedChains) -> pl.DataFrame:
+    rows = pl.DataFrame(
+        {
+            "stratum": chains.stratum,
+            "path": view.chains.path,
+            "trace": view.chains.trace,
+            "duration_ns": chains.latency_ns,
+        }
     )
-    return fact_rows(CHAIN_DEPTH, counted, view, measure=("critical", "any", "with_peers"))
-
-
-def _paths(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.group_by(*_STRATUM, "path").agg(
-        pl.len().alias("traces"),
-        pl.col("weight").sum(),
-        (pl.col("weight") * pl.col("latency_ns")).sum().alias("weighted_ns"),
-    )
-
-
-def _exemplars(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
-    keys = ["window_ns", "environment", "entry", "restarted", "path"]
-    timed = rows.select(*keys, duration_ns="latency_ns", trace=pl.Series(view.chains.trace))
-    return slowest_rows(view, timed, keys)
+    return chains.named(slowest_rows(view, rows, ["stratum", "path"]))

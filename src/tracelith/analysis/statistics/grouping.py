@@ -75,7 +75,7 @@ class Groups:
         return pl.DataFrame({**self.keys, count: self.counts(), **sums})
 
 
-def groups_of(keys: Mapping[str, NDArray[np.integer]]) -> Groups:
+def groups_of(keys: Mapping[str, NDArray[np.integer | np.bool_]]) -> Groups:
     """Rows in groups of equal keys.
 
     Args:
@@ -97,7 +97,7 @@ def groups_of(keys: Mapping[str, NDArray[np.integer]]) -> Groups:
     return Groups(group, {name: array[first] for name, array in keys.items()})
 
 
-def _ranks(array: NDArray[np.integer]) -> tuple[Int64, int, int]:
+def _ranks(array: NDArray[np.integer | np.bool_]) -> tuple[Int64, int, int]:
     """Numbers that sort like the array, the least of them, and how many there are: never more than rows."""
     distinct, rank = np.unique(array, return_inverse=True)
     return rank.astype(np.int64), 0, distinct.size

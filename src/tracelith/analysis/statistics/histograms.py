@@ -25,10 +25,10 @@ ZERO_BUCKET = -1
 def bucket_of(duration_ns: ArrayLike) -> Int32:
     """Bucket of each duration: ⌈log_γ x⌉, ZERO_BUCKET for zero."""
     durations = np.asarray(duration_ns, dtype=np.float64)
-    positive = durations >= 1
     # The tiny slack keeps an exact power of gamma in its own bucket when the logarithm rounds up.
-    index = np.ceil(np.log(np.where(positive, durations, 1.0)) / _LOG_GAMMA - 1e-9)
-    return np.where(positive, index, ZERO_BUCKET).astype(np.int32)
+    index = np.ceil(np.log(np.maximum(durations, 1.0)) / _LOG_GAMMA - 1e-9).astype(np.int32)
+    index[durations < 1] = ZERO_BUCKET
+    return index
 
 
 def representative(bucket: ArrayLike) -> Float64:
@@ -45,4 +45,4 @@ def upper_edge(bucket: ArrayLike) -> Float64:
 
 def coarse(bucket: Int32, factor: int) -> Int32:
     """Coarse bucket of each fine one: ``factor`` neighbours become one; ZERO_BUCKET stays alone."""
-    return np.where(bucket < 0, ZERO_BUCKET, bucket // factor).astype(np.int32)
+    return bucket // np.int32(factor)  # rounds down, so that ZERO_BUCKET stays what it is

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from tracelith.analysis.chains.counted import CountedChains, counted_chains
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
-from tracelith.analysis.statistics.grouping import Groups, groups_of
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
-from tracelith.analysis.strata import ENTRY_KEYS, chain_rows, fact_rows
-from tracelith.forest.view import ForestView
+from tracelith.analysis.statistics.pairs import number_pairs
+from tracelith.analysis.strata import ENTRY_KEYS, fact_rows
+from tracelith.analysis.tail.spent import Spent, spent_per_hop, weighted_sums
+from tracelith.compiled import compiled
+from tracelith.forest.view import ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
 __all__ = [
@@ -106,128 +109,69 @@ TAIL_EXEMPLARS = FactTable(
 )
 """The traces in which each hop took longest, see exemplars."""
 
-_STRATUM = ["window_ns", "environment", "entry", "restarted", "sampling_known"]
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Chains:
-    """Per chain: its stratum (row of strata), fine latency bucket and weight."""
-
-    strata: pl.DataFrame
-    stratum: Int32
-    bucket: Int32
-    weight: Float64
-
-    def named(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows with their stratum's columns in place of its number."""
-        return pl.concat([rows.drop("stratum"), self.strata[rows["stratum"].to_numpy()]], how="horizontal")
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    """One entry per chain and hop: the time spent there, the number of spans that spent it, and the time multiplied by
-    the awaited calls that lead there."""
-
-    chain: Int32
-    hop: Int32
-    hop_ns: Int64
-    visits: Int64
-    away_ns: Int64
-
 
 @dataclass(frozen=True, slots=True)
 class _Used:
-    """One entry per awaited call of a complete trace."""
+    """One entry per awaited call of a complete trace.
+
+    Attributes:
+        chain, request: who waited. edge: int32, row of edges, the columns caller and callee.
+        call_ns: how long; bucket: of that, as wide as CALL_FACTOR says.
+    """
 
     chain: Int32
     request: Int32
-    caller: Int32
-    callee: Int32
+    edge: Int32
+    edges: Mapping[str, Int32]
     call_ns: Int64
+    bucket: Int32
+
+    def only(self, rows: Int32) -> "_Used":
+        """These entries."""
+        kept = (self.call_ns[rows], self.bucket[rows])
+        return _Used(self.chain[rows], self.request[rows], self.edge[rows], self.edges, *kept)
 
 
 def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
-    chains, spent, used = _chains(view), _spent(view), _used(view)
+    chains, spent, used = view.once(counted_chains), spent_per_hop(view), _used(view)
+    of_requests = used.only(_slowest(used, used.request, view.forest.parent.size))
+    of_chains = used.only(_slowest(used, used.chain, chains.weight.size))
+    latency = coarse(chains.bucket, CALL_FACTOR)[of_chains.chain]
+    tails = {"latency_bucket": latency, "call_bucket": of_chains.bucket}
     return {
         HOP_TIMES.name: _hop_times(view, chains, spent),
         TAIL_EXEMPLARS.name: _exemplars(view, chains, spent),
         CALLER_REQUESTS.name: _caller_requests(view, chains),
-        EDGE_CALLS.name: _edge_calls(view, chains, used),
-        EDGE_REQUESTS.name: _edge_requests(view, chains, used),
-        EDGE_TAILS.name: _edge_tails(view, chains, used),
+        EDGE_CALLS.name: _edges(view, chains, used, EDGE_CALLS, {"bucket": used.bucket}),
+        EDGE_REQUESTS.name: _edges(view, chains, of_requests, EDGE_REQUESTS, {"bucket": of_requests.bucket}),
+        EDGE_TAILS.name: _edges(view, chains, of_chains, EDGE_TAILS, tails),
     }
 
 
-def _chains(view: ForestView) -> _Chains:
-    rows = chain_rows(view)
-    strata = groups_of({name: rows[name].to_numpy().astype(np.int64) for name in _STRATUM})
-    return _Chains(
-        pl.DataFrame(dict(strata.keys)).cast(rows.select(_STRATUM).schema),
-        strata.group,
-        rows["bucket"].to_numpy(),
-        rows["weight"].to_numpy(),
-    )
-
-
-def _spent(view: ForestView) -> _Spent:
-    path = view.path
-    spent_ns = path.end_ns - path.start_ns
-    # The way to a service is as far away as the service: to lose time there, a request must wait for it.
-    on_the_way = np.array([kind == "network" for kind in path.hop_kinds], dtype=np.int64)
-    away = view.chains.span_hops[path.span] + (on_the_way[path.hop] if path.hop.size else 0)
-    spent = groups_of({"chain": path.chain, "hop": path.hop})
-    return _Spent(
-        chain=spent.keys["chain"],
-        hop=spent.keys["hop"],
-        hop_ns=spent.sums(spent_ns),
-        visits=spent.sums(_first_segments(path.span, view.forest.parent.size)),
-        away_ns=spent.sums(spent_ns * away),
-    )
-
-
-def _first_segments(span: Int32, spans: int) -> Int64:
-    """1 for the first segment of each span, 0 for its others."""
-    row = np.arange(span.size)
-    first = np.empty(spans, dtype=np.int64)
-    first[span[::-1]] = row[::-1]
-    opening: Int64 = (first[span] == row).astype(np.int64)
-    return opening
-
-
-def _hop_times(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
-    weight = chains.weight[spent.chain]
-    hop_us = (spent.hop_ns // 1000).astype(np.float64)
-    cells = groups_of(
-        {
-            "stratum": chains.stratum[spent.chain],
-            "bucket": coarse(chains.bucket, LATENCY_FACTOR)[spent.chain],
-            "hop": spent.hop,
-        }
-    )
-    sums = {
-        "traces": cells.counts(),
-        "weighted_ns": cells.sums(weight * spent.hop_ns),
-        "weighted_square_us": cells.sums(weight * hop_us * hop_us),
-        "weighted_visits": cells.sums(weight * spent.visits),
-        "weighted_hop_ns": cells.sums(weight * spent.away_ns),
-    }
+def _hop_times(view: ForestView, chains: CountedChains, spent: Spent) -> pl.DataFrame:
+    # Chains first, which are far fewer than what is spent.
+    cohorts = groups_of({"stratum": chains.stratum, "bucket": coarse(chains.bucket, LATENCY_FACTOR)})
+    cells = groups_of({"cohort": cohorts.group[spent.chain], "hop": spent.hop})
     path, hop = view.path, cells.keys["hop"]
-    merged = chains.named(pl.DataFrame({**cells.keys, "hop_kind": hop, "caller": hop, "callee": hop, **sums}))
+    rows = {
+        **{name: key[cells.keys["cohort"]] for name, key in cohorts.keys.items()},
+        "hop": hop,
+        "hop_kind": hop,
+        "caller": hop,
+        "callee": hop,
+        **weighted_sums(spent, chains.weight, cells),
+    }
     texts = {
         "hop": path.hop_labels,
         "hop_kind": path.hop_kinds,
         "caller": path.hop_callers,
         "callee": path.hop_callees,
     }
-    return fact_rows(HOP_TIMES, merged, view, **texts)
+    return fact_rows(HOP_TIMES, chains.named(pl.DataFrame(rows)), view, **texts)
 
 
-def _exemplars(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame:
+def _exemplars(view: ForestView, chains: CountedChains, spent: Spent) -> pl.DataFrame:
     rows = pl.DataFrame(
         {
             "stratum": chains.stratum[spent.chain],
@@ -240,67 +184,60 @@ def _exemplars(view: ForestView, chains: _Chains, spent: _Spent) -> pl.DataFrame
     return fact_rows(TAIL_EXEMPLARS, chains.named(slowest), view, hop=view.path.hop_labels)
 
 
+def _caller_requests(view: ForestView, chains: CountedChains) -> pl.DataFrame:
+    forest, chain = view.forest, view.chains.span_chain
+    entering = _entering(forest.parent, forest.service, chain)
+    callers = groups_of({"stratum": chains.stratum[chain[entering]], "caller": forest.service[entering]})
+    rows = callers.frame("requests", weight=chains.weight[chain[entering]])
+    return fact_rows(CALLER_REQUESTS, chains.named(rows), view, caller=forest.services)
+
+
+@compiled
+def _entering(parent: Int32, service: Int32, chain: Int32) -> Int32:
+    """Spans of complete traces with which a request enters a service or its chain begins."""
+    entering = np.empty(parent.size, np.int32)
+    count = 0
+    for span in range(parent.size):
+        above = parent[span]
+        if chain[span] >= 0 and (above < 0 or service[above] != service[span] or chain[above] != chain[span]):
+            entering[count] = span
+            count += 1
+    return entering[:count]
+
+
 def _used(view: ForestView) -> _Used:
     calls = view.calls
-    asking = np.where(calls.client >= 0, calls.client, calls.server)
-    chain = view.chains.span_chain[asking]
-    used = np.flatnonzero(calls.awaited & (chain >= 0))
-    return _Used(chain[used], calls.request[used], calls.caller[used], calls.callee[used], calls.duration_ns[used])
+    # Awaited calls all have a client: only messages come without, joined by a link.
+    chain = view.chains.span_chain[calls.client]
+    used = np.flatnonzero(calls.awaited & (calls.request >= 0) & (chain >= 0))
+    edges = groups_of({"caller": calls.caller[used], "callee": calls.callee[used]})
+    call_ns = calls.duration_ns[used]
+    bucket = coarse(bucket_of(call_ns), CALL_FACTOR)
+    return _Used(chain[used], calls.request[used], edges.group, edges.keys, call_ns, bucket)
 
 
-def _caller_requests(view: ForestView, chains: _Chains) -> pl.DataFrame:
-    forest, chain = view.forest, view.chains.span_chain
-    parent = forest.parent
-    enters = (parent < 0) | (forest.service[parent] != forest.service) | (chain[parent] != chain)
-    entering = np.flatnonzero(enters & (chain >= 0))
-    callers = groups_of({"stratum": chains.stratum[chain[entering]], "caller": forest.service[entering]})
-    merged = chains.named(_counted(callers, "requests", chains.weight[chain[entering]]))
-    return fact_rows(CALLER_REQUESTS, merged, view, caller=forest.services)
+def _slowest(used: _Used, unit: Int32, units: int) -> Int32:
+    """The slowest call of each unit (request or chain) on each edge, units in order."""
+    pair, first = number_pairs(unit, used.edge, units, used.edges["caller"].size)
+    return _slowest_rows(pair, first, used.call_ns)
 
 
-def _counted(groups: Groups, count: str, weight: Float64) -> pl.DataFrame:
-    """Rows and weight of each group."""
-    return pl.DataFrame({**groups.keys, count: groups.counts(), "weight": groups.sums(weight)})
-
-
-def _edge_calls(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
-    keys = {"bucket": coarse(bucket_of(used.call_ns), CALL_FACTOR)}
-    return _edges(view, chains, used, EDGE_CALLS, keys)
-
-
-def _edge_requests(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
-    slowest = _slowest(used, used.request)
-    keys = {"bucket": coarse(bucket_of(slowest.call_ns), CALL_FACTOR)}
-    return _edges(view, chains, slowest, EDGE_REQUESTS, keys)
-
-
-def _edge_tails(view: ForestView, chains: _Chains, used: _Used) -> pl.DataFrame:
-    slowest = _slowest(used, used.chain)
-    keys = {
-        "latency_bucket": coarse(chains.bucket[slowest.chain], CALL_FACTOR),
-        "call_bucket": coarse(bucket_of(slowest.call_ns), CALL_FACTOR),
-    }
-    return _edges(view, chains, slowest, EDGE_TAILS, keys)
+@compiled
+def _slowest_rows(group: Int32, first: Int32, call_ns: Int64) -> Int32:
+    """The first of the slowest calls of each group; ``first`` has one of each."""
+    slowest = first.copy()
+    for row in range(group.size):
+        if call_ns[row] > call_ns[slowest[group[row]]]:
+            slowest[group[row]] = row
+    return slowest
 
 
 def _edges(
-    view: ForestView, chains: _Chains, used: _Used, table: FactTable, buckets: Mapping[str, Int32]
+    view: ForestView, chains: CountedChains, used: _Used, table: FactTable, buckets: Mapping[str, Int32]
 ) -> pl.DataFrame:
     """Counts per edge and buckets; the count goes by the first sum of the table."""
-    keys = {"stratum": chains.stratum[used.chain], "caller": used.caller, "callee": used.callee, **buckets}
-    rows = _counted(groups_of(keys), next(iter(table.sums)), chains.weight[used.chain])
-    return fact_rows(table, chains.named(rows), view, caller=view.forest.services, callee=view.calls.node_names)
-
-
-def _slowest(used: _Used, unit: Int32) -> _Used:
-    """The slowest call per unit (request or chain) and edge."""
-    edges = groups_of({"caller": used.caller, "callee": used.callee})
-    units = groups_of({"unit": unit, "edge": edges.group})
-    edge = units.keys["edge"]
-    return _Used(
-        chain=units.firsts(used.chain),
-        request=units.firsts(used.request),
-        caller=edges.keys["caller"][edge],
-        callee=edges.keys["callee"][edge],
-        call_ns=units.largest(used.call_ns),
-    )
+    cells = groups_of({"stratum": chains.stratum[used.chain], "edge": used.edge, **buckets})
+    counted = cells.frame(next(iter(table.sums)), weight=chains.weight[used.chain])
+    ends = {name: pl.Series(code[cells.keys["edge"]]) for name, code in used.edges.items()}
+    named = chains.named(counted.drop("edge").with_columns(**ends))
+    return fact_rows(table, named, view, caller=view.forest.services, callee=view.calls.node_names)

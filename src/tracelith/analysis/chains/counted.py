@@ -1,0 +1,57 @@
+"""Where each chain is counted, and with what weight: worked out once for all that is observed of chains."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.statistics.histograms import bucket_of
+from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
+from tracelith.forest.view import Float64, ForestView, Int32, Int64
+
+__all__ = ["CountedChains", "counted_chains"]
+
+
+@dataclass(frozen=True, slots=True)
+class CountedChains:
+    """Chains with their stratum: chains of one window, environment, entry operation and kind of sampling.
+
+    Attributes:
+        stratum: int32[c], row of strata. strata: window_ns, environment (code), entry (code), restarted,
+            sampling_known.
+        latency_ns: int64[c], how long the chain took; bucket: int32[c], of that.
+        weight: float64[c], for how many chains it stands.
+    """
+
+    stratum: Int32
+    strata: pl.DataFrame
+    latency_ns: Int64
+    bucket: Int32
+    weight: Float64
+
+    def named(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with the columns of their stratum in place of its number."""
+        return self.strata[rows["stratum"].to_numpy()].hstack(rows.drop("stratum"))
+
+
+def counted_chains(view: ForestView) -> CountedChains:
+    """Asked for through ``view.once``."""
+    forest, chains = view.forest, view.chains
+    known, weight = known_sampling(forest.trace_weight)
+    strata = groups_of(
+        {
+            "window_ns": forest.trace_window[chains.trace],
+            "environment": forest.trace_environment[chains.trace],
+            "entry": chains.entry,
+            "restarted": chains.restarted,
+            SAMPLING_KEY: known[chains.trace],
+        }
+    )
+    latency_ns = forest.duration_ns[chains.root]
+    return CountedChains(
+        stratum=strata.group,
+        strata=pl.DataFrame(dict(strata.keys)),
+        latency_ns=latency_ns,
+        bucket=bucket_of(latency_ns),
+        weight=weight[chains.trace],
+    )
