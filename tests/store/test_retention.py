@@ -1,11 +1,13 @@
 """What is deleted, what is summed up, and what never is."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from store.analysing import ALWAYS, analyse, calls
 from store.rows import COUNTS, DAY, T0, batch, dimensions, link, span, window
+from tracelith.model.findings import Finding, Severity
 from tracelith.model.schema import WINDOW_NS
 from tracelith.store import Store
 
@@ -153,3 +155,23 @@ def test_a_deleted_week_gives_its_space_to_the_next(tmp_path: Path) -> None:
             sizes.append(store.size().bytes)
 
     assert max(sizes[2:]) <= 1.3 * sizes[1]
+
+
+def test_the_example_traces_of_a_finding_stay_for_as_long_as_it_stands(store: Store) -> None:
+    store.append([batch([span(1, 1, T0), span(2, 1, T0)])])
+    analyse(store)
+    store.sync_findings("prod", T0, [finding(trace_ids=[f"{0:016x}{2:016x}"])])
+
+    while_it_stands = store.retain(7, 400, T0 + 9 * DAY)
+
+    assert while_it_stands.deleted_spans == 1
+    assert (store.read_trace(0, 1).spans.height, store.read_trace(0, 2).spans.height) == (0, 1)
+    store.sync_findings("prod", T0 + 9 * DAY, [])
+    assert store.retain(7, 400, T0 + 10 * DAY).deleted_spans == 1
+    assert (calls(store), store.size().spans, store.refusals()) == (2, 0, {})
+
+
+def finding(trace_ids: list[str]) -> dict[str, Any]:
+    metric = {"name": "outages", "value": 1}
+    evidence = {"trace_ids": trace_ids}
+    return Finding("failure-cascade", Severity.WARNING, ("shop",), "It fell.", metric, "Catch it.", evidence).document()

@@ -7,7 +7,7 @@ import polars as pl
 
 from tracelith.store.connection import Cursor, Database, insert_frame
 
-__all__ = ["FINDING", "read_findings", "sync_findings"]
+__all__ = ["FINDING", "example_traces", "read_findings", "sync_findings"]
 
 FINDING = pl.Schema(
     {
@@ -20,10 +20,11 @@ FINDING = pl.Schema(
         "state": pl.String(),  # open | resolved
         "first_seen_ns": pl.Int64(),
         "last_seen_ns": pl.Int64(),
+        "trace_ids": pl.List(pl.String()),  # examples, hexadecimal
     }
 )
 
-CLAIM = ["id", "rule", "severity", "subjects", "title"]
+CLAIM = ["id", "rule", "severity", "subjects", "title", "trace_ids"]
 READ = "SELECT * FROM finding WHERE environment = ? ORDER BY first_seen_ns, id"
 
 
@@ -32,9 +33,8 @@ def sync_findings(database: Database, environment: str, now_ns: int, findings: S
 
     A finding that comes back opens again and keeps the time it was first seen.
     """
-    claims = pl.DataFrame(
-        [{name: finding[name] for name in CLAIM} for finding in findings], {n: FINDING[n] for n in CLAIM}
-    )
+    told = [{**finding, "trace_ids": finding["evidence"].get("trace_ids", [])} for finding in findings]
+    claims = pl.DataFrame([{name: row[name] for name in CLAIM} for row in told], {n: FINDING[n] for n in CLAIM})
     claims = claims.unique("id", keep="first", maintain_order=True)
 
     def write(cursor: Cursor) -> None:
@@ -43,6 +43,12 @@ def sync_findings(database: Database, environment: str, now_ns: int, findings: S
         insert_frame(cursor, "INSERT INTO finding SELECT * FROM batch", _after(known, claims, environment, now_ns))
 
     database.write(write)
+
+
+def example_traces(cursor: Cursor) -> list[int]:
+    """Lower halves of the ids of all traces that open findings give as examples."""
+    query = "SELECT DISTINCT unnest(trace_ids) FROM finding WHERE state = 'open'"
+    return [int(trace_id[-16:], 16) for (trace_id,) in cursor.execute(query).fetchall()]
 
 
 def _after(known: pl.DataFrame, claims: pl.DataFrame, environment: str, now_ns: int) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """What is kept: raw spans for days, facts for a year, old facts by the hour.
 
 Deleting raw spans makes the facts of their windows final ("frozen"). What is not analysed yet is never deleted, so an
-import of last month's traces is analysed first, whatever the retention.
+import of last month's traces is analysed first, whatever the retention. Traces that findings give as examples are kept
+for as long as the finding stands: an incident is to be looked at while it is told of.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tracelith.model.schema import WINDOW_NS
 from tracelith.store import fact_sql
 from tracelith.store.connection import Cursor, Database, insert_frame, number_list
 from tracelith.store.details import drop_details
+from tracelith.store.findings import example_traces
 from tracelith.store.ledger import WindowLedger
 from tracelith.store.windows import HORIZON_NS, save_progress
 
@@ -37,6 +39,7 @@ MARK_FROZEN = """
 DROP_SPANS = """
     DELETE FROM span WHERE start_ns < $before AND commit_no <= $upto
         AND window_of(start_ns) NOT IN (SELECT unnest($pending::BIGINT[]))
+        AND trace_lo NOT IN (SELECT unnest($examples::UBIGINT[]))
 """
 
 DROP_LINKS = """
@@ -116,6 +119,8 @@ def drop_spans(
 ) -> tuple[int, list[int]]:
     """Deletes analysed raw spans that start before this window and makes the facts of their windows final.
 
+    Spans of example traces stay until no open finding names their trace.
+
     Args:
         cursor: in a transaction. ledger: knows what is not analysed yet, which stays.
         before: start of the oldest window that is kept. now_ns: wall time.
@@ -130,7 +135,10 @@ def drop_spans(
     final = before + HORIZON_NS if final_before is None else max(before, min(before + HORIZON_NS, final_before))
     cursor.execute(MARK_FROZEN, {"before": final, "pending": pending})
     cursor.execute(COUNT_LATE, {"before": before, "upto": upto, "now": now_ns, "reason": LATE})
-    row = cursor.execute(DROP_SPANS, {"before": before, "upto": upto, "pending": pending}).fetchone()
+    examples = number_list(example_traces(cursor))
+    row = cursor.execute(
+        DROP_SPANS, {"before": before, "upto": upto, "pending": pending, "examples": examples}
+    ).fetchone()
     cursor.execute(DROP_LINKS, {"before": before, "pending": pending})
     drop_details(cursor, before=before, upto=upto, pending=pending)
     frozen = cursor.execute("SELECT window_ns FROM analysed_window WHERE frozen").fetchall()
