@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from tracelith.analysis.outcomes import call_outcomes
+from tracelith.analysis.places import call_cells
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.strata import fact_rows
@@ -37,28 +38,19 @@ and blocking_ns cover attempts in complete traces: the callee's duration and how
 
 def observe_edges(view: ForestView) -> pl.DataFrame:
     """Facts of CALL_EDGES."""
-    forest, calls = view.forest, view.calls
-    # A call joined by a link may have its client in a trace outside this window: it counts where its receiver is.
-    trace = forest.trace[np.where(calls.client >= 0, calls.client, calls.server)]
-    place = groups_of({"window_ns": forest.trace_window, "environment": forest.trace_environment})
-    edges = groups_of({"place": place.group[trace], "caller": calls.caller, "callee": calls.callee})
-    _, once = number_pairs(trace, edges.group, len(forest.trace_root), edges.size)
+    forest, calls, cells = view.forest, view.calls, view.once(call_cells)
+    answering = np.where(calls.server >= 0, calls.server, calls.client)
     attempts = _Attempts(
-        edges.group, np.where(calls.server >= 0, calls.server, calls.client), calls.network_ns, calls.final,
-        calls.awaited, calls.deferred, view.once(call_outcomes).failed,
+        cells.of_call, answering, calls.network_ns, calls.final, calls.awaited, calls.deferred,
+        view.once(call_outcomes).failed,
     )  # fmt: skip
     spans = _Spans(view.chains.span_chain, forest.duration_ns, critical_ns(view))
-    rows = pl.DataFrame(
-        {
-            **{name: keys[edges.keys["place"]] for name, keys in place.keys.items()},
-            "caller": edges.keys["caller"],
-            "callee": edges.keys["callee"],
-            "callee_kind": edges.keys["callee"],
-            **dict(zip(_SUMS, _sums(attempts, spans, edges.size), strict=True)),
-            "attempts": edges.counts(),
-            "traces": np.bincount(edges.group[once], minlength=edges.size),
-        }
-    )
+    sums = dict(zip(_SUMS, _sums(attempts, spans, cells.size), strict=True))
+    _, once = number_pairs(cells.trace, cells.of_call, len(forest.trace_root), cells.size)
+    sums["traces"] = np.bincount(cells.of_call[once], minlength=cells.size)
+    edges = groups_of(cells.keys("window_ns", "environment", "caller", "callee"))
+    added = {name: edges.sums(column) for name, column in sums.items()}
+    rows = pl.DataFrame({**edges.keys, "callee_kind": edges.keys["callee"], **added})
     nodes = {"callee": calls.node_names, "callee_kind": calls.node_kinds}
     return fact_rows(CALL_EDGES, rows, view, caller=forest.services, **nodes)
 
@@ -73,7 +65,7 @@ def critical_ns(view: ForestView) -> Int64:
 class _Attempts(NamedTuple):
     """What of each attempt is added up; ``answering`` is the span that tells how long the callee took."""
 
-    edge: Int32
+    cell: Int32
     answering: Int32
     network_ns: Int64
     final: Bool
@@ -90,26 +82,29 @@ class _Spans(NamedTuple):
     critical_ns: Int64
 
 
-_SUMS = ("calls", "awaited", "deferred", "failures", "network_calls", "network_ns", "callee_ns", "blocking_ns")
+_SUMS = (
+    "attempts", "calls", "awaited", "deferred", "failures", "network_calls", "network_ns", "callee_ns", "blocking_ns",
+)  # fmt: skip
 
 
 @compiled
-def _sums(attempts: _Attempts, spans: _Spans, edges: int) -> Int64:
-    """The columns of _SUMS for each edge, int64[8, e]."""
-    sums = np.zeros((edges, 8), np.int64)
-    for call in range(attempts.edge.size):
-        of_edge, span = sums[attempts.edge[call]], attempts.answering[call]
+def _sums(attempts: _Attempts, spans: _Spans, cells: int) -> Int64:
+    """The columns of _SUMS for each cell, int64[9, k]."""
+    sums = np.zeros((cells, 9), np.int64)
+    for call in range(attempts.cell.size):
+        total, span = sums[attempts.cell[call]], attempts.answering[call]
+        total[0] += 1
         if attempts.final[call]:
-            of_edge[0] += 1
-            of_edge[1] += attempts.awaited[call]
-            of_edge[2] += attempts.deferred[call]
-            of_edge[3] += attempts.failed[call]
+            total[1] += 1
+            total[2] += attempts.awaited[call]
+            total[3] += attempts.deferred[call]
+            total[4] += attempts.failed[call]
         if attempts.network_ns[call] >= 0:
-            of_edge[4] += 1
-            of_edge[5] += attempts.network_ns[call]
+            total[5] += 1
+            total[6] += attempts.network_ns[call]
         if spans.chain[span] >= 0:
-            of_edge[6] += spans.duration_ns[span]
-            of_edge[7] += spans.critical_ns[span]
+            total[7] += spans.duration_ns[span]
+            total[8] += spans.critical_ns[span]
     return sums.T
 
 

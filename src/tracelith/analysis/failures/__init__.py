@@ -3,6 +3,8 @@
 tables        the fact tables
 units         caller requests with the callees they waited for, and which of those failed
 origins       which failed request is whose doing: the last one down the chain of failed calls
+callers       facts about callers and their callees
+minutes       facts by the minute, while something fails
 observing     facts of a view
 edges         whether the failure of a callee fails its caller
 sampled       whether a sampler kept failed requests first, without saying so

@@ -1,96 +1,69 @@
 """Facts by the minute, kept only while something fails or is tried again."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from tracelith.analysis.exemplars import slowest_rows
+from tracelith.analysis.exemplars import ranks_of
 from tracelith.analysis.failures.origins import FailedRequests
 from tracelith.analysis.failures.tables import FAILED_MINUTES, NOTABLE_SHARE, RETRIED_MINUTES
+from tracelith.analysis.places import call_cells, places_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.analysis.times import MINUTE_NS
-from tracelith.forest.view import ForestView
+from tracelith.forest.view import Bool, ForestView, Int32, Int64
 
 __all__ = ["failed_minutes", "retried_minutes", "root_ns"]
-
-Bool = NDArray[np.bool_]
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
 
 _NOBODY, _INSIDE = -1, -1
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Failed requests as they are told.
+
+    Attributes:
+        trace: int32[f]. origin: int32[f], node. service: int32[f], node, or _NOBODY. entry: int32[f], index into entry
+            operations, or _INSIDE.
+    """
+
+    trace: Int32
+    origin: Int32
+    service: Int32
+    entry: Int32
+
+    def of(self, chosen: Bool) -> "_Lost":
+        """The chosen ones."""
+        return _Lost(self.trace[chosen], self.origin[chosen], self.service[chosen], self.entry[chosen])
+
+
 def failed_minutes(view: ForestView, attempts: Bool, requests: FailedRequests) -> pl.DataFrame:
     """Facts of FAILED_MINUTES."""
-    forest, calls, chains = view.forest, view.calls, view.chains
-    entry = np.full(len(forest.trace), _INSIDE, dtype=np.int32)
-    asked = ~chains.restarted
-    entry[chains.root[asked]] = chains.entry[asked]
-    of_others = requests.origin != requests.service
-    outside = entry[requests.request] >= 0
-    silent = requests.silent
-    # Own failures are told under nobody; what failed because of them, and requests from outside, under their service.
-    own = np.concatenate([requests.request[~of_others], calls.request[silent]])
-    told = of_others | outside
-    rows = pl.DataFrame(
+    forest, calls, chains, minute = view.forest, view.calls, view.chains, view.once(places_of).minute
+    lost = _lost(view, requests)
+    if lost.trace.size:
+        lost = lost.of(_notable(view, attempts, lost))
+    rows = groups_of(
         {
-            "trace": np.concatenate([forest.trace[own], forest.trace[requests.request[told]]]),
-            "origin": np.concatenate(
-                [requests.origin[~of_others], calls.callee[silent], requests.origin[told]]
-            ),
-            "service": np.concatenate([np.full(own.size, _NOBODY, dtype=np.int32), requests.service[told]]),
-            "entry": np.concatenate(
-                [np.full(own.size, _INSIDE, dtype=np.int32), entry[requests.request[told]]]
-            ),
+            "window_ns": forest.trace_window[lost.trace],
+            "environment": forest.trace_environment[lost.trace],
+            "origin": lost.origin,
+            "service": lost.service,
+            "operation": lost.entry,
+            "minute": minute[lost.trace],
         }
-    )  # fmt: skip
-    return _named(view, _notable(view, attempts, _placed_in_minutes(view, rows)))
-
-
-def _placed_in_minutes(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
-    forest, trace = view.forest, rows["trace"].to_numpy()
-    return rows.with_columns(
-        window_ns=pl.Series(forest.trace_window[trace], dtype=pl.Int64),
-        environment=pl.Series(forest.trace_environment[trace], dtype=pl.Int32),
-        minute_ns=pl.Series(_minute_ns(view, trace), dtype=pl.Int64),
-        duration_ns=pl.Series(root_ns(view, trace), dtype=pl.Int64),
     )
-
-
-def _notable(view: ForestView, attempts: Bool, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the minutes in which their origin failed often."""
-    if rows.is_empty():
-        return rows
-    forest, calls = view.forest, view.calls
-    roots = forest.trace_root[forest.trace_root >= 0]
-    trace = np.concatenate([forest.trace[calls.request[attempts]], forest.trace[roots]])
-    node = np.concatenate([calls.callee[attempts], forest.service[roots]])
-    troubled = np.isin(node, rows["origin"].unique().to_numpy())
-    trace, node = trace[troubled], node[troubled]
-    requests = groups_of(
-        {
-            "environment": forest.trace_environment[trace],
-            "minute": _minute_ns(view, trace) // MINUTE_NS,
-            "origin": node,
-        }
-    ).frame("asked")
-    asked = requests.select("environment", "origin", "asked", minute_ns=pl.col("minute") * MINUTE_NS)
-    place = ["environment", "minute_ns", "origin"]
-    failed = rows.filter(pl.col("service") == _NOBODY).group_by(place).agg(pl.len().alias("failed"))
-    often = failed.join(asked, on=place).filter(pl.col("failed") >= NOTABLE_SHARE * pl.col("asked"))
-    return rows.join(often.select(place), on=place, how="semi")
-
-
-def _named(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
-    calls, chains = view.calls, view.chains
-    keys = ["window_ns", "environment", "origin", "service", "entry", "minute_ns"]
-    counted = rows.group_by(keys).agg(pl.len().alias("failures"))
-    ranked = slowest_rows(view, rows, keys).group_by(keys).agg(pl.col("rank").max())
-    joined = counted.join(ranked, on=keys).rename({"entry": "operation"})
+    columns = {
+        **rows.keys,
+        "minute_ns": rows.keys["minute"] * MINUTE_NS,
+        "origin_kind": rows.keys["origin"],
+        "failures": rows.counts(),
+        "rank": _slowest(view, rows.group, lost.trace),
+    }
     return fact_rows(
         FAILED_MINUTES,
-        joined.with_columns(origin_kind="origin"),
+        pl.DataFrame(columns),
         view,
         origin=calls.node_names,
         origin_kind=calls.node_kinds,
@@ -100,43 +73,83 @@ def _named(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def retried_minutes(view: ForestView) -> pl.DataFrame:
-    """Facts of RETRIED_MINUTES."""
-    forest, calls = view.forest, view.calls
-    again = ~calls.final & (calls.client >= 0) & ~calls.deferred
-    nodes = len(calls.node_names)
-    edge = calls.caller.astype(np.int64) * nodes + calls.callee
-    picked = np.flatnonzero(np.isin(edge, np.unique(edge[again])) & (calls.client >= 0) & ~calls.deferred)
-    trace = forest.trace[calls.client[picked]]
-    rows = pl.DataFrame(
+def _lost(view: ForestView, requests: FailedRequests) -> _Lost:
+    """Own failures under nobody; what failed because of them, and requests from outside, under their service."""
+    forest, chains, silent = view.forest, view.chains, requests.silent
+    # From outside are requests that head a chain, unless somebody handed them on.
+    chain = chains.span_chain[requests.request]
+    outside = chain >= 0
+    outside[outside] = ~chains.restarted[chain[outside]] & (chains.root[chain[outside]] == requests.request[outside])
+    of_others = requests.origin != requests.service
+    told = of_others | outside
+    own = np.concatenate([requests.request[~of_others], view.calls.request[silent]])
+    nobody = np.full(own.size, _NOBODY, np.int32)
+    entry = np.full(outside.size, _INSIDE, np.int32)
+    entry[outside] = chains.entry[chain[outside]]
+    return _Lost(
+        np.concatenate([forest.trace[own], forest.trace[requests.request[told]]]),
+        np.concatenate([requests.origin[~of_others], view.calls.callee[silent], requests.origin[told]]),
+        np.concatenate([nobody, requests.service[told]]),
+        np.concatenate([nobody, entry[told]]),
+    )
+
+
+def _notable(view: ForestView, attempts: Bool, lost: _Lost) -> Bool:
+    """Which of them are of minutes in which their origin failed often."""
+    forest, cells, minute = view.forest, view.once(call_cells), view.once(places_of).minute
+    traces = np.flatnonzero(forest.trace_root >= 0)
+    trace = np.concatenate([traces, lost.trace])
+    # Attempts in cells and requests from outside were asked of their callee, and some failed.
+    parts = (cells.size, traces.size, lost.trace.size)
+    minutes = groups_of(
         {
-            "trace": trace,
-            "caller": calls.caller[picked],
-            "callee": calls.callee[picked],
-            "request": calls.request[picked],
-            "named": forest.operation[calls.client[picked]],
-            "final": calls.final[picked],
+            "environment": np.concatenate([cells.environment, forest.trace_environment[trace]]),
+            "minute": np.concatenate([cells.minute, minute[trace]]),
+            "origin": np.concatenate([cells.callee, forest.service[forest.trace_root[traces]], lost.origin]),
         }
     )
-    placed = _placed_in_minutes(view, rows)
-    keys = ["window_ns", "environment", "caller", "callee", "minute_ns"]
-    counted = placed.group_by(keys).agg(
-        pl.struct("request", "named").n_unique().alias("requests"),
-        pl.col("final").sum().alias("calls"),
-        pl.len().alias("attempts"),
-    )
-    often = counted.filter(pl.col("attempts") - pl.col("calls") >= NOTABLE_SHARE * pl.col("calls"))
-    of_them = placed.filter(~pl.col("final")).join(often.select(keys), on=keys, how="semi")
-    ranked = slowest_rows(view, of_them, keys).group_by(keys).agg(pl.col("rank").max())
-    told = often.join(ranked, on=keys)
-    return fact_rows(RETRIED_MINUTES, told, view, caller=forest.services, callee=calls.node_names)
+    asked = minutes.sums(np.concatenate([cells.count(attempts), np.repeat([1, 0], parts[1:])]))
+    own = np.zeros(sum(parts), np.int64)
+    own[-lost.trace.size :] = lost.service == _NOBODY
+    failed = minutes.sums(own)
+    often = (failed > 0) & (asked > 0) & (failed >= NOTABLE_SHARE * asked)
+    notable: Bool = often[minutes.group[-lost.trace.size :]]
+    return notable
 
 
-def _minute_ns(view: ForestView, trace: Int32) -> Int64:
-    """Start of the minute in which each trace began."""
-    forest = view.forest
-    began: Int64 = forest.start_ns[forest.trace_first[trace]]
-    return began - began % MINUTE_NS
+def retried_minutes(view: ForestView) -> pl.DataFrame:
+    """Facts of RETRIED_MINUTES."""
+    forest, calls, cells = view.forest, view.calls, view.once(call_cells)
+    sent = (calls.client >= 0) & ~calls.deferred
+    again = sent & ~calls.final
+    minutes = groups_of(cells.keys("window_ns", "environment", "caller", "callee", "minute"))
+    attempts, retries = minutes.sums(cells.count(sent)), minutes.sums(cells.count(again))
+    often = (retries > 0) & (retries >= NOTABLE_SHARE * (attempts - retries))
+    told = np.flatnonzero(often)
+    number = np.where(often, np.cumsum(often) - 1, -1).astype(np.int32)[minutes.group]
+    picked = np.flatnonzero(sent & often[minutes.group][cells.of_call])
+    at = number[cells.of_call[picked]]
+    named = forest.operation[calls.client[picked]]
+    requests = groups_of({"at": at, "request": calls.request[picked], "named": named}).keys["at"]
+    tried = again[picked]
+    keys = {name: column[told] for name, column in minutes.keys.items()}
+    columns = {
+        **keys,
+        "minute_ns": keys["minute"] * MINUTE_NS,
+        "requests": np.bincount(requests, minlength=told.size),
+        "calls": (attempts - retries)[told],
+        "attempts": attempts[told],
+        "rank": _slowest(view, at[tried], forest.trace[calls.client[picked[tried]]]),
+    }
+    return fact_rows(RETRIED_MINUTES, pl.DataFrame(columns), view, caller=forest.services, callee=calls.node_names)
+
+
+def _slowest(view: ForestView, group: Int32, trace: Int32) -> pl.Series:
+    """The rank of the slowest trace of each group, see exemplars."""
+    forest, duration_ns = view.forest, root_ns(view, trace)
+    order = np.lexsort((forest.trace_lo[trace], forest.trace_hi[trace], duration_ns, group))
+    last = order[np.append(np.diff(group[order]) > 0, True)] if order.size else order
+    return ranks_of(view, pl.Series(trace[last]), pl.Series(duration_ns[last]))
 
 
 def root_ns(view: ForestView, trace: Int32) -> Int64:

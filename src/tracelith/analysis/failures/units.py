@@ -3,20 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tracelith.analysis.failures.places import distinct
 from tracelith.analysis.failures.tables import ALONE, OTHERS, QUIET, SHARED
 from tracelith.analysis.outcomes import CallOutcomes
-from tracelith.forest.view import ForestView
+from tracelith.analysis.places import call_cells
+from tracelith.analysis.statistics.pairs import number_pairs
+from tracelith.forest.view import Bool, ForestView, Int8, Int32, Int64
 from tracelith.model.schema import Outcome
 
 __all__ = ["CallerUnits", "awaited_attempts", "caller_units", "judged_calls"]
-
-Bool = NDArray[np.bool_]
-Int8 = NDArray[np.int8]
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +19,13 @@ class CallerUnits:
     """One row per caller request and callee; requests that were cancelled, or whose callee was, are left out.
 
     Attributes:
-        request: int32[u], span. caller: int32[u], service. callee: int32[u], node.
+        request: int32[u], span. cell: int32[u], where its calls are counted (index into CallCells).
         state: int8[u], QUIET | ALONE | SHARED | OTHERS. caller_failed: bool[u].
         operations: int64[u], of the callee that were called.
     """
 
     request: Int32
-    caller: Int32
-    callee: Int32
+    cell: Int32
     state: Int8
     caller_failed: Bool
     operations: Int64
@@ -55,41 +49,39 @@ def awaited_attempts(view: ForestView) -> Bool:
 
 
 def caller_units(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> CallerUnits:
-    """The units of a view, in no particular order."""
+    """The units of a view, in the order of their requests."""
     forest, calls = view.forest, view.calls
-    nodes = len(calls.node_names)
-    request, callee = calls.request[judged].astype(np.int64), calls.callee[judged]
-    pair = request * nodes + callee
-    units = distinct(pair)
-    gone, failing = np.zeros(units.size, dtype=np.bool_), np.zeros(units.size, dtype=np.bool_)
-    gone[np.searchsorted(units, pair[outcomes.cancelled[judged]])] = True
-    failing[np.searchsorted(units, pair[(outcomes.failed & ~outcomes.cancelled)[judged]])] = True
+    asking = np.where(judged, calls.request, np.int32(-1))
+    unit, first = number_pairs(asking, calls.callee, len(forest.trace), len(calls.node_names))
+    request = calls.request[first]
+    gone, failing = np.zeros(first.size, np.bool_), np.zeros(first.size, np.bool_)
+    gone[unit[judged & outcomes.cancelled]] = True
+    failing[unit[judged & outcomes.failed]] = True
     failing &= ~gone
-    spans = (units // nodes).astype(np.int32)
-    state = _states(len(forest.trace), spans, failing)
-    caller = np.zeros(len(forest.trace), dtype=np.int32)
-    caller[request] = calls.caller[judged]
-    kept = ~gone & (forest.outcome[spans] != Outcome.CANCELLED)
-    spans = spans[kept]
+    ended = forest.outcome[request]
+    kept = np.flatnonzero(~gone & (ended != Outcome.CANCELLED))
     return CallerUnits(
-        spans,
-        caller[spans],
-        (units[kept] % nodes).astype(np.int32),
-        state[kept],
-        forest.outcome[spans] == Outcome.FAILED,
-        _operations(view, judged, pair, units)[kept],
+        request[kept],
+        view.once(call_cells).of_call[first[kept]],
+        _states(len(forest.trace), request, failing)[kept],
+        ended[kept] == Outcome.FAILED,
+        _operations(view, unit, first.size)[kept],
     )
 
 
-def _operations(view: ForestView, judged: Bool, pair: Int64, units: Int64) -> Int64:
+def _operations(view: ForestView, unit: Int32, units: int) -> Int64:
     """How many operations of the callee each unit called, by their name on the caller's side."""
     forest, calls = view.forest, view.calls
-    named = forest.operation[np.where(calls.client >= 0, calls.client, calls.server)[judged]].astype(np.int64)
-    count = len(forest.operations)
-    return np.bincount(np.searchsorted(units, distinct(pair * count + named) // count), minlength=units.size)
+    named = forest.operation[np.where(calls.client >= 0, calls.client, calls.server)]
+    _, first = number_pairs(unit, named, units, len(forest.operations))
+    return np.bincount(unit[first], minlength=units)
 
 
 def _states(spans: int, request: Int32, failing: Bool) -> Int8:
-    failing_callees = np.bincount(request[failing], minlength=spans)[request] if failing.any() else 0
-    others = failing_callees - failing > 0
-    return np.where(failing, np.where(others, SHARED, ALONE), np.where(others, OTHERS, QUIET)).astype(np.int8)
+    states = np.full(request.size, QUIET, np.int8)
+    if failing.any():
+        failing_callees = np.bincount(request[failing], minlength=spans).astype(np.int32)
+        others = failing_callees[request] > failing
+        states[others] = OTHERS
+        states[failing] = np.where(others[failing], SHARED, ALONE)
+    return states

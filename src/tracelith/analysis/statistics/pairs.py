@@ -15,13 +15,15 @@ def number_pairs(left: Int32, right: Int32, lefts: int, rights: int) -> tuple[In
     Takes time and memory for rows, lefts and rights, however often a pair comes and in whatever order rows are.
 
     Args:
-        left: from 0 up to below ``lefts``. right: from 0 up to below ``rights``.
+        left: from 0 up to below ``lefts``, or -1 for a row that is in no pair, whose number is -1 too.
+        right: from 0 up to below ``rights``.
     """
     first_with, following = np.full(lefts, -1, np.int32), np.empty(left.size, np.int32)
     for row in range(left.size - 1, -1, -1):
-        following[row] = first_with[left[row]]
-        first_with[left[row]] = row
-    number, first = np.empty(left.size, np.int32), np.empty(left.size, np.int32)
+        if left[row] >= 0:
+            following[row] = first_with[left[row]]
+            first_with[left[row]] = row
+    number, first = np.full(left.size, -1, np.int32), np.empty(left.size, np.int32)
     latest = np.full(rights, -1, np.int32)
     pairs = 0
     for one in range(lefts):
