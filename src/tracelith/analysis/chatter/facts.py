@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import call_names, request_names
 from tracelith.analysis.statistics.grouping import Groups, groups_of
+from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.analysis.strata import fact_rows
-from tracelith.forest.view import ForestView
+from tracelith.analysis.trace_strata import trace_strata
+from tracelith.compiled import compiled
+from tracelith.forest.view import Float64, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 from tracelith.model.schema import Kind
 
@@ -70,12 +72,7 @@ _MEASURES = ("calls", "in_a_row", "at_once")
 _EXACT = 32
 """Counts up to here are kept as they are, larger ones as the lower end of a bucket a tenth wide."""
 
-_LONGEST_AXIS_NS = 2**61
-"""The stretches of all sets are laid end to end on an axis of 64-bit numbers."""
-
-_EDGE = ["window_ns", "environment", "caller", "operation", "callee", "callee_kind", "callee_operation"]
-
-Int64 = NDArray[np.int64]
+_EDGE = ["stratum", "caller", "operation", "callee", "callee_kind", "callee_operation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,99 +84,79 @@ class _Sets:
         calls, in_a_row, at_once: how many. busy_ns: time in which one of them ran.
     """
 
-    request: Int64
-    callee: Int64
-    called: Int64
-    calls: Int64
-    in_a_row: Int64
-    at_once: Int64
+    request: Int32
+    callee: Int32
+    called: Int32
+    calls: Int32
+    in_a_row: Int32
+    at_once: Int32
     busy_ns: Int64
 
 
 def observe_chatter(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of both tables, by table name."""
     called_names, called = view.once(call_names)
-    sets = _sets(view, called)
+    sets, strata = _sets(view, called), view.once(trace_strata)
     caller_names, asking = view.once(request_names)
     nodes = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
     texts = nodes | {"caller": view.forest.services, "operation": caller_names, "callee_operation": called_names}
     edges = _edges(view, sets, asking)
-    facts = fact_rows(REPEATED_CALLS, _counted(view, sets, edges), view, asked=ASKED, measure=_MEASURES, **texts)
-    exemplars = _exemplars(view, sets, edges)
+    counted, exemplars = strata.placed(_counted(view, sets, edges)), strata.placed(_exemplars(view, sets, edges))
     return {
-        REPEATED_CALLS.name: facts,
+        REPEATED_CALLS.name: fact_rows(REPEATED_CALLS, counted, view, asked=ASKED, measure=_MEASURES, **texts),
         CHATTY_EXEMPLARS.name: fact_rows(CHATTY_EXEMPLARS, exemplars, view, **texts),
     }
 
 
-def _sets(view: ForestView, names: NDArray[np.int32]) -> _Sets:
+def _sets(view: ForestView, names: Int32) -> _Sets:
     """All sets of calls. Attempts of one logical call are one call; what nobody waits for is no chatter."""
     forest, calls = view.forest, view.calls
     made = np.flatnonzero(calls.final & calls.awaited & (calls.client >= 0) & (calls.request >= 0) & ~calls.linked)
-    client, server = calls.client[made], calls.server[made]
-    request, callee = calls.request[made].astype(np.int64), calls.callee[made].astype(np.int64)
-    called = names[forest.operation[np.where(server >= 0, server, client)]].astype(np.int64)
-    key = (request * max(len(calls.node_names), 1) + callee) * (int(called.max(initial=0)) + 1) + called
-    # Calls come in the order of their clients, which is that of their start within a trace: a stable sort keeps it.
-    order = np.argsort(key, kind="stable")
-    key, client = key[order], client[order]
-    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if key.size else np.empty(0, np.int64)
-    number = np.diff(np.concatenate([first, [key.size]]))
-    in_a_row, at_once = np.ones_like(number), np.ones_like(number)
-    busy = forest.duration_ns[client[first]].copy()
-    several = np.flatnonzero(number > 1)
-    if several.size:
-        rows = np.repeat(number > 1, number)
-        group = np.repeat(np.arange(several.size), number[several])
-        in_a_row[several], at_once[several], busy[several] = _stretches(view, client[rows], group)
-    chosen = order[first]
-    return _Sets(request[chosen], callee[chosen], called[chosen], number, in_a_row, at_once, busy)
+    client, server, request = calls.client[made], calls.server[made], calls.request[made]
+    called = names[forest.operation[np.where(server >= 0, server, client)]]
+    what = groups_of({"callee": calls.callee[made], "called": called})
+    number, first = number_pairs(request, what.group, forest.parent.size, what.size)
+    # Calls come in the order of their clients, which is that of their start within a trace.
+    told = _repeated(number, first.size, client, forest.start_ns, forest.duration_ns)
+    of = what.group[first]
+    return _Sets(request[first], what.keys["callee"][of], what.keys["called"][of], *told)
 
 
-def _stretches(view: ForestView, client: NDArray[np.int32], group: Int64) -> tuple[Int64, Int64, Int64]:
-    """Per group: stretches of overlapping calls, calls in the longest of them, and time covered by all.
+@compiled
+def _repeated(
+    number: Int32, sets: int, client: Int32, start_ns: Int64, duration_ns: Int64
+) -> tuple[Int32, Int32, Int32, Int64]:
+    """Per set: calls, stretches of overlapping ones, calls in the longest stretch, and time covered by all.
 
     Args:
-        client: spans in the order of (group, start).
-        group: dense group number of each.
+        number: the set of each call. client: its span; those of a set in the order of their start.
     """
-    firsts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
-    begin = view.forest.start_ns[client] - view.forest.start_ns[client[firsts]][group]
-    limit = _LONGEST_AXIS_NS // firsts.size
-    begin = np.minimum(begin, limit)
-    end = np.minimum(begin + np.minimum(view.forest.duration_ns[client], limit), limit)
-    # Each group has a stretch of one axis to itself, so that a running maximum never reaches into the next.
-    length = np.maximum.reduceat(end, firsts)
-    base = (np.cumsum(length) - length)[group]
-    begin, end = begin + base, end + base
-    ended = np.maximum.accumulate(end)
-    opens = np.flatnonzero(np.concatenate([[True], begin[1:] >= ended[:-1]]))
-    size = np.diff(np.concatenate([opens, [begin.size]]))
-    covered = np.maximum.reduceat(end, opens) - begin[opens]
-    owner = group[opens]
-    heads = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
-    return (
-        np.diff(np.concatenate([heads, [owner.size]])),
-        np.maximum.reduceat(size, heads),
-        np.add.reduceat(covered, heads),
-    )
+    calls, in_a_row, at_once = np.zeros(sets, np.int32), np.zeros(sets, np.int32), np.zeros(sets, np.int32)
+    busy_ns, ended_ns, stretch = np.zeros(sets, np.int64), np.empty(sets, np.int64), np.zeros(sets, np.int32)
+    for call in range(number.size):
+        one, begin_ns = number[call], start_ns[client[call]]
+        end_ns = begin_ns + duration_ns[client[call]]
+        if calls[one] == 0 or begin_ns >= ended_ns[one]:
+            in_a_row[one] += 1
+            stretch[one] = 0
+            ended_ns[one] = begin_ns
+        busy_ns[one] += max(end_ns - ended_ns[one], 0)
+        ended_ns[one] = max(end_ns, ended_ns[one])
+        calls[one] += 1
+        stretch[one] += 1
+        at_once[one] = max(at_once[one], stretch[one])
+    return calls, in_a_row, at_once, busy_ns
 
 
-def _edges(view: ForestView, sets: _Sets, asking: NDArray[np.int32]) -> Groups:
+def _edges(view: ForestView, sets: _Sets, asking: Int32) -> Groups:
     """The sets by where they are counted, but for how often; names as codes."""
     forest = view.forest
-    kind = forest.kind[sets.request]
-    by_hand = np.isin(kind, (Kind.SERVER, Kind.UNSPECIFIED))
-    place = groups_of(
-        {
-            "window_ns": forest.trace_window,
-            "environment": forest.trace_environment,
-            SAMPLING_KEY: known_sampling(forest.trace_weight)[0],
-        }
-    )
+    trace, kind = forest.trace[sets.request], forest.kind[sets.request]
+    by_hand = (kind == Kind.SERVER) | (kind == Kind.UNSPECIFIED)
     edges = groups_of(
         {
-            "place": place.group[forest.trace[sets.request]],
+            "stratum": view.once(trace_strata).stratum[trace],
+            SAMPLING_KEY: known_sampling(forest.trace_weight)[0][trace],
             "caller": view.calls.span_service[sets.request],
             "operation": asking[forest.operation[sets.request]],
             "asked": np.where(by_hand, 0, np.where(kind == Kind.CONSUMER, 1, 2)),
@@ -187,16 +164,13 @@ def _edges(view: ForestView, sets: _Sets, asking: NDArray[np.int32]) -> Groups:
             "callee_operation": sets.called,
         }
     )
-    at = edges.keys["place"]
-    keys = {**{name: keys[at] for name, keys in place.keys.items()}, **edges.keys}
-    del keys["place"]
-    return Groups(edges.group, keys | {"callee_kind": edges.keys["callee"]})
+    return Groups(edges.group, {**edges.keys, "callee_kind": edges.keys["callee"]})
 
 
 def _counted(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
     """Rows of REPEATED_CALLS in codes."""
     _, weights = known_sampling(view.forest.trace_weight)
-    weight = weights[view.forest.trace[sets.request]]
+    weight: Float64 = weights[view.forest.trace[sets.request]]
     busy = weight * sets.busy_ns
     once = {
         "weighted_calls": weight * sets.calls,
@@ -204,23 +178,23 @@ def _counted(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
         "weighted_saved_ns": busy * (1 - 1 / sets.in_a_row),
     }
     parts = []
-    for number, measure in enumerate(_MEASURES):
-        times = getattr(sets, measure)
+    for number, times in enumerate((sets.calls, sets.in_a_row, sets.at_once)):
         kept = np.flatnonzero(times > 1) if number else np.arange(times.size)
         groups = groups_of({"edge": edges.group[kept], "times": _shortened(times[kept])})
-        counted = groups.frame("requests", weight=weight[kept], weight_squares=weight[kept] ** 2)
+        rows = groups.frame("requests", weight=weight[kept], weight_squares=weight[kept] ** 2)
         # Time is told once per set, in the row of all its calls.
         sums = {name: np.zeros(groups.size) if number else groups.sums(values) for name, values in once.items()}
         where = {name: codes[groups.keys["edge"]] for name, codes in edges.keys.items()}
-        columns = pl.DataFrame({**where, **sums}).with_columns(measure=pl.lit(number, dtype=pl.Int32))
-        parts.append(counted.hstack(columns))
+        parts.append(rows.hstack(pl.DataFrame({**where, **sums, "measure": np.full(groups.size, number, np.int32)})))
     return pl.concat(parts)
 
 
-def _shortened(times: Int64) -> Int64:
+def _shortened(times: Int32) -> Int32:
     """Counts, large ones as the lower end of their bucket."""
-    steps = np.floor(np.log(np.maximum(times, _EXACT) / _EXACT) / np.log(1.1) + 1e-9)
-    return np.where(times <= _EXACT, times, np.floor(_EXACT * 1.1**steps)).astype(np.int64)
+    shortened, large = times.copy(), np.flatnonzero(times > _EXACT)
+    steps = np.floor(np.log(times[large] / _EXACT) / np.log(1.1) + 1e-9)
+    shortened[large] = np.floor(_EXACT * 1.1**steps)
+    return shortened
 
 
 def _exemplars(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
@@ -230,7 +204,7 @@ def _exemplars(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
             **{name: edges.keys[name][edges.group[many]] for name in _EDGE},
             "trace": view.forest.trace[sets.request[many]],
             # What is kept is the largest: here of calls, those in a row first.
-            "duration_ns": sets.in_a_row[many] * 1_000_000 + sets.calls[many],
+            "duration_ns": sets.in_a_row[many] * np.int64(1_000_000) + sets.calls[many],
         }
     )
     return slowest_rows(view, rows, _EDGE)
