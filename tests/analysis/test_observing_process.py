@@ -122,6 +122,7 @@ def test_what_only_conclusions_need_is_imported_at_first_use() -> None:
     assert "tracelith.analysis.statistics.bootstrap" in imported
     assert "scipy.stats._distn_infrastructure" not in imported
     assert "scipy.cluster.hierarchy" not in imported
+    assert "scipy.sparse.linalg" not in imported
     assert imported["interval"] == str(clopper_pearson(3, 10))
 
 

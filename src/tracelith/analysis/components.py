@@ -4,8 +4,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy import sparse
 
 __all__ = ["connected_sets"]
 
@@ -25,9 +24,9 @@ def connected_sets(things: Sequence[T], pairs: Iterable[tuple[T, T]], *, mutual:
     place = {thing: number for number, thing in enumerate(things)}
     ends = np.array([(place[a], place[b]) for a, b in pairs if a in place and b in place], dtype=np.int64)
     rows, columns = ends.reshape(-1, 2).T
-    matrix = coo_array((np.ones(rows.size), (rows, columns)), shape=(len(things), len(things)))
+    matrix = sparse.coo_array((np.ones(rows.size), (rows, columns)), shape=(len(things), len(things)))
     connection = "strong" if mutual else "weak"
-    _, label = connected_components(matrix, directed=True, connection=connection)
+    _, label = sparse.csgraph.connected_components(matrix, directed=True, connection=connection)
     found: dict[int, list[T]] = {}
     for thing, number in zip(things, label.tolist(), strict=True):
         found.setdefault(number, []).append(thing)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.sparse import coo_array
+from scipy import sparse, stats
 
 from tracelith.analysis.components import connected_sets
 from tracelith.analysis.failures.request_clock import RequestClock
@@ -179,7 +178,8 @@ def _shared_minutes(found: Sequence[Sequence[Stretch]]) -> Int64:
     piece = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces - first, pieces)
     length = np.diff(bounds) // MINUTE_NS
     shape = (len(found), max(length.size, 1))
-    bad = coo_array((np.ones(piece.size, dtype=np.int64), (np.repeat(service, pieces), piece)), shape=shape).tocsr()
-    weighted = coo_array((length[piece], (np.repeat(service, pieces), piece)), shape=shape).tocsr()
+    places = (np.repeat(service, pieces), piece)
+    bad = sparse.coo_array((np.ones(piece.size, dtype=np.int64), places), shape=shape).tocsr()
+    weighted = sparse.coo_array((length[piece], places), shape=shape).tocsr()
     shared: Int64 = (weighted @ bad.T).toarray()
     return shared

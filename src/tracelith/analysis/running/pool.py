@@ -29,7 +29,7 @@ def usable_processors() -> int:
 
 @contextmanager
 def observing_pool(observe: ObserveSpans, size: int) -> Iterator[Callable[[WindowSpans], Observed]]:
-    """An observer that so many threads may ask at once; its processes begin with the first questions and end with it.
+    """An observer that so many threads may ask at once; its processes begin now and end with it.
 
     Args:
         observe: the observer in each process; pickled by name, so a function of a module or a partial of one.
@@ -48,5 +48,6 @@ def observing_pool(observe: ObserveSpans, size: int) -> Iterator[Callable[[Windo
         for _ in range(size):
             process = ObservingProcess(observe, idle_s=IDLE_S)
             stack.callback(process.stop)
+            process.begin()
             idle.put(process)
         yield ask

@@ -7,11 +7,11 @@ process here has a low priority, is the first to go when memory is short, and is
 A Process and a Pipe of the standard library: there is one process and one question at a time, and a pool
 (concurrent.futures) has no way to end a task that runs, nor notices that its parent was killed, and reports the death
 of a worker without saying how it died. Spawned, not forked: a fork copies locks that threads of gRPC and DuckDB hold.
-Nothing but our own two processes has an end of the pipe, so pickled frames may be trusted; they cost a tenth of a
-microsecond per span.
+Nothing but our own two processes has an end of the pipe, so what is pickled may be trusted.
 """
 
 import multiprocessing
+import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
+from tracelith.analysis.running.messages import receive, send
 from tracelith.analysis.running.observing import (
     Observed,
     ObserverDied,
@@ -38,14 +39,15 @@ EXIT_TIMEOUT_S = 5.0
 """How long a process whose end of the pipe is closed may take to end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Worker:
     process: SpawnProcess
     connection: Connection
+    ready: bool = False
 
 
 class ObservingProcess:
-    """An observer (ObserveSpans) that asks another process, which is begun at the first question.
+    """An observer (ObserveSpans) that asks another process, which is begun at the first question if not before.
 
     One thread may ask at a time; stop may be called from any thread.
     """
@@ -85,6 +87,15 @@ class ObservingProcess:
             raise ObserverDied("the process that analyses ends by itself", began=False)
         return answer
 
+    def begin(self) -> None:
+        """Begins the process, if there is none, without waiting for it: it is ready earlier when a question comes.
+
+        Raises:
+            ObserverDied: it could not be started.
+            ObserverStopped: stop was called.
+        """
+        self._begun()
+
     @property
     def pid(self) -> int | None:
         """Process number of the process, None while there is none."""
@@ -102,8 +113,8 @@ class ObservingProcess:
     def _ask(self, spans: WindowSpans) -> Observed | None:
         worker = self._running()
         try:
-            worker.connection.send(spans)
-            observed: Observed = worker.connection.recv()
+            send(worker.connection, spans)
+            observed: Observed = receive(worker.connection)
         except (EOFError, OSError):
             exit_code = self._ended(worker)
         except BaseException:  # the answer is lost, and the next one must not be taken for it
@@ -118,26 +129,34 @@ class ObservingProcess:
         raise ObserverDied(message, began=True)
 
     def _running(self) -> _Worker:
-        """The process, begun if there is none."""
-        if self._worker is not None and self._worker.process.is_alive():
-            return self._worker
-        with self._guard:
-            if self._stopped:
-                raise ObserverStopped
-            self._worker = worker = self._begin()
+        """The process, begun if there is none, when it can be asked."""
+        worker = self._begun()
+        if worker.ready:
+            return worker
         try:
-            worker.connection.send(self._observe)
-            worker.connection.recv()
+            receive(worker.connection)
         except (EOFError, OSError):
             message = f"the process that analyses {_how(self._ended(worker))} before it began"
             raise ObserverDied(message, began=False) from None
+        worker.ready = True
         return worker
+
+    def _begun(self) -> _Worker:
+        with self._guard:
+            if self._worker is None or not self._worker.process.is_alive():
+                if self._stopped:
+                    raise ObserverStopped
+                self._worker = self._begin()
+            return self._worker
 
     def _begin(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         connection, theirs = context.Pipe()
         process = context.Process(
-            target=serve_observations, args=(theirs, self._idle_s), name="tracelith-analyses", daemon=True
+            target=serve_observations,
+            args=(theirs, pickle.dumps(self._observe), self._idle_s),
+            name="tracelith-analyses",
+            daemon=True,
         )
         try:
             process.start()

@@ -1,18 +1,23 @@
 """What runs in the process that observes: spans come in through a pipe, what the analyses saw goes back.
 
-It imports nothing heavy by itself: Polars looks at its settings when it is imported, and those are made here first.
+It imports nothing heavy by itself: NumPy and Polars look at their settings when they are imported, and those are made
+here first.
 """
 
 import ctypes
+import gc
 import importlib.util
 import os
+import pickle
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 __all__ = ["BEGUN", "OUT_OF_MEMORY", "serve_observations"]
 
@@ -22,7 +27,7 @@ NICENESS = 10
 OOM_SCORE = 1000
 """Linux, short of memory, ends this process before any other; the receiver has nothing to offer in its place."""
 
-POLARS_THREADS = 1
+THREADS = {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Measured: a second thread saves no CPU time per span, and a receiver shares the machine."""
 
 MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
@@ -34,7 +39,7 @@ KEPT_ARRAY_BYTES = 32 * 2**20
 KEPT_BYTES = 512 * 2**20
 """More than a batch takes at its peak."""
 
-CONCLUDING = ("scipy.stats", "scipy.cluster", "scipy.spatial")
+CONCLUDING = ("scipy.stats", "scipy.cluster", "scipy.spatial", "scipy.sparse")
 """What analyses import to conclude and never to observe; two thirds of a second of the start."""
 
 BEGUN = "begun"
@@ -44,11 +49,12 @@ OUT_OF_MEMORY = 12
 """The exit code (ENOMEM) when memory was refused."""
 
 
-def serve_observations(connection: Connection, idle_s: float) -> None:
+def serve_observations(connection: Connection, observe: bytes, idle_s: float) -> None:
     """Answers spans with what an observer says of them, until nobody asked for so long or the parent has ended.
 
     Args:
-        connection: brings an ObserveSpans first, and then WindowSpans, one at a time.
+        connection: takes BEGUN first, and then brings WindowSpans, one at a time.
+        observe: a pickled ObserveSpans.
         idle_s: how long to wait for more. To end gives back all memory, and to begin again costs about a second.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal or a supervisor sends them to all; the parent answers
@@ -57,19 +63,31 @@ def serve_observations(connection: Connection, idle_s: float) -> None:
     os.nice(NICENESS)
     with suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    os.environ.setdefault("POLARS_MAX_THREADS", str(POLARS_THREADS))
+    for name, value in THREADS.items():
+        os.environ.setdefault(name, value)
     _keep_freed_memory()
-    for package in CONCLUDING:
-        _put_off(package)
     with suppress(EOFError, BrokenPipeError):  # the parent has ended
-        observe = connection.recv()
-        connection.send(BEGUN)
+        answer = _imported(observe)
+        from tracelith.analysis.running.messages import receive, send  # noqa: PLC0415 - see above
+
+        send(connection, BEGUN)
         while connection.poll(idle_s):
             try:
-                connection.send(observe(connection.recv()))
+                send(connection, answer(receive(connection)))
             except MemoryError:
                 # At once, without a traceback: that could name values of spans.
                 os._exit(OUT_OF_MEMORY)
+
+
+def _imported(observe: bytes) -> Callable[[Any], Any]:
+    """The observer with all that it imports, which is here to stay: looking for garbage in it took a third longer."""
+    gc.disable()
+    for package in CONCLUDING:
+        _put_off(package)
+    observer: Callable[[Any], Any] = pickle.loads(observe)  # noqa: S301 - of our parent
+    gc.freeze()
+    gc.enable()
+    return observer
 
 
 def _keep_freed_memory() -> None:
