@@ -8,6 +8,7 @@ import pytest
 
 from document_parts import TRACE_IDS
 from documents import empty_document, healthy_document
+from findings import repeating_document
 from tracelith.present.sections import sections
 
 BANDS = ("typical", "elevated", "high", "extreme", "normal", "watch", "dominant", "unknown")
@@ -45,6 +46,16 @@ def test_the_overview_answers_the_three_questions_and_lists_every_finding(client
         assert finding["title"] in text
         assert finding["advice"] in text
     assert text.index("could be used in full") < text.index("Findings")
+
+
+def test_the_overview_tells_two_findings_of_a_kind_in_full_and_folds_the_others(client, site):
+    site.answer = repeating_document(5)
+
+    page = client.get("/").text
+
+    assert page.count('<article class="finding') == 2
+    assert "3 more of this kind" in words(page)
+    assert all(f"Login {number} waits." in words(page) for number in range(1, 6))
 
 
 def test_the_overview_answers_every_other_topic_below_and_leads_to_its_page(client, site):

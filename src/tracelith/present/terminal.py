@@ -17,6 +17,7 @@ from rich.text import Text
 
 from tracelith.model.document import AnalysisDocument, FindingDocument
 from tracelith.present import summaries, text
+from tracelith.present.alike import Alike, alike, brief_line
 from tracelith.present.answers import Answer, answers
 from tracelith.present.chart import Table
 from tracelith.present.section import Part
@@ -161,7 +162,15 @@ def _findings(document: AnalysisDocument) -> list[RenderableType]:
     heading = Rule(Text(summaries.findings_count(findings), style="bold"), align="left", style="dim")
     if not findings:
         return [Text(), heading, Text(summaries.no_findings(document))]
-    return [Text(), heading, *(part for finding in findings for part in _finding(finding))]
+    return [Text(), heading, *(part for group in alike(findings) for part in _alike(group))]
+
+
+def _alike(group: Alike) -> list[RenderableType]:
+    parts = [part for finding in group.full for part in _finding(finding)]
+    if not group.brief:
+        return parts
+    lines = (Text(f"- {brief_line(finding)}") for finding in group.brief)
+    return [*parts, Text(f"{group.more}:"), *(_indented(line) for line in lines), Text()]
 
 
 def _finding(finding: FindingDocument) -> list[RenderableType]:

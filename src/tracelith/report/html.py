@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from tracelith import __version__
 from tracelith.present import summaries, text
+from tracelith.present.alike import alike, brief_line
 from tracelith.report import sections
 from tracelith.report.weekly import WeeklyReport
 
@@ -53,6 +54,8 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     templates.filters |= {
+        "alike": alike,
+        "brief_line": brief_line,
         "count": text.count,
         "estimate": text.estimate,
         "metric": text.metric,

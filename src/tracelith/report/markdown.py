@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tracelith import __version__
 from tracelith.present import summaries, text
+from tracelith.present.alike import alike, brief_line
 from tracelith.present.chart import Table
 from tracelith.report import sections
 from tracelith.report.weekly import WeeklyReport
@@ -66,6 +67,13 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.filters |= {"count": text.count, "metric": text.metric, "percent": text.percent, "time": text.time}
+    templates.filters |= {
+        "alike": alike,
+        "brief_line": brief_line,
+        "count": text.count,
+        "metric": text.metric,
+        "percent": text.percent,
+        "time": text.time,
+    }
     templates.globals |= {"s": summaries, "sections": sections, "table": _table}
     return templates

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tracelith.present import text
+from tracelith.present.alike import alike, brief_line
 from tracelith.present.answers import topic_of
 from tracelith.present.sections import sections
 from tracelith.web import assets
@@ -29,6 +30,8 @@ def page_templates(settings: WebSettings) -> Environment:
         auto_reload=False,
     )
     templates.filters |= {
+        "alike": alike,
+        "brief_line": brief_line,
         "bounds": _unbroken(text.bounds),
         "count": text.count,
         "estimate": _unbroken(text.estimate),
