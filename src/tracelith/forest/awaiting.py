@@ -8,7 +8,7 @@ from tracelith.compiled import compiled
 from tracelith.forest.peers import Peers
 from tracelith.forest.placement import Placement
 from tracelith.forest.sides import Sides
-from tracelith.forest.view import Bool, Int64, TraceForest, UInt8
+from tracelith.forest.view import Bool, Int32, Int64, TraceForest, UInt8
 from tracelith.model.schema import Kind, Outcome
 
 T = TypeVar("T", Int64, np.int64)
@@ -48,8 +48,18 @@ def messages(forest: TraceForest, peers: Peers, sides: Sides) -> Bool:
     kindless = (kind == Kind.UNSPECIFIED) | (kind == Kind.INTERNAL)
     received = (kind == Kind.CONSUMER) | (kindless & peers.message)
     published = (kind == Kind.PRODUCER) | peers.publishes
-    message: Bool = sides.linked | (sides.paired & published[forest.operation[sides.client]])
-    message |= (sides.server >= 0) & received[forest.operation[sides.server]]
+    return _handed_over(forest.operation, sides, published, received)
+
+
+@compiled
+def _handed_over(operation: Int32, sides: Sides, published: Bool, received: Bool) -> Bool:
+    message = sides.linked.copy()
+    for call in range(message.size):
+        if not message[call]:  # so that there is a client
+            server = sides.server[call]
+            message[call] = (sides.paired[call] and published[operation[sides.client[call]]]) or (
+                server >= 0 and received[operation[server]]
+            )
     return message
 
 

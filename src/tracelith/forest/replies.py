@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tracelith.compiled import compiled
 from tracelith.forest.awaiting import tolerance_ns
 from tracelith.forest.placement import Placement
 from tracelith.forest.sides import Sides
@@ -82,6 +83,8 @@ def find_replies(forest: TraceForest, placement: Placement, sides: Sides, messag
     outer = _trace_back(forest, sides, rows, _answers(sides, rows[entry], forest.resource), forest.resource)
     kept_inner = _received_inside(forest, placement, sides, inner)
     kept_outer = _woken(forest, placement, sides, outer)
+    if not (kept_inner.any() or kept_outer.any()):
+        return _none()
     return _joined(sides, (inner, kept_inner), (outer, kept_outer))
 
 
@@ -97,41 +100,65 @@ def _answers(sides: Sides, rows: Int64, tags: Int32) -> _Answers:
 
 def _trace_back(forest: TraceForest, sides: Sides, rows: Int64, answers: _Answers, tags: Int32) -> _Found:
     """Follows each answer up to the nearest message that a span with the receipt's tag published."""
-    nothing = np.empty(0, np.int64)
     if not answers.row.size:
-        return _Found(nothing, nothing, answers.receipt, nothing, answers.receipt)
-    first = np.full(forest.parent.size, -1, np.int64)
-    first[sides.server[rows][::-1]] = rows[::-1]
-    key = (sides.server[rows].astype(np.int64) << 32) | tags[sides.client[rows]]
+        return _Found(answers.row, answers.row, answers.receipt, answers.row, answers.receipt)
+    received, published = sides.server[rows], sides.client[rows]
+    publisher = np.full(forest.parent.size, -1, np.int32)
+    publisher[received[::-1]] = published[::-1]  # of several messages the first
+    key = (received.astype(np.int64) << 32) | tags[published]
     order = np.argsort(key, kind="stable")
-    key = key[order]
-
-    question = np.full(answers.row.size, -1, np.int64)
-    at, walking = answers.sent.copy(), np.arange(answers.row.size)
-    passed: list[tuple[Int64, Int32]] = []
-    for _ in range(_MOST_STEPS):
-        if not walking.size:
-            break
-        span = at[walking]
-        received = first[span] >= 0
-        passed.append((walking[received], span[received]))
-        wanted = (span.astype(np.int64) << 32) | answers.tag[walking]
-        place = np.minimum(np.searchsorted(key, wanted), key.size - 1)
-        asked = received & (key[place] == wanted)
-        question[walking[asked]] = rows[order[place[asked]]]
-        at[walking] = np.where(received, sides.client[first[span]], forest.parent[span])
-        walking = walking[~asked & (at[walking] >= 0)]
-    found = question >= 0
-    renumbered = np.cumsum(found) - 1
-    passing, receiver = (np.concatenate(part) for part in zip(*passed, strict=True))
-    telling = found[passing]
+    place, receivers = _climb(forest.parent, publisher, answers.sent, answers.tag, key[order])
+    found = np.flatnonzero(place >= 0)
+    question = rows[order[place[found]]]
     return _Found(
-        answers.row[found],
-        question[found],
-        answers.receipt[found],
-        renumbered[passing[telling]],
-        receiver[telling],
+        answer=answers.row[found],
+        question=question,
+        receipt=answers.receipt[found],
+        passed=np.repeat(np.arange(found.size), receivers[found]),
+        receiver=_receivers(forest.parent, publisher, answers.sent[found], receivers[found]),
     )
+
+
+@compiled
+def _climb(parent: Int32, publisher: Int32, sent: Int32, tag: Int32, key: Int64) -> tuple[Int64, Int64]:
+    """Where in ``key``, sorted, the first receiver above each span with its tag is, and how many receivers lead there.
+
+    Args:
+        parent: of each span, or -1. publisher: the span that published what each span received, or -1.
+        sent, tag: span to start from, and tag to look for. key: receiver and tag of all messages, as one integer.
+    """
+    place, receivers = np.full(sent.size, -1, np.int64), np.zeros(sent.size, np.int64)
+    for answer in range(sent.size):
+        at = sent[answer]
+        for _ in range(_MOST_STEPS):
+            if at < 0 or place[answer] >= 0:
+                break
+            if publisher[at] < 0:
+                at = parent[at]
+                continue
+            receivers[answer] += 1
+            wanted = (np.int64(at) << 32) | tag[answer]
+            found = np.searchsorted(key, wanted)
+            if found < key.size and key[found] == wanted:
+                place[answer] = found
+            at = publisher[at]
+    return place, receivers
+
+
+@compiled
+def _receivers(parent: Int32, publisher: Int32, sent: Int32, receivers: Int64) -> Int32:
+    """The receivers that lead up from each span, so many of each."""
+    passed = np.empty(receivers.sum(), np.int32)
+    count = 0
+    for answer in range(sent.size):
+        at, left = sent[answer], receivers[answer]
+        while left > 0:
+            if publisher[at] < 0:
+                at = parent[at]
+                continue
+            passed[count] = at
+            count, left, at = count + 1, left - 1, publisher[at]
+    return passed
 
 
 def _ends(forest: TraceForest, span: Int32) -> Int64:
