@@ -9,12 +9,12 @@ few needs the trace id among the keys; then nothing merges, and half a year hold
 import numpy as np
 import polars as pl
 
-from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.statistics.grouping import Groups, groups_of
 from tracelith.compiled import compiled
 from tracelith.forest.view import ForestView, Int32, Int64, UInt64
 from tracelith.model.facts import FactReader, FactTable
 
-__all__ = ["SLOTS", "SLOT_KEY", "newest", "ranks_of", "slowest_ids", "slowest_rows"]
+__all__ = ["SLOTS", "SLOT_KEY", "newest", "ranks_of", "slowest_ids", "slowest_ranks", "slowest_rows"]
 
 SLOTS = 3
 SLOT_KEY = "slot"
@@ -46,6 +46,17 @@ def slowest_rows(view: ForestView, rows: pl.DataFrame, keys: list[str]) -> pl.Da
     slowest = rows[row]
     rank = ranks_of(view, slowest["trace"], slowest["duration_ns"])
     return slowest.select(keys).with_columns(pl.Series(SLOT_KEY, slot[row]), rank=rank)
+
+
+def slowest_ranks(view: ForestView, groups: Groups, trace: Int32, duration_ns: Int64) -> pl.Series:
+    """The rank of the slowest trace of each group.
+
+    Args:
+        trace, duration_ns: of each row; trace is an index into the forest's traces.
+    """
+    forest = view.forest
+    row = _slowest(groups.group, groups.size, duration_ns, trace, (forest.trace_hi, forest.trace_lo))
+    return ranks_of(view, pl.Series(trace[row]), pl.Series(duration_ns[row]))
 
 
 @compiled

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tracelith.analysis.exemplars import ranks_of
+from tracelith.analysis.exemplars import slowest_ranks
 from tracelith.analysis.failures.origins import FailedRequests
 from tracelith.analysis.failures.tables import FAILED_MINUTES, NOTABLE_SHARE, RETRIED_MINUTES
 from tracelith.analysis.places import call_cells, places_of
@@ -59,7 +59,7 @@ def failed_minutes(view: ForestView, attempts: Bool, requests: FailedRequests) -
         "minute_ns": rows.keys["minute"] * MINUTE_NS,
         "origin_kind": rows.keys["origin"],
         "failures": rows.counts(),
-        "rank": _slowest(view, rows.group, lost.trace),
+        "rank": slowest_ranks(view, rows, lost.trace, root_ns(view, lost.trace)),
     }
     return fact_rows(
         FAILED_MINUTES,
@@ -125,31 +125,23 @@ def retried_minutes(view: ForestView) -> pl.DataFrame:
     minutes = groups_of(cells.keys("window_ns", "environment", "caller", "callee", "minute"))
     attempts, retries = minutes.sums(cells.count(sent)), minutes.sums(cells.count(again))
     often = (retries > 0) & (retries >= NOTABLE_SHARE * (attempts - retries))
-    told = np.flatnonzero(often)
-    number = np.where(often, np.cumsum(often) - 1, -1).astype(np.int32)[minutes.group]
     picked = np.flatnonzero(sent & often[minutes.group][cells.of_call])
-    at = number[cells.of_call[picked]]
+    at, trace = minutes.group[cells.of_call[picked]], forest.trace[calls.client[picked]]
     named = forest.operation[calls.client[picked]]
-    requests = groups_of({"at": at, "request": calls.request[picked], "named": named}).keys["at"]
+    request = groups_of({"minute": at, "request": calls.request[picked], "named": named}).keys["minute"]
     tried = again[picked]
+    retried = groups_of({"minute": at[tried]})
+    told = retried.keys["minute"]
     keys = {name: column[told] for name, column in minutes.keys.items()}
     columns = {
         **keys,
         "minute_ns": keys["minute"] * MINUTE_NS,
-        "requests": np.bincount(requests, minlength=told.size),
+        "requests": np.bincount(request, minlength=minutes.size)[told],
         "calls": (attempts - retries)[told],
         "attempts": attempts[told],
-        "rank": _slowest(view, at[tried], forest.trace[calls.client[picked[tried]]]),
+        "rank": slowest_ranks(view, retried, trace[tried], root_ns(view, trace[tried])),
     }
     return fact_rows(RETRIED_MINUTES, pl.DataFrame(columns), view, caller=forest.services, callee=calls.node_names)
-
-
-def _slowest(view: ForestView, group: Int32, trace: Int32) -> pl.Series:
-    """The rank of the slowest trace of each group, see exemplars."""
-    forest, duration_ns = view.forest, root_ns(view, trace)
-    order = np.lexsort((forest.trace_lo[trace], forest.trace_hi[trace], duration_ns, group))
-    last = order[np.append(np.diff(group[order]) > 0, True)] if order.size else order
-    return ranks_of(view, pl.Series(trace[last]), pl.Series(duration_ns[last]))
 
 
 def root_ns(view: ForestView, trace: Int32) -> Int64:

@@ -97,11 +97,10 @@ def observe_folded(view: ForestView) -> pl.DataFrame:
 
 def _marks(rows: pl.DataFrame, columns: Mapping[str, tuple[str, ...]]) -> dict[str, Bool]:
     """Which rows have something folded; only what was folded at all."""
-    marks = {
-        name: rows.select(pl.any_horizontal(pl.col(column) == OTHER for column in group)).to_series().to_numpy()
-        for name, group in columns.items()
-    }
-    return {name: mark for name, mark in marks.items() if mark.any()}
+    marks = rows.select(
+        pl.any_horizontal(pl.col(column) == OTHER for column in group).alias(name) for name, group in columns.items()
+    )
+    return {mark.name: mark.to_numpy() for mark in marks if mark.any()}
 
 
 def folded_texts(facts: FactReader, spans_of_service: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.analysis.visits import visits_of
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactReader, FactTable
@@ -85,58 +86,47 @@ def _traces(view: ForestView) -> pl.DataFrame:
     forest = view.forest
     root_service = np.where(forest.trace_root >= 0, forest.service[forest.trace_root], len(forest.services))
     orphans = np.bincount(forest.trace[forest.orphan], minlength=len(root_service))
-    places = groups_of(
-        {
-            "window_ns": forest.trace_window,
-            "environment": forest.trace_environment,
-            "root_service": root_service.astype(np.int32),
-        }
-    )
+    strata = view.once(trace_strata)
+    places = groups_of({"stratum": strata.stratum, "root_service": root_service.astype(np.int32)})
     merged = places.frame(
         "traces",
         complete_traces=forest.trace_complete.astype(np.int64),
         spans=np.diff(forest.trace_first).astype(np.int64),
         orphan_spans=orphans.astype(np.int64),
     )
-    return fact_rows(TRACE_QUALITY, merged, view, root_service=(*forest.services, ""))
+    return fact_rows(TRACE_QUALITY, strata.placed(merged), view, root_service=(*forest.services, ""))
 
 
 def _defects(view: ForestView) -> pl.DataFrame:
     forest = view.forest
-    names = tuple(forest.trace_counts)
-    counts = np.array([forest.trace_counts[name] for name in names], np.int64).reshape(len(names), -1)
-    name, trace = np.nonzero(counts)
+    met = {name: counts for name, counts in forest.trace_counts.items() if counts.any()}
+    traces = [np.flatnonzero(counts) for counts in met.values()]
+    trace = np.concatenate([np.empty(0, np.int64), *traces])
     defects = groups_of(
         {
             "window_ns": forest.trace_window[trace],
             "environment": forest.trace_environment[trace],
-            "name": name,
+            "name": np.repeat(np.arange(len(met), dtype=np.int32), [one.size for one in traces]),
         }
     )
-    merged = defects.frame("traces", count=counts[name, trace])
-    return fact_rows(TRACE_DEFECTS, merged, view, name=names)
+    counts = [counts[found] for counts, found in zip(met.values(), traces, strict=True)]
+    merged = defects.frame("traces", count=np.concatenate([np.empty(0, np.int64), *counts]))
+    return fact_rows(TRACE_DEFECTS, merged, view, name=tuple(met))
 
 
 def _services(view: ForestView) -> pl.DataFrame:
-    forest, visits = view.forest, view.once(visits_of)
-    # Several versions of a service in one trace are one trace of that service.
-    traces = groups_of({"trace": visits.trace, "service": visits.service})
-    trace = traces.keys["trace"]
-    activity = groups_of(
-        {
-            "window_ns": forest.trace_window[trace],
-            "environment": forest.trace_environment[trace],
-            "service": traces.keys["service"],
-        }
-    )
+    forest, visits, strata = view.forest, view.once(visits_of), view.once(trace_strata)
+    activity = groups_of({"stratum": strata.stratum[visits.trace], "service": visits.service})
+    # Several versions of a service in one trace are one trace of that service, and follow each other.
+    same = (visits.trace[1:] == visits.trace[:-1]) & (visits.service[1:] == visits.service[:-1])
     rows = pl.DataFrame(
         {
             **activity.keys,
-            "spans": activity.sums(traces.sums(visits.spans)),
-            "traces": activity.counts(),
-            "failed_spans": activity.sums(traces.sums(visits.failed_spans)),
-            "first_ns": activity.smallest(traces.smallest(visits.first_ns)),
-            "last_ns": activity.largest(traces.largest(visits.last_ns)),
+            "spans": activity.sums(visits.spans),
+            "traces": activity.counts() - np.bincount(activity.group[1:][same], minlength=activity.size),
+            "failed_spans": activity.sums(visits.failed_spans),
+            "first_ns": activity.smallest(visits.first_ns),
+            "last_ns": activity.largest(visits.last_ns),
         }
     )
-    return fact_rows(SERVICE_ACTIVITY, rows, view, service=forest.services)
+    return fact_rows(SERVICE_ACTIVITY, strata.placed(rows), view, service=forest.services)
