@@ -11,7 +11,6 @@ from tracelith.forest.view import Bool, Int32, Int64
 __all__ = [
     "distinct_codes",
     "grouped_order",
-    "is_dense",
     "nearest_marked",
     "pack_keys",
     "parents_first",
@@ -58,26 +57,29 @@ def grouped_order(group: NDArray[Any], value: NDArray[Any], *ties: NDArray[Any])
     return order
 
 
-def is_dense(limit: int, rows: int) -> bool:
-    """Whether a table of all codes below the limit is cheaper than sorting so many rows."""
-    return limit <= 4 * rows + 1_000_000
-
-
 def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     """The distinct codes, ascending, and for each element the position of its code among them.
 
-    What np.unique does, without its sort where the codes are dense.
+    What np.unique does, without its sort where a table of all codes costs less.
 
     Args:
         codes: integers from 0 up to below ``limit``.
     """
-    if not is_dense(limit, codes.size):
+    if limit > 16 * codes.size:
         distinct, place = np.unique(codes, return_inverse=True)
         return distinct, place.astype(np.int32)
-    seen = np.zeros(limit, np.bool_)
-    seen[codes] = True
-    number = np.cumsum(seen, dtype=np.int32)
-    return np.flatnonzero(seen), number[codes] - np.int32(1)
+    return _distinct_in_table(codes, limit)
+
+
+@compiled
+def _distinct_in_table(codes: Int64, limit: int) -> tuple[Int64, Int32]:
+    number = np.full(limit, -1, np.int32)
+    for code in codes:
+        number[code] = 0
+    distinct = np.flatnonzero(number == 0)
+    for place in range(distinct.size):
+        number[distinct[place]] = place
+    return distinct, number[codes]
 
 
 @compiled
