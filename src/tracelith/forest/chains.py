@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from tracelith.forest.arrays import nearest_marked
+from tracelith.compiled import compiled
+from tracelith.forest.arrays import distinct_codes
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
 from tracelith.forest.view import Chains, CriticalPath, Int16, Int32, Int64, TraceForest
@@ -16,9 +17,6 @@ _LONGEST_PATH = 64
 _DEEPEST = 32_767
 """Largest depth that is told apart: what an int16 holds."""
 
-_TIME_BITS = 48
-"""Longer times than three days count alike where one of several equally deep services is chosen."""
-
 
 def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path: CriticalPath) -> Chains:
     """Depth of all chains, in hops: on the critical path, on any path, and with peers counted as one more.
@@ -28,9 +26,11 @@ def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path
 
     Source: metrics.md §4.
     """
-    landing = nearest_marked(tree.parent, (tree.parent < 0) | tree.arrives, tree.top_down)
-    deepest = _deepest(tree, path, landing)
-    texts, text = _service_paths(forest, graph, tree, landing, deepest)
+    deepest = _deepest(
+        tree.head, tree.chain, tree.hops, _visits_ns(tree.landing, path.span, path.start_ns, path.end_ns)
+    )
+    hops_any, hops_with_peers = _most_hops(tree.chain, tree.hops, tree.head.size, _asking_peers(graph))
+    texts, text = _service_paths(forest, graph, tree, deepest)
     distinct = np.array([len(set(services)) for services in texts], np.int16)
     names, operations, entry = _entries(forest, graph, tree)
     return Chains(
@@ -39,8 +39,8 @@ def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path
         entry=entry,
         restarted=tree.restarted,
         hops_critical=_saturated(tree.hops[deepest]),
-        hops_any=_most(tree, tree.hops),
-        hops_with_peers=_most(tree, tree.hops + _peer_hop(forest, graph)),
+        hops_any=_saturated(hops_any),
+        hops_with_peers=_saturated(hops_with_peers),
         services_on_path=distinct[text],
         path=text,
         paths=texts,
@@ -55,47 +55,54 @@ def _saturated(hops: Int32) -> Int16:
     return np.minimum(hops, _DEEPEST).astype(np.int16)
 
 
-def _deepest(tree: ChainTree, path: CriticalPath, landing: Int32) -> Int32:
+@compiled
+def _visits_ns(landing: Int32, span: Int32, start_ns: Int64, end_ns: Int64) -> Int64:
+    """Time on the critical path of each visit to a service, where it began."""
+    time_ns = np.zeros(landing.size, np.int64)
+    for segment in range(span.size):
+        time_ns[landing[span[segment]]] += end_ns[segment] - start_ns[segment]
+    return time_ns
+
+
+@compiled
+def _deepest(head: Int32, chain: Int32, hops: Int32, time_ns: Int64) -> Int32:
     """Where the deepest service visit on each chain's critical path begins; the chain's head if it has no path."""
-    deepest = tree.head.copy()
-    if not path.chain.size:
-        return deepest
-    time = np.zeros(landing.size, np.int64)
-    np.add.at(time, landing[path.span], path.end_ns - path.start_ns)
-    visit = np.flatnonzero(time)
-    chain = tree.chain[visit]
-    rank = (np.minimum(tree.hops[visit], _DEEPEST).astype(np.int64) << _TIME_BITS) | np.minimum(
-        time[visit], (1 << _TIME_BITS) - 1
-    )
-    best = np.zeros(deepest.size, np.int64)
-    np.maximum.at(best, chain, rank)
-    chosen = np.flatnonzero(rank == best[chain])[::-1]  # the first in forest order is written last
-    deepest[chain[chosen]] = visit[chosen]
+    deepest = head.copy()
+    for visit in range(chain.size):
+        if time_ns[visit] > 0:
+            best = deepest[chain[visit]]
+            if (hops[visit], time_ns[visit]) > (hops[best], time_ns[best]):
+                deepest[chain[visit]] = visit
     return deepest
 
 
-def _most(tree: ChainTree, hops: Int32) -> Int16:
-    most = np.zeros(tree.head.size, np.int32)
-    counted = np.flatnonzero((tree.chain >= 0) & (hops > 0))
-    np.maximum.at(most, tree.chain[counted], hops[counted])
-    return _saturated(most)
+@compiled
+def _most_hops(chain: Int32, hops: Int32, chains: int, asking: Int32) -> tuple[Int32, Int32]:
+    """The most hops of each chain, and with one more for each of the spans that ask peers."""
+    most, with_peers = np.zeros(chains, np.int32), np.zeros(chains, np.int32)
+    for span in range(chain.size):
+        if chain[span] >= 0:
+            most[chain[span]] = max(most[chain[span]], hops[span])
+    for span in asking:
+        if chain[span] >= 0:
+            with_peers[chain[span]] = max(with_peers[chain[span]], hops[span] + 1)
+    return most, np.maximum(most, with_peers)
 
 
-def _peer_hop(forest: TraceForest, graph: CallGraph) -> Int32:
-    """1 for client spans that awaited a peer without spans; handing a message to a broker is no such wait."""
+def _asking_peers(graph: CallGraph) -> Int32:
+    """Client spans that awaited a peer without spans; handing a message to a broker is no such wait."""
     calls = graph.calls
-    hop = np.zeros(forest.parent.size, np.int32)
-    node_counts = np.array([kind != "destination" for kind in calls.node_kinds], np.bool_)
-    hop[calls.client[(calls.server < 0) & calls.awaited & node_counts[calls.callee]]] = 1
-    return hop
+    waits = np.array([kind != "destination" for kind in calls.node_kinds], np.bool_)
+    asking: Int32 = calls.client[(calls.server < 0) & calls.awaited & waits[calls.callee]]
+    return asking
 
 
 def _service_paths(
-    forest: TraceForest, graph: CallGraph, tree: ChainTree, landing: Int32, deepest: Int32
+    forest: TraceForest, graph: CallGraph, tree: ChainTree, deepest: Int32
 ) -> tuple[tuple[tuple[str, ...], ...], Int32]:
     """Distinct paths of services from head to deepest span, sorted, and the path of each chain."""
     at = deepest
-    code = np.zeros(deepest.size, np.int64)
+    code, limit = np.zeros(deepest.size, np.int32), 1
     # Every round walks one hop towards the head and names the path walked so far by one number.
     steps: list[tuple[Int64, Int64]] = []
     width = len(forest.services) + 1
@@ -104,10 +111,11 @@ def _service_paths(
         if not walking.any():
             break
         service = np.where(walking, graph.placement.service[at], width - 1)
-        longer, code = np.unique(code * width + service, return_inverse=True)
+        longer, code = distinct_codes(code.astype(np.int64) * width + service, limit * width)
+        limit = longer.size
         steps.append((longer // width, longer % width))
         above = np.where(walking, tree.parent[at], -1)
-        at = np.where(above >= 0, landing[above], -1)
+        at = np.where(above >= 0, tree.landing[above], -1)
     texts = [_spell(number, steps, forest.services) for number in range(int(code.max(initial=-1)) + 1)]
     ranks = sorted(range(len(texts)), key=texts.__getitem__)
     place = np.empty(len(texts), np.int32)
@@ -135,7 +143,7 @@ def _entries(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> tuple[tu
     number = {name: at for at, name in enumerate(distinct)}
     name = np.array([number[name] for name in names], np.int64)[forest.operation[head]]
     service = graph.placement.service[tree.head].astype(np.int64)
-    codes, entry = np.unique(service * max(len(distinct), 1) + name, return_inverse=True)
+    codes, entry = distinct_codes(service * len(distinct) + name, len(forest.services) * len(distinct))
     services = tuple(forest.services[code // len(distinct)] for code in codes)
     operations = tuple(distinct[code % len(distinct)] for code in codes)
-    return services, operations, entry.astype(np.int32)
+    return services, operations, entry
