@@ -31,26 +31,23 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
     the way to the server (kind network) or spent waiting for a peer (kind peer). All other time is the service's own.
     """
     services, nodes = len(forest.services), len(graph.peers.names)
-    row = np.flatnonzero(graph.paired & (graph.calls.client >= 0))
-    way = _ways(forest, graph, row)
-    placement = graph.placement
-    charged = _charged_to(placement.service, placement.within, forest.top_down, graph.calls.client[row], way)
+    placement, client = graph.placement, np.where(graph.paired, graph.calls.client, np.int32(-1))
+    charged = _charged_to(placement.service, placement.within, forest.top_down, client, _ways(forest, graph))
     distinct, hop = distinct_codes(charged[span], services + 2 * services * nodes)
     named = [_name(int(code), forest.services, graph.peers.names) for code in distinct]
     columns = tuple(zip(*named, strict=True)) if named else ((), (), (), ())
     return Hops(hop, *columns)
 
 
-def _ways(forest: TraceForest, graph: CallGraph, row: Int64) -> Int64:
-    """The code of the way that the time of each of these calls' clients goes to; -1 for its service itself."""
+def _ways(forest: TraceForest, graph: CallGraph) -> Int64:
+    """The code of the way that the time of each call's client goes to; -1 for its service itself."""
     calls, peers = graph.calls, graph.peers
     services, nodes = len(forest.services), len(peers.names)
-    client = calls.client[row]
-    operation, producer = forest.operation[client], forest.kind[client] == Kind.PRODUCER
-    published = (calls.deferred[row] | (calls.reply[row] >= 0)) & (peers.message[operation] | producer)
-    to_network = (calls.server[row] >= 0) & ~published
-    node = np.where(published, peers.node[operation], calls.callee[row])
-    way: Int64 = services + (to_network.astype(np.int64) * services + calls.caller[row]) * nodes + node
+    operation = forest.operation[calls.client]
+    publishing = peers.message | (forest.operations["kind"].to_numpy() == Kind.PRODUCER)
+    published = (calls.deferred | (calls.reply >= 0)) & publishing[operation]
+    way = np.where(published, peers.node[operation], calls.callee) + calls.caller.astype(np.int64) * nodes + services
+    way[(calls.server >= 0) & ~published] += services * nodes  # on the network
     # A producer that does not say where it sends to waits for nobody we could name.
     way[published & ~peers.message[operation]] = -1
     return way
@@ -61,7 +58,8 @@ def _charged_to(service: Int32, within: Int32, top_down: Int32, client: Int32, w
     """What the time of each span is charged to: the way of the first call by the nearest client, or its service."""
     charged = np.full(service.size, -1, np.int64)
     for call in range(client.size - 1, -1, -1):
-        charged[client[call]] = way[call]
+        if client[call] >= 0:
+            charged[client[call]] = way[call]
     for span in top_down:
         if charged[span] < 0:
             around = within[span]

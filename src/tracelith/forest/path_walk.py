@@ -26,7 +26,7 @@ def walk_chains(
     Source: metrics.md §5.2; drag: §5.3, after CRISP; the limits of ancestors: own.
     """
     last, spare = siblings.last.copy(), siblings.spare_ns.copy()
-    cursor, own, drag = end.copy(), np.zeros(end.size, np.int64), np.zeros(end.size, np.int64)
+    cursor, own = end.copy(), np.zeros(end.size, np.int64)
     # A span has one segment after each of its children and one before them all: fewer than two for each span.
     free = 2 * end.size
     chains, spans = np.empty(free, np.int32), np.empty(free, np.int32)
@@ -41,7 +41,7 @@ def walk_chains(
                 chains[free], spans[free], starts[free], ends[free] = chain, at, until, cursor[at]
                 own[at] += cursor[at] - until
             if child < 0:
-                drag[at] = min(own[at], spare[at])
+                own[at] = min(own[at], spare[at])
                 at = parent[at]
                 continue
             last[at] = siblings.before[child]
@@ -49,4 +49,4 @@ def walk_chains(
             if start[child] < until:
                 cursor[child], spare[child] = until, min(spare[child], spare[at])
                 at = child
-    return chains[free:], spans[free:], starts[free:], ends[free:], drag
+    return chains[free:], spans[free:], starts[free:], ends[free:], own
