@@ -1,6 +1,7 @@
 """Builds the forest: spans sorted by trace and start, each with the index of its parent; every defect is counted."""
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -32,8 +33,10 @@ def build_forest(window: WindowSpans) -> TraceForest:
     ids = (window.spans["trace_hi"].to_numpy(), window.spans["trace_lo"].to_numpy())
     rows, traces = sorted_traces(rows, *ids, window.windows)
     rows, traces, duplicates = drop_duplicates(rows, traces)
-    services, service_of = _services(window, rows, resources)
-    trace, service = traces.of_rows(), service_of[rows.resource]
+    used = np.bincount(rows.resource, minlength=len(resources.texts)) > 0
+    environments, environment_of = _numbered(resources.texts["environment"], used)
+    services, service_of = _services(resources, used, window.linked_spans)
+    trace, service = traces.of_rows(), service_of.take(rows.resource)
     tree = _tree(rows, traces, service)
     handed_over = (rows.kind == Kind.CONSUMER) | _linking(rows, trace, traces, window.links, tree.parent)
     root, roots = find_roots(traces.first, (tree.parent < 0) & ~tree.orphan & ~tree.circular, handed_over)
@@ -45,7 +48,6 @@ def build_forest(window: WindowSpans) -> TraceForest:
         "unknown_sampling_traces": np.isnan(weight).astype(np.int32),
         "folded_service_traces": _with_folded_service(rows, resources, trace, traces).astype(np.int32),
     }
-    environments, environment_of = _environments(rows, resources)
     head = np.where(root >= 0, root, traces.first[:-1])
     top_down = parents_first(tree.parent)
     return TraceForest(
@@ -95,25 +97,17 @@ def _tree(rows: SpanRows, traces: TraceRows, service: Int32) -> _Tree:
     return _Tree(parent, orphan, circular | own)
 
 
-def _services(window: WindowSpans, rows: SpanRows, resources: TextTable) -> tuple[tuple[str, ...], Int32]:
-    """Names of the services seen, sorted, and the service of each row of the resource table."""
-    used = np.zeros(len(resources.texts), np.bool_)
-    used[rows.resource] = True
-    used[resources.rows_of(window.linked_spans["resource"].to_numpy())] = True
-    names, service = _numbered(resources.texts["service"], used)
-    return names, service
-
-
-def _environments(rows: SpanRows, resources: TextTable) -> tuple[tuple[str, ...], Int32]:
-    used = np.zeros(len(resources.texts), np.bool_)
-    used[rows.resource] = True
-    return _numbered(resources.texts["environment"], used)
+def _services(resources: TextTable, used: Bool, linked_spans: pl.DataFrame) -> tuple[tuple[str, ...], Int32]:
+    linked = np.zeros(used.size, np.bool_)
+    linked[resources.rows_of(linked_spans["resource"].to_numpy())] = True
+    return _numbered(resources.texts["service"], used | linked)
 
 
 def _numbered(texts: pl.Series, used: Bool) -> tuple[tuple[str, ...], Int32]:
-    names = sorted(set(texts.filter(pl.Series(used)).to_list()))
-    numbers = {name: number for number, name in enumerate(names)}
-    return tuple(names), np.array([numbers.get(name, -1) for name in texts.to_list()], np.int32)
+    """The names used, sorted, and the number of the name in each row."""
+    names = texts.to_list()
+    numbers = {name: number for number, name in enumerate(sorted(set(compress(names, used))))}
+    return tuple(numbers), np.array([numbers.get(name, -1) for name in names], np.int32)
 
 
 def _linking(rows: SpanRows, trace: Int32, traces: TraceRows, links: pl.DataFrame, parent: Int32) -> Bool:
@@ -137,7 +131,7 @@ def _complete(counts: dict[str, Int32]) -> Bool:
 
 def _with_folded_service(rows: SpanRows, resources: TextTable, trace: Int32, traces: TraceRows) -> Bool:
     """Which traces pass services beyond the limit: calls between two of those would look like one service's work."""
-    folded = (resources.texts["service"] == OTHER).to_numpy()
+    folded = np.array([name == OTHER for name in resources.texts["service"]], np.bool_)
     passed = np.zeros(traces.lo.size, np.bool_)
     if folded.any():
         passed[trace[folded[rows.resource]]] = True

@@ -19,16 +19,18 @@ def repeated_spans(trace_first: Int32, span_id: UInt64, callee: Bool) -> Bool:
         trace_first: where each trace begins, one more at the end.
     """
     repeated = np.zeros(span_id.size, np.bool_)
-    table = _table(trace_first)
+    table, several = _table(trace_first), np.zeros(span_id.size, np.bool_)
     for trace in range(trace_first.size - 1):
         spans = range(trace_first[trace], trace_first[trace + 1])
         slots = _empty_slots(table, len(spans))
         for span in spans:
-            slot, side = _slot_of(span_id[span], slots, span_id), int(callee[span])
-            if slots[slot, side] >= 0:
-                repeated[span] = True
+            slot = _slot_of(span_id[span], slots, span_id)
+            if slots[slot] < 0:
+                slots[slot] = span
             else:
-                slots[slot, side] = span
+                first = slots[slot]
+                repeated[span] = several[first] or callee[span] == callee[first]
+                several[first] |= not repeated[span]
     return repeated
 
 
@@ -47,26 +49,28 @@ def find_parents(
     """
     parent = np.full(span_id.size, -1, np.int32)
     orphan, own = np.zeros(span_id.size, np.bool_), np.zeros(span_id.size, np.bool_)
-    table = _table(trace_first)
+    table, twin = _table(trace_first), np.full(span_id.size, -1, np.int32)
     for trace in range(trace_first.size - 1):
         spans = range(trace_first[trace], trace_first[trace + 1])
         slots = _empty_slots(table, len(spans))
         for span in spans:
-            slots[_slot_of(span_id[span], slots, span_id), int(callee[span])] = span
-        for span in spans:
-            shared = slots[_slot_of(span_id[span], slots, span_id), 0] if callee[span] else -1
-            if shared >= 0:
-                parent[span] = shared
-            elif parent_id[span] == 0:
-                continue
-            elif parent_id[span] == span_id[span]:
-                own[span] = True
+            slot = _slot_of(span_id[span], slots, span_id)
+            if slots[slot] < 0:
+                slots[slot] = span
             else:
-                slot = _slot_of(parent_id[span], slots, span_id)
-                client, server = slots[slot, 0], slots[slot, 1]
-                beside = client >= 0 and server >= 0 and service[span] == service[client] != service[server]
-                parent[span] = client if beside or server < 0 else server
-                orphan[span] = parent[span] < 0
+                twin[span], twin[slots[slot]] = slots[slot], span
+        for span in spans:
+            if callee[span] and twin[span] >= 0:
+                parent[span] = twin[span]
+            elif parent_id[span] == span_id[span]:
+                own[span] = parent_id[span] != 0
+            elif parent_id[span] != 0:
+                named = slots[_slot_of(parent_id[span], slots, span_id)]
+                if named >= 0 and twin[named] >= 0:
+                    client, server = (twin[named], named) if callee[named] else (named, twin[named])
+                    named = client if service[span] == service[client] != service[server] else server
+                parent[span] = named
+                orphan[span] = named < 0
     return parent, orphan, own
 
 
@@ -99,12 +103,11 @@ def _table(trace_first: Int32) -> Int32:
     largest = 0
     for trace in range(trace_first.size - 1):
         largest = max(largest, trace_first[trace + 1] - trace_first[trace])
-    return np.empty((_slot_count(largest), 2), np.int32)
+    return np.empty(_slot_count(largest), np.int32)
 
 
 @compiled
 def _empty_slots(table: Int32, spans: int) -> Int32:
-    """Slots for so many spans: the span on the caller's and the one on the callee's side, -1 where none is."""
     slots = table[: _slot_count(spans)]
     slots[:] = -1
     return slots
@@ -121,10 +124,8 @@ def _slot_count(spans: int) -> int:
 
 @compiled
 def _slot_of(wanted: np.uint64, slots: Int32, span_id: UInt64) -> int:
-    """The slot of this id, or the empty one where it belongs."""
+    """The slot of the span with this id, or the empty one where it belongs."""
     slot = np.int64((wanted * _SCATTERING >> np.uint64(32)) * np.uint64(len(slots)) >> np.uint64(32))
-    span = max(slots[slot, 0], slots[slot, 1])
-    while span >= 0 and span_id[span] != wanted:
+    while slots[slot] >= 0 and span_id[slots[slot]] != wanted:
         slot = (slot + 1) & (len(slots) - 1)
-        span = max(slots[slot, 0], slots[slot, 1])
     return int(slot)

@@ -31,7 +31,6 @@ class SpanRows:
     resource: Int32
     operation: Int32
     kind: UInt8
-    status: UInt8
     outcome: UInt8
     attempt: UInt8
     defects: UInt8
@@ -69,12 +68,8 @@ def take(rows: SpanRows, index: NDArray[Any]) -> SpanRows:
 
 
 def span_rows(spans: pl.DataFrame, resources: TextTable, operations: TextTable) -> SpanRows:
-    """SPAN rows as arrays, as they come.
-
-    An adjusted count below 1 is no adjusted count, so it reads as unknown.
-    """
+    """SPAN rows as arrays, as they come; unknown weights are NaN."""
     operation = operations.rows_of(spans["operation"].to_numpy())
-    weight = spans["weight"].fill_null(np.nan).to_numpy()
     return SpanRows(
         span_id=spans["span_id"].to_numpy(),
         parent_id=spans["parent_id"].to_numpy(),
@@ -83,11 +78,10 @@ def span_rows(spans: pl.DataFrame, resources: TextTable, operations: TextTable) 
         resource=resources.rows_of(spans["resource"].to_numpy()),
         operation=operation,
         kind=operations.column("kind")[operation] if len(spans) else np.empty(0, np.uint8),
-        status=spans["status"].to_numpy(),
         outcome=spans["outcome"].to_numpy(),
         attempt=spans["attempt"].to_numpy(),
         defects=spans["defects"].to_numpy(),
-        weight=np.where((weight >= 0.999) & np.isfinite(weight), weight, np.float32(np.nan)),
+        weight=spans["weight"].fill_null(np.nan).to_numpy(),
     )
 
 
@@ -103,13 +97,19 @@ def sorted_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ..
     """
     met, example, earliest = number_traces(hi, lo, rows.start_ns, _UNFORESEEN)
     window = earliest // WINDOW_NS * WINDOW_NS
-    order = np.lexsort((hi[example], lo[example]))
+    order = _ascending(hi[example], lo[example])
     if windows:
         order = order[np.isin(window, np.array(windows, np.int64))[order]]
     number = np.full(window.size, -1, np.int32)
     number[order] = np.arange(order.size, dtype=np.int32)
-    place, first = order_rows(number[met], order.size, (rows.start_ns, rows.span_id, rows.callee))
+    place, first = order_rows(met, number, order.size, (rows.start_ns, rows.span_id, rows.callee))
     return take(rows, place), TraceRows(hi[example[order]], lo[example[order]], window[order], first)
+
+
+def _ascending(hi: UInt64, lo: UInt64) -> Int64:
+    """Positions of trace ids in ascending order; the low half is random and nearly always decides."""
+    order = np.argsort(lo)
+    return np.lexsort((hi, lo)) if (np.diff(lo[order]) == 0).any() else order
 
 
 def drop_duplicates(rows: SpanRows, traces: TraceRows) -> tuple[SpanRows, TraceRows, Int32]:
@@ -125,7 +125,7 @@ def drop_duplicates(rows: SpanRows, traces: TraceRows) -> tuple[SpanRows, TraceR
     members = np.flatnonzero(np.isin(trace, trace[repeated]))
     part = take(rows, members)
     span = (part.callee, part.span_id, trace[members])
-    content = (part.weight, part.defects, part.attempt, part.outcome, part.status, part.parent_id, part.resource)
+    content = (part.weight, part.defects, part.attempt, part.outcome, part.parent_id, part.resource)
     best_first = np.lexsort((*content, part.operation, part.start_ns, -part.duration_ns, *span))
     again = np.logical_and.reduce([key[best_first][1:] == key[best_first][:-1] for key in span])
     dropped = members[best_first[1:][again]]

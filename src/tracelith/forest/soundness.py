@@ -41,12 +41,15 @@ def find_roots(trace_first: Int32, true_root: Bool, handed_over: Bool) -> tuple[
 
 @compiled
 def least_inclusion(trace_first: Int32, weight: NDArray[np.float32]) -> Float64:
-    """Adjusted count of each trace: that of its least likely span; NaN as soon as one is unknown (metrics.md §2.2)."""
+    """Adjusted count of each trace: that of its least likely span; NaN as soon as one is unknown (metrics.md §2.2).
+
+    A count below 1 is none, so it reads as unknown.
+    """
     counts = np.zeros(trace_first.size - 1, np.float64)
     for trace in range(trace_first.size - 1):
         for span in range(trace_first[trace], trace_first[trace + 1]):
             counts[trace] = max(counts[trace], weight[span])
-            if np.isnan(weight[span]):
+            if not 0.999 <= weight[span] < np.inf:
                 counts[trace] = np.nan
                 break
     return counts

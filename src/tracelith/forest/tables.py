@@ -44,12 +44,11 @@ class TextTable:
             # Codes are given out one after the other: to look them up in a list is five times faster than to search.
             listed = np.full(last + 1, -1, np.int32)
             listed[self.codes] = self.rows
-            rows = listed[codes]
-            lacking = bool((rows < 0).any())
+            rows = listed.take(codes)
         else:
             at = np.minimum(np.searchsorted(self.codes, codes), self.codes.size - 1)
-            rows, lacking = self.rows[at], bool((self.codes[at] != codes).any())
-        if lacking:
+            rows = np.where(self.codes[at] == codes, self.rows[at], np.int32(-1))
+        if rows.min(initial=0) < 0:
             raise ValueError("expected a text for every code, but the table lacks some")
         return rows
 
@@ -69,6 +68,9 @@ def operation_table(operations: pl.DataFrame) -> TextTable:
 
 
 def _table(frame: pl.DataFrame, code: str, columns: list[str]) -> TextTable:
-    texts = frame.select(columns).unique().sort(columns)
-    joined = frame.join(texts.with_row_index("row"), on=columns, nulls_equal=True).unique(code).sort(code)
-    return TextTable(texts, joined[code].cast(pl.UInt32).to_numpy(), joined["row"].cast(pl.Int32).to_numpy())
+    ordered = frame.sort(columns)
+    number = ordered.select(pl.struct(columns).rle_id().cast(pl.Int32)).to_series()
+    codes = ordered[code].cast(pl.UInt32).to_numpy()
+    by_code = np.argsort(codes)
+    texts = ordered.select(columns).filter(number.is_first_distinct())
+    return TextTable(texts, codes[by_code], number.to_numpy()[by_code])

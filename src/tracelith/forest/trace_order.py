@@ -47,24 +47,26 @@ def number_traces(hi: UInt64, lo: UInt64, start_ns: Int64, odd: np.uint64) -> tu
 
 
 @compiled
-def order_rows(place: Int32, places: int, keys: Keys) -> tuple[Int64, Int32]:
-    """Rows sorted by (place, start, span id, side), and where those of each place begin, with one more at the end.
+def order_rows(group: Int32, place: Int32, places: int, keys: Keys) -> tuple[Int64, Int32]:
+    """Rows sorted by the place of their group, then by keys; and where those of each place begin, one more at the end.
 
     Args:
-        place: of each row, below ``places``; rows at -1 are left out.
+        group: of each row.
+        place: of each group, below ``places``; rows of groups at -1 are left out.
         keys: of each row.
     """
     first = np.zeros(places + 2, np.int32)
-    for row in range(place.size):
-        if place[row] >= 0:
-            first[place[row] + 2] += 1
+    for row in range(group.size):
+        first[place[group[row]] + 2] += 1
+    first[1] = 0  # so many were left out
     for at in range(2, places + 2):
         first[at] += first[at - 1]
     order = np.empty(first[places + 1], np.int64)
-    for row in range(place.size):
-        if place[row] >= 0:
-            order[first[place[row] + 1]] = row
-            first[place[row] + 1] += 1
+    for row in range(group.size):
+        at = place[group[row]]
+        if at >= 0:
+            order[first[at + 1]] = row
+            first[at + 1] += 1
     spare = np.empty(order.size, np.int64)
     for at in range(places):
         _sort(order[first[at] : first[at + 1]], spare, keys)
