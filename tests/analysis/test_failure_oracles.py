@@ -254,10 +254,12 @@ def test_troubles_that_begin_together_but_are_not_shared_are_not_accused() -> No
 
 def test_one_common_trouble_is_worth_knowing_and_only_several_are_an_accusation() -> None:
     period = (0, 84 * 1440 * MINUTE_NS)
-    once = failure_pairs({"a": troubles("a", 500), "b": troubles("b", 501)}, steady(84), period)
-    twice = failure_pairs({"a": troubles("a", 500, 90_000), "b": troubles("b", 501, 90_000)}, steady(84), period)
+    once = {"a": troubles("a", 500), "b": troubles("b", 501)}
+    twice = {"a": troubles("a", 500, 90_000), "b": troubles("b", 501, 90_000, minutes=70)}
 
-    (known,), (accused,) = together_findings(once, {}), together_findings(twice, {})
+    (known,), (accused,) = (
+        together_findings(failure_pairs(found, steady(84), period), found, {}) for found in (once, twice)
+    )
 
     assert (known.severity, known.title) == (
         Severity.INFO,
@@ -267,3 +269,5 @@ def test_one_common_trouble_is_worth_knowing_and_only_several_are_an_accusation(
         Severity.WARNING,
         "a and b fail in the same minutes, each on its own account",
     )
+    assert (known.evidence["start"], known.evidence["end"]) == ("1970-01-01T08:21:00Z", "1970-01-01T09:20:00Z")
+    assert (accused.evidence["occurrences"], accused.evidence["start"]) == (2, "1970-03-04T12:00:00Z")

@@ -58,6 +58,13 @@ def test_the_overview_tells_two_findings_of_a_kind_in_full_and_folds_the_others(
     assert all(f"Login {number} waits." in words(page) for number in range(1, 6))
 
 
+def test_a_finding_about_an_incident_says_when_the_worst_one_was(client, site):
+    when = {"occurrences": 3, "start": "2026-01-05T12:00:00Z", "end": "2026-01-05T15:00:00Z"}
+    site.answer["findings"][0]["evidence"] |= when
+
+    assert "worst of 3 times: 2026-01-05 12:00 UTC to 2026-01-05 15:00 UTC" in words(client.get("/").text)
+
+
 def test_the_overview_answers_every_other_topic_below_and_leads_to_its_page(client, site):
     page = client.get("/").text
 

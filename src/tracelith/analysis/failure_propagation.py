@@ -109,7 +109,7 @@ def conclude(evidence: Evidence) -> Conclusion:
     }
     findings = [
         *cascade_findings(cascades),
-        *together_findings(pairs, observed),
+        *together_findings(pairs, troubles.stretches, observed),
         *storm_findings(retries),
         *radius_findings(reached, observed, {spread.stretch.node for spread in cascades}),
         *chain_findings(entries, by_edge),

@@ -28,6 +28,7 @@ __all__ = [
     "evidence_lines",
     "findings_count",
     "lockstep_sentence",
+    "moments",
     "no_findings",
     "pairs_table",
     "quality_sentence",
@@ -126,9 +127,19 @@ def no_findings(document: AnalysisDocument) -> str:
 
 
 def evidence_lines(finding: FindingDocument) -> list[str]:
-    """Where to look: example traces, or moments at which services deployed together."""
+    """Where to look: example traces, and when it was."""
     evidence: Mapping[str, Any] = finding["evidence"]
-    lines = [f"trace {text.printable(str(trace_id))}" for trace_id in evidence.get("trace_ids", [])[:3]]
+    traces = [f"trace {text.printable(str(trace_id))}" for trace_id in evidence.get("trace_ids", [])[:3]]
+    return [*traces, *moments(finding)]
+
+
+def moments(finding: FindingDocument) -> list[str]:
+    """When it was: the worst time of trouble, or times at which services deployed together."""
+    evidence: Mapping[str, Any] = finding["evidence"]
+    lines = []
+    if "start" in evidence and "end" in evidence:
+        which = f"worst of {evidence['occurrences']} times: " if evidence.get("occurrences", 1) > 1 else ""
+        lines.append(f"{which}{text.time(evidence['start'])} to {text.time(evidence['end'])}")
     for moment in evidence.get("coincidences", [])[:3]:
         names = ", ".join(text.printable(str(name)) for name in moment["services"])
         lines.append(f"{text.time(moment['at'])}: {names}, within {text.minutes(moment['minutes'])}")

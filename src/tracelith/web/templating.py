@@ -8,6 +8,7 @@ from tracelith.present import text
 from tracelith.present.alike import alike, brief_line
 from tracelith.present.answers import topic_of
 from tracelith.present.sections import sections
+from tracelith.present.summaries import moments
 from tracelith.web import assets
 from tracelith.web.sources import WebSettings
 
@@ -36,6 +37,7 @@ def page_templates(settings: WebSettings) -> Environment:
         "count": text.count,
         "estimate": _unbroken(text.estimate),
         "metric": text.metric,
+        "moments": moments,
         "ms": _unbroken(text.milliseconds),
         "number": text.number,
         "p_value": text.p_value,

@@ -6,9 +6,11 @@ from tracelith.analysis.failures.entries import Availability
 from tracelith.analysis.failures.observed import Observed
 from tracelith.analysis.failures.radius import Radius
 from tracelith.analysis.failures.retrying import STORM, Retries
-from tracelith.analysis.failures.together import FailurePair, failure_groups
+from tracelith.analysis.failures.stretches import Stretch
+from tracelith.analysis.failures.together import FailurePair, failure_groups, longest_in_common
 from tracelith.analysis.failures.waiting import UNBOUNDED_MS, Waiting
 from tracelith.analysis.shares import percent
+from tracelith.analysis.times import iso_time
 from tracelith.model.findings import Estimate, Finding, Severity
 
 __all__ = [
@@ -180,14 +182,21 @@ def wait_findings(waits: Sequence[Waiting]) -> list[Finding]:
     ]
 
 
-def together_findings(pairs: Sequence[FailurePair], examples: Mapping[str, Observed]) -> list[Finding]:
-    """Services that fail together on their own account: one finding per group."""
+def together_findings(
+    pairs: Sequence[FailurePair], stretches: Mapping[str, Sequence[Stretch]], examples: Mapping[str, Observed]
+) -> list[Finding]:
+    """Services that fail together on their own account: one finding per group.
+
+    Args:
+        pairs: tested. stretches: in which they failed, by service. examples: by service.
+    """
     by_names = {(pair.a, pair.b): pair for pair in pairs if pair.coupled}
     findings = []
     for group in failure_groups(pairs):
         inside = [pair for names, pair in by_names.items() if set(names) <= set(group)]
         surest = min(inside, key=lambda pair: (pair.q_value, -(pair.overlap.value or 0.0)))
         seen = examples.get(surest.a)
+        start_ns, end_ns = longest_in_common(stretches[surest.a], stretches[surest.b])
         # One common trouble is beyond chance, but may have been the only one: worth knowing, no accusation.
         once = max(pair.coinciding for pair in inside) < 2
         told = "once failed" if once else "fail"
@@ -206,7 +215,13 @@ def together_findings(pairs: Sequence[FailurePair], examples: Mapping[str, Obser
                 ),
                 advice="None of them fails because of another: look for what they share, a database server, a host, a "
                 "zone, a configuration or a release.",
-                evidence={"trace_ids": list(seen.trace_ids) if seen else [], "q_value": surest.q_value},
+                evidence={
+                    "trace_ids": list(seen.trace_ids) if seen else [],
+                    "q_value": surest.q_value,
+                    "occurrences": surest.coinciding,
+                    "start": iso_time(start_ns),
+                    "end": iso_time(end_ns),
+                },
             )
         )
     return findings

@@ -21,7 +21,7 @@ from tracelith.analysis.statistics.multiplicity import adjusted_p_values
 from tracelith.analysis.times import MINUTE_NS
 from tracelith.model.findings import Estimate
 
-__all__ = ["FailurePair", "failure_groups", "failure_pairs"]
+__all__ = ["FailurePair", "failure_groups", "failure_pairs", "longest_in_common"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -116,6 +116,12 @@ def failure_pairs(
     ]
     told.sort(key=lambda pair: (pair.q_value, -(pair.overlap.value or 0.0), pair.a, pair.b))
     return told
+
+
+def longest_in_common(a: Sequence[Stretch], b: Sequence[Stretch]) -> tuple[int, int]:
+    """Begin and end, ns, of the longest time that both were in trouble without a break."""
+    common = ((max(one.start_ns, two.start_ns), min(one.end_ns, two.end_ns)) for one in a for two in b)
+    return max(common, key=lambda bounds: (bounds[1] - bounds[0], -bounds[0]))
 
 
 def failure_groups(pairs: Sequence[FailurePair]) -> list[tuple[str, ...]]:
