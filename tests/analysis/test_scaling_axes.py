@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from small_systems import LEDGERS, QUICK, operation, small_system
 from stories import UNTIL
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
-from tracelith.analysis.scaling.facts import CAUSED_REQUESTS, SERVICE_LOAD, observe_scaling
+from tracelith.analysis.scaling.facts import CAUSED_REQUESTS, SERVICE_LOAD, _causes, observe_scaling
 from tracelith.analysis.scaling.instances import Instances, instance_correlation
 from tracelith.analysis.scaling.loads import stretches
 from tracelith.analysis.scaling.ratios import elasticity, log_steps, orthogonal_slope, ratio_cv, ratio_variation
@@ -155,6 +157,30 @@ def test_a_request_is_caused_once_by_every_service_above_it_by_calls_and_message
         ("data", "api"): (1, 1),
         ("web", "worker"): (1, 1),
     }
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(-1, 5), st.integers(0, 2)), min_size=6, max_size=6),
+    messages=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=4),
+)
+def test_causes_are_what_climbing_finds_even_where_requests_link_in_a_circle(
+    spans: list[tuple[int, int]], messages: list[tuple[int, int]]
+) -> None:
+    above, service = (np.array([span[column] for span in spans], np.int32) for column in range(2))
+    receiver, sender = (np.array([message[column] for message in sorted(messages)], np.int32) for column in range(2))
+    expected = {}
+    for row in range(6):
+        causes = {cause: True for at, cause in messages if at == row}
+        at, level = above[row], 0
+        while at >= 0 and level < 32:
+            causes.setdefault(service[at], level == 0)
+            at, level = above[at], level + 1
+        expected |= {(row, cause): direct for cause, direct in causes.items() if cause != service[row]}
+
+    rows, causes, direct = _causes.py_func(np.arange(6, dtype=np.int32), above, service, 3, (receiver, sender))
+
+    assert dict(zip(zip(rows, causes, strict=True), direct, strict=True)) == expected
+    assert rows.size == len(expected)
 
 
 def test_requests_of_one_trace_vary_together() -> None:

@@ -1,16 +1,18 @@
 """Facts about load: requests and instances of each service, and which services cause the requests of others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from tracelith.analysis.requests import requests_of
 from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.statistics.weights import known_sampling
 from tracelith.analysis.strata import fact_rows
-from tracelith.forest.view import ForestView
+from tracelith.analysis.trace_strata import trace_strata
+from tracelith.compiled import compiled
+from tracelith.forest.view import Bool, ForestView, Int32
 from tracelith.model.facts import FactTable
 
 __all__ = ["CAUSED_REQUESTS", "SERVICE_INSTANCES", "SERVICE_LOAD", "observe_scaling"]
@@ -40,117 +42,108 @@ per cause however often it stands above. direct: called by the cause itself."""
 _HIGHEST = 32
 """Requests looked at above each request; spans that link to each other in a circle have no end."""
 
-Int64 = NDArray[np.int64]
-Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Requests:
-    """One entry per request of any trace: its entry span, stratum (row of strata), service and weight.
-
-    Attributes:
-        unweighted: 1 where the trace does not say how many it stands for.
-    """
-
-    span: Int64
-    stratum: Int64
-    service: Int64
-    weight: Float64
-    unweighted: Int64
-    strata: pl.DataFrame
-
-    def placed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows with window and environment in place of their stratum."""
-        return pl.concat([rows.drop("stratum"), self.strata[rows["stratum"].to_numpy()]], how="horizontal")
-
 
 def observe_scaling(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of the three tables, by table name."""
-    requests = _requests(view)
     return {
-        SERVICE_LOAD.name: _load(view, requests),
-        SERVICE_INSTANCES.name: _instances(view, requests),
-        CAUSED_REQUESTS.name: _caused(view, requests),
+        SERVICE_LOAD.name: _load(view),
+        SERVICE_INSTANCES.name: _instances(view),
+        CAUSED_REQUESTS.name: _caused(view),
     }
 
 
-def _requests(view: ForestView) -> _Requests:
-    forest = view.forest
-    span = np.flatnonzero(view.calls.span_request == np.arange(forest.parent.size))
-    trace = forest.trace[span]
-    windows, window = np.unique(forest.trace_window, return_inverse=True)
-    places = len(forest.environments)
-    codes, stratum = np.unique(window * places + forest.trace_environment, return_inverse=True)
-    known, weight = known_sampling(forest.trace_weight)
-    return _Requests(
-        span=span,
-        stratum=stratum[trace],
-        service=view.calls.span_service[span].astype(np.int64),
-        weight=weight[trace],
-        unweighted=(~known[trace]).astype(np.int64),
-        strata=pl.DataFrame({"window_ns": windows[codes // places], "environment": codes % places}),
-    )
+def _load(view: ForestView) -> pl.DataFrame:
+    requests, services = view.once(requests_of), view.forest.services
+    known, weights = known_sampling(view.forest.trace_weight)
+    weight, unknown = weights[requests.trace], ~known[requests.trace]
+    load = groups_of({"stratum": requests.stratum, "service": requests.service})
+    rows = load.frame("requests", unweighted=unknown.astype(np.int64), weight=weight)
+    number, first = number_pairs(requests.trace, requests.service, weights.size, len(services))
+    together = (np.bincount(number, minlength=first.size) * weight[first]) ** 2
+    squares = pl.Series("squares", np.bincount(load.group[first], together, load.size))
+    return fact_rows(SERVICE_LOAD, view.once(trace_strata).placed(rows.hstack([squares])), view, service=services)
 
 
-def _load(view: ForestView, requests: _Requests) -> pl.DataFrame:
-    handled = groups_of({"trace": view.forest.trace[requests.span], "service": requests.service})
-    counts, weight = handled.counts(), handled.sums(requests.weight)
-    stratum = handled.firsts(requests.stratum)
-    load = groups_of({"stratum": stratum, "service": handled.keys["service"]})
-    sums = {"requests": counts, "unweighted": handled.sums(requests.unweighted), "weight": weight}
-    rows = load.frame("traces", **sums, squares=weight**2).drop("traces")
-    return fact_rows(SERVICE_LOAD, requests.placed(rows), view, service=view.forest.services)
-
-
-def _instances(view: ForestView, requests: _Requests) -> pl.DataFrame:
-    names = tuple(view.forest.resources["instance"].to_list())
+def _instances(view: ForestView) -> pl.DataFrame:
+    requests = view.once(requests_of)
+    names = view.forest.resources["instance"].to_list()
     texts = tuple(sorted(set(names)))
     number = {name: at for at, name in enumerate(texts)}
-    instance = np.array([number[name] for name in names], np.int64)[view.forest.resource[requests.span]]
+    instance = np.array([number[name] for name in names], np.int32)[view.forest.resource[requests.span]]
     groups = groups_of({"stratum": requests.stratum, "service": requests.service, "instance": instance})
-    placed = requests.placed(groups.frame("requests"))
-    return fact_rows(SERVICE_INSTANCES, placed, view, service=view.forest.services, instance=texts)
+    rows = view.once(trace_strata).placed(groups.frame("requests"))
+    return fact_rows(SERVICE_INSTANCES, rows, view, service=view.forest.services, instance=texts)
 
 
-def _caused(view: ForestView, requests: _Requests) -> pl.DataFrame:
-    row, cause, direct = _causes(view, requests)
+def _caused(view: ForestView) -> pl.DataFrame:
+    requests, services = view.once(requests_of), view.forest.services
+    _, weights = known_sampling(view.forest.trace_weight)
+    span, above, elsewhere = requests.span, _above(view, requests.span), _senders_elsewhere(view, requests.span)
+    row, cause, direct = _causes(span, above, view.calls.span_service, len(services), elsewhere)
     groups = groups_of({"stratum": requests.stratum[row], "service": requests.service[row], "cause": cause})
-    rows = groups.frame("requests", weight=requests.weight[row], direct=direct.astype(np.int64))
-    services = view.forest.services
-    return fact_rows(CAUSED_REQUESTS, requests.placed(rows), view, service=services, cause=services)
+    rows = groups.frame("requests", weight=weights[requests.trace[row]], direct=direct.astype(np.int64))
+    return fact_rows(CAUSED_REQUESTS, view.once(trace_strata).placed(rows), view, service=services, cause=services)
 
 
-def _causes(view: ForestView, requests: _Requests) -> tuple[Int64, Int64, NDArray[np.bool_]]:
-    """Row of requests, a service above it, and whether that one called it; each pair once."""
+def _above(view: ForestView, span: Int32) -> Int32:
+    """The request above each span that is the entry of one, along calls and messages; -1 for none and other spans."""
     forest, calls = view.forest, view.calls
-    above = np.where(forest.parent >= 0, calls.span_request[forest.parent], -1).astype(np.int64)
+    parent = forest.parent[span]
+    above = np.full(forest.parent.size, -1, np.int32)
+    above[span] = np.where(parent >= 0, calls.span_request[parent], np.int32(-1))
     linked = np.flatnonzero(calls.linked & (calls.client >= 0))
     above[calls.server[linked]] = calls.request[linked]
-    row = np.arange(requests.span.size)
-    at = above[requests.span]
-    found: list[tuple[Int64, Int64]] = [_senders_elsewhere(view, requests)]
-    firsts = 0
-    for level in range(_HIGHEST):
-        row, at = row[at >= 0], at[at >= 0]
-        if not row.size:
-            break
-        found.append((row, calls.span_service[at].astype(np.int64)))
-        firsts += row.size if level == 0 else 0
-        at = above[at]
-    firsts += found[0][0].size
-    rows, cause = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    direct = np.arange(rows.size) < firsts
-    # The first of equal pairs is kept, and direct causes come first.
-    _, kept = np.unique(rows * max(len(forest.services), 1) + cause, return_index=True)
-    kept = kept[cause[kept] != requests.service[rows[kept]]]
-    return rows[kept], cause[kept], direct[kept]
+    return above
 
 
-def _senders_elsewhere(view: ForestView, requests: _Requests) -> tuple[Int64, Int64]:
-    """Requests that a message from another window led to, and who sent it: all that is known of what lies above."""
+def _senders_elsewhere(view: ForestView, span: Int32) -> tuple[Int32, Int32]:
+    """Requests that a message from another window led to, and who sent it: all that is known of what lies above.
+
+    Args:
+        span: entry span of each request, ascending.
+
+    Returns:
+        Rows of span, ascending, and services.
+    """
     calls = view.calls
     sent = np.flatnonzero(calls.linked & (calls.client < 0))
-    row = np.full(view.forest.parent.size, -1, np.int64)
-    row[requests.span] = np.arange(requests.span.size)
-    receiver = row[calls.server[sent]]
-    return receiver[receiver >= 0], calls.caller[sent].astype(np.int64)[receiver >= 0]
+    sent = sent[calls.span_request[calls.server[sent]] == calls.server[sent]]
+    sent = sent[np.argsort(calls.server[sent], kind="stable")]
+    return np.searchsorted(span, calls.server[sent]).astype(np.int32), calls.caller[sent]
+
+
+@compiled
+def _causes(
+    span: Int32, above: Int32, service: Int32, services: int, elsewhere: tuple[Int32, Int32]
+) -> tuple[Int32, Int32, Bool]:
+    """Row of each request, a service above it, and whether that one called it; each pair once.
+
+    Args:
+        span: entry span of each request. above: the request above each entry span, or -1.
+        elsewhere: rows of span, ascending, and who sent them a message from another window.
+    """
+    receiver, sender = elsewhere
+    room = sender.size
+    for entry in span:
+        at, level = above[entry], 0
+        while at >= 0 and level < _HIGHEST:
+            at, level, room = above[at], level + 1, room + 1
+    rows, cause, direct = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.bool_)
+    told = np.full(services, -1, np.int32)  # the last row whose cause, or own service, each was
+    count = message = 0
+    for row in range(span.size):
+        told[service[span[row]]] = row
+        while message < sender.size and receiver[message] == row:
+            if told[sender[message]] < row:
+                told[sender[message]] = row
+                rows[count], cause[count], direct[count] = row, sender[message], True
+                count += 1
+            message += 1
+        at, level = above[span[row]], 0
+        while at >= 0 and level < _HIGHEST:
+            if told[service[at]] < row:
+                told[service[at]] = row
+                rows[count], cause[count], direct[count] = row, service[at], level == 0
+                count += 1
+            at, level = above[at], level + 1
+    return rows[:count].copy(), cause[:count].copy(), direct[:count].copy()
