@@ -3,10 +3,10 @@
 Frames have the columns of model.schema in that order, whatever order migrations have left them in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
+import numpy as np
 import polars as pl
 
 from tracelith.model.ports import WindowSpans
@@ -19,15 +19,22 @@ __all__ = ["read_trace", "read_windows", "window_span_counts"]
 # What is asked for, and what else there is of the traces found: nearly nothing, but it must be looked for in two hours
 # of spans. In one query, with each trace's horizon joined to all its spans, reading took three times as long.
 # A condition that holds for every row is left out: each is a tenth of the reading.
-NEAR = "SELECT * EXCLUDE (commit_no) FROM span WHERE {asked}{bucket}"
+NEAR = "SELECT * EXCLUDE (commit_no) FROM span WHERE start_ns >= $first AND start_ns < $end{asked}{bucket}"
 
+# Before and after are told apart because DuckDB evaluates ranges while it scans, but "not in between" row by row.
 FAR = """
-    SELECT * EXCLUDE (commit_no) FROM span SEMI JOIN traces USING (trace_lo)
-    WHERE start_ns >= $from AND start_ns < $to AND NOT ({asked}){bucket}
+    SELECT {columns} FROM (
+        FROM span WHERE start_ns >= $from AND start_ns < $first
+        UNION ALL FROM span WHERE start_ns >= $end AND start_ns < $to
+        {between}
+    ) SEMI JOIN traces USING (trace_lo)
 """
 
-ASKED = "start_ns >= $first AND start_ns < $end"
-WITH_GAPS = f"{ASKED} AND window_of(start_ns) IN (SELECT unnest($windows::BIGINT[]))"
+ASKED = " AND window_of(start_ns) IN (SELECT unnest($windows::BIGINT[]))"
+BETWEEN = """
+    UNION ALL FROM span WHERE start_ns >= $first AND start_ns < $end
+        AND window_of(start_ns) NOT IN (SELECT unnest($windows::BIGINT[]))
+"""
 BUCKET = " AND bucket_of(trace_lo, $buckets) = $bucket"
 
 TRACE = "SELECT * EXCLUDE (commit_no) FROM span WHERE trace_hi = $hi AND trace_lo = $lo ORDER BY start_ns, span_id"
@@ -42,15 +49,13 @@ LINKED_SPANS = """
     ORDER BY trace_hi, trace_lo, start_ns, span_id
 """
 
-
-COUNTS = """
-    SELECT window_of(start_ns) AS window_ns, count(*) FROM span
-    WHERE start_ns >= $from AND start_ns < $to AND window_of(start_ns) IN (SELECT unnest($windows::BIGINT[])) GROUP BY 1
-"""
+COUNTS = "SELECT window_of(start_ns), count(*) FROM span WHERE start_ns >= $from AND start_ns < $to GROUP BY 1"
 
 TRACE_KEY = ["trace_hi", "trace_lo"]
 KEY = [*TRACE_KEY, "span_id"]
 LINKED_KEY = ["linked_trace_hi", "linked_trace_lo", "linked_span_id"]
+
+Parameters = Mapping[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,54 +71,64 @@ def read_windows(database: Database, windows: Sequence[int], bucket: int, bucket
     asked = tuple(sorted(set(windows)))
     first, last = (asked[0], asked[-1]) if asked else (0, -WINDOW_NS)
     start, end = horizon_of(first, last)
-    parameters: dict[str, int | str] = {
+    parameters: Parameters = {
         "windows": number_list(asked), "first": first, "end": last + WINDOW_NS, "bucket": bucket, "buckets": buckets,
         "from": start, "to": end,
     }  # fmt: skip
-    fragments = {
-        "asked": ASKED if (last - first) // WINDOW_NS + 1 == len(asked) else WITH_GAPS,
-        "bucket": BUCKET if buckets > 1 else "",
-    }
+    gaps = (last - first) // WINDOW_NS + 1 > len(asked)
+    near_query = NEAR.format(asked=ASKED if gaps else "", bucket=BUCKET if buckets > 1 else "")
     with database.snapshot() as cursor:
-        near = _near_spans(cursor, NEAR.format(**fragments), parameters)
-        far = _around(near, partial(_far_spans, cursor, FAR.format(**fragments), parameters))
-        return _completed(cursor, asked, pl.concat([near, far]), Horizon(start, end), upto)
+        near = _spans(cursor, near_query, parameters)
+        far = _far_spans(cursor, BETWEEN if gaps else "", parameters, near)
+        spans = pl.concat([near, _within_reach(near, far)]) if far.height else near
+        return _completed(cursor, asked, spans, Horizon(start, end), upto)
 
 
-def _near_spans(cursor: Cursor, query: str, parameters: Mapping[str, int | str]) -> pl.DataFrame:
-    return cursor.execute(query, _named(parameters, query)).pl().select(SPAN.names())
+def _spans(cursor: Cursor, query: str, parameters: Parameters) -> pl.DataFrame:
+    return _selected(cursor, query, parameters).select(SPAN.names())
 
 
-def _far_spans(
+def _far_spans(cursor: Cursor, between: str, parameters: Parameters, near: pl.DataFrame) -> pl.DataFrame:
+    """What else there is of these traces within the horizon of all windows.
+
+    Ids tell first whether there is anything, and where: it lies beside the windows, if not far from them.
+    """
+    trace_lo = near["trace_lo"]
+    runs = trace_lo.filter(trace_lo.ne_missing(trace_lo.shift()))  # as stored, spans of a trace mostly lie together
+    query = FAR.format(columns="trace_lo, start_ns", between=between)
+    ids = _selected(cursor, query, parameters, runs.unique().to_frame())
+    if ids.is_empty():
+        return near.clear()
+    starts = ids["start_ns"].to_numpy()
+    narrowed = {**parameters, "from": int(starts.min()), "to": int(starts.max()) + 1}
+    query = FAR.format(columns="* EXCLUDE (commit_no)", between=between)
+    return _selected(cursor, query, narrowed, ids.select("trace_lo").unique()).select(SPAN.names())
+
+
+def _selected(
     cursor: Cursor,
     query: str,
-    parameters: Mapping[str, int | str],
-    traces: pl.DataFrame,  # noqa: ARG001 - the query reads it: DuckDB finds frames by the name of a local variable
+    parameters: Parameters,
+    traces: pl.DataFrame | None = None,  # noqa: ARG001 - FAR reads it: DuckDB finds frames by the name of a variable
 ) -> pl.DataFrame:
-    return cursor.execute(query, _named(parameters, query)).pl().select(SPAN.names())
+    named = {name: value for name, value in parameters.items() if f"${name}" in query}
+    return cursor.execute(query, named).pl()
 
 
-def _named(parameters: Mapping[str, int | str], query: str) -> dict[str, int | str]:
-    return {name: value for name, value in parameters.items() if f"${name}" in query}
-
-
-def _around(near: pl.DataFrame, far_spans: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
-    """The other spans of these traces.
+def _within_reach(near: pl.DataFrame, far: pl.DataFrame) -> pl.DataFrame:
+    """Those of the far spans that are within the horizon of their own trace's near spans.
 
     Each trace brings its own horizon: reading two distant windows together must not give a trace more spans than
     reading them one by one.
     """
-    found = far_spans(near.select("trace_lo").unique())
-    if found.is_empty():
-        return found
     window_ns = pl.col("start_ns") - pl.col("start_ns") % WINDOW_NS
     reach = (
-        near.join(found, on=TRACE_KEY, how="semi")
+        near.join(far, on=TRACE_KEY, how="semi")
         .group_by(TRACE_KEY)
         .agg((window_ns.min() - HORIZON_NS).alias("from_ns"), (window_ns.max() + WINDOW_NS + HORIZON_NS).alias("to_ns"))
     )
     within = (pl.col("start_ns") >= pl.col("from_ns")) & (pl.col("start_ns") < pl.col("to_ns"))
-    return found.join(reach, on=TRACE_KEY).filter(within).select(found.columns)
+    return far.join(reach, on=TRACE_KEY).filter(within).select(far.columns)
 
 
 def read_trace(database: Database, trace_hi: int, trace_lo: int, upto: int) -> WindowSpans:
@@ -130,7 +145,7 @@ def _completed(
     """Adds to spans what explains them: links, the spans linked to, and the texts behind the codes."""
     first, last = (spans["start_ns"].min(), spans["start_ns"].max()) if spans.height else (1, 0)
     links = cursor.execute(LINKS, {"from": first, "to": last}).pl().select(LINK.names())
-    links = links.join(spans.select(KEY), on=KEY, how="semi").sort(links.columns) if links.height else links
+    links = _from(spans, links) if links.height else links
     linked = _linked_spans(cursor, links.select(LINKED_KEY).unique(), horizon) if links.height else spans.clear()
     return WindowSpans(
         windows=windows,
@@ -143,6 +158,13 @@ def _completed(
     )
 
 
+def _from(spans: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """The links that these spans hold, sorted."""
+    # Hashing the few links and looking all spans up in them takes a quarter of the time that it takes the other way.
+    linking = spans.select(KEY).join(links, on="span_id", how="semi")
+    return links.join(linking, on=KEY, how="semi").sort(links.columns)
+
+
 def _linked_spans(
     cursor: Cursor,
     targets: pl.DataFrame,  # noqa: ARG001 - the query reads it: DuckDB finds frames by the name of a local variable
@@ -151,21 +173,24 @@ def _linked_spans(
     return cursor.execute(LINKED_SPANS, {"from": horizon.start_ns, "to": horizon.end_ns}).pl().select(SPAN.names())
 
 
-def _used(cursor: Cursor, dimension: str, spans: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
+def _used(cursor: Cursor, dimension: str, *spans: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the dimension that the spans use, by code."""
     query, columns = {
-        "resource": ("SELECT * FROM resource", RESOURCE.names()),
-        "operation": ("SELECT * FROM operation", OPERATION.names()),
+        "resource": ("SELECT * FROM resource ORDER BY resource", RESOURCE.names()),
+        "operation": ("SELECT * FROM operation ORDER BY operation", OPERATION.names()),
     }[dimension]
-    codes = pl.concat([spans.select(dimension), linked.select(dimension)]).unique()
-    return cursor.execute(query).pl().select(columns).join(codes, on=dimension, how="semi").sort(dimension)
+    # Counted, not made unique: codes are small numbers.
+    uses = np.bincount(np.concatenate([part[dimension].to_numpy() for part in spans]))
+    used = pl.Series(np.flatnonzero(uses), dtype=pl.UInt32)
+    return cursor.execute(query).pl().select(columns).filter(pl.col(dimension).is_in(used))
 
 
 def window_span_counts(database: Database, windows: Sequence[int]) -> dict[int, int]:
     """Stored spans that start in each of the windows."""
-    counts = dict.fromkeys(windows, 0)
-    if not counts:
-        return counts
-    parameters = {"windows": number_list(counts), "from": min(counts), "to": max(counts) + WINDOW_NS}
+    if not windows:
+        return {}
     with database.cursor() as cursor:
-        counts.update(cursor.execute(COUNTS, parameters).fetchall())
-    return counts
+        # Also the windows in between: to leave them out takes as long again as to count them.
+        counted = cursor.execute(COUNTS, {"from": min(windows), "to": max(windows) + WINDOW_NS}).fetchall()
+    counts = dict(counted)
+    return {window: counts.get(window, 0) for window in windows}
