@@ -176,7 +176,7 @@ def test_a_group_is_one_finding_with_all_its_pairs() -> None:
 
     (finding,) = conclusion.findings
     assert sorted(finding.subjects) == ["a", "b", "c", "d"]
-    assert "5 pairs of them never call each other" in finding.title
+    assert finding.title == "a, c, d and b: 5 pairs deploy together, although these never call each other"
     assert len(finding.evidence["pairs"]) == 5
 
 

@@ -82,7 +82,7 @@ def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]], links
     elif len(members) == 2:
         title = f"{members[0]} and {members[1]} {together}, although neither calls the other"
     else:
-        title = f"{_named(subjects)} {together}, although {len(pairs)} pairs of them never call each other"
+        title = f"{_named(subjects)}: {_pairs_of(pairs)}, although these never call each other"
     family = strongest["families"][0]
     return Finding(
         rule=RULE,
@@ -104,6 +104,13 @@ def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]], links
             "through": chain[1] if chain else None,
         },
     )
+
+
+def _pairs_of(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the pairs do what together; what binds one pair need not bind another."""
+    numbers = {way: sum(family in row["families"] for row in pairs) for family, way in _WAYS.items()}
+    told = [f"{number} pair{'s' * (number > 1)} {way}" for way, number in numbers.items() if number]
+    return " and ".join(told)
 
 
 def _advice(chain: tuple[str, str, str] | None, reason: str) -> str:
