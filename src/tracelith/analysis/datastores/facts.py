@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.datastores.statements import parse_statement
 from tracelith.analysis.datastores.systems import store_kind
-from tracelith.analysis.exemplars import ranks_of
-from tracelith.analysis.statistics.grouping import groups_of
-from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
-from tracelith.analysis.strata import names_of
-from tracelith.forest.view import ForestView
-from tracelith.model.facts import FactTable, merge_facts
+from tracelith.analysis.exemplars import ranks_of, slowest_ranks
+from tracelith.analysis.places import places_of
+from tracelith.analysis.statistics.grouping import Groups, groups_of
+from tracelith.analysis.statistics.weights import SAMPLING_KEY
+from tracelith.analysis.strata import fact_rows
+from tracelith.forest.view import Bool, Float64, ForestView, Int32, Int64
+from tracelith.model.facts import FactTable
 from tracelith.model.schema import Outcome
 
 __all__ = [
@@ -76,61 +76,50 @@ system every stretch of every statement would have a row of its own."""
 _NUMBER_BITS = 32
 _LONGEST_US = 2**31 - 1
 
-Int64 = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Calls to datastores: one entry per call.
+    """Calls to datastores, one entry per call, in groups by place, service and source.
 
-    source: index into sources, the rows of SOURCE without the service. stratum: window, environment and sampling.
+    source: index into sources, the rows of SOURCE without the service.
     """
 
     sources: pl.DataFrame
-    strata: pl.DataFrame
-    stratum: Int64
-    service: Int64
+    groups: Groups
     source: Int64
-    span: Int64
+    span: Int32
     duration_ns: Int64
-    failed: NDArray[np.bool_]
-    weight: NDArray[np.float64]
+    failed: Bool
+    weight: Float64
+    log_ns: Float64
 
 
 def observe_datastores(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
     asked = _asked(view)
-    calls = _calls(asked)
     return {
-        DATASTORE_CALLS.name: _named(DATASTORE_CALLS, calls, asked, view),
-        DATASTORE_EXEMPLARS.name: _named(DATASTORE_EXEMPLARS, _exemplars(view, asked, calls), asked, view),
-        DATASTORE_STALLS.name: _named(DATASTORE_STALLS, _stalls(view, asked, calls), asked, view),
+        DATASTORE_CALLS.name: _calls(view, asked),
+        DATASTORE_EXEMPLARS.name: _exemplars(view, asked),
+        DATASTORE_STALLS.name: _stalls(view, asked),
     }
 
 
 def _asked(view: ForestView) -> _Asked:
-    forest, calls = view.forest, view.calls
+    forest, calls, places = view.forest, view.calls, view.once(places_of)
     database = np.array([kind == "datastore" for kind in calls.node_kinds], dtype=np.bool_)
     chosen = np.flatnonzero((calls.client >= 0) & database[calls.callee])
-    span = calls.client[chosen].astype(np.int64)
+    span = calls.client[chosen]
     sources, source_of = _sources(forest.operations)
-    known, weight = known_sampling(forest.trace_weight)
-    strata = pl.DataFrame(
-        {"window_ns": forest.trace_window, "environment": forest.trace_environment, SAMPLING_KEY: known}
-    )
-    numbered = strata.unique(maintain_order=True).with_row_index("stratum")
-    stratum = strata.join(numbered, on=strata.columns, how="left", maintain_order="left")["stratum"].to_numpy()
-    trace = forest.trace[span]
+    source, trace, duration_ns = source_of[forest.operation[span]], forest.trace[span], forest.duration_ns[span]
     return _Asked(
         sources=sources,
-        strata=numbered.drop("stratum"),
-        stratum=stratum[trace].astype(np.int64),
-        service=calls.caller[chosen].astype(np.int64),
-        source=source_of[forest.operation[span]],
+        groups=groups_of({"place": places.of_trace[trace], "service": calls.caller[chosen], "source": source}),
+        source=source,
         span=span,
-        duration_ns=forest.duration_ns[span],
+        duration_ns=duration_ns,
         failed=forest.outcome[span] == Outcome.FAILED,
-        weight=weight[trace],
+        weight=places.weight[trace],
+        log_ns=np.log(np.maximum(duration_ns, 1).astype(np.float64)),
     )
 
 
@@ -150,108 +139,91 @@ def _sources(operations: pl.DataFrame) -> tuple[pl.DataFrame, Int64]:
     return distinct.drop("source"), row.to_numpy().astype(np.int64)
 
 
-def _calls(asked: _Asked) -> pl.DataFrame:
-    """Columns of DATASTORE_CALLS by codes, and ``longest``: the number of the longest call."""
+def _calls(view: ForestView, asked: _Asked) -> pl.DataFrame:
     kept = np.where(asked.failed, 0.0, asked.weight)
-    # The longest call and its number in one: to look a row up per group costs as much as all the sums.
-    rank = np.minimum(asked.duration_ns // 1000, _LONGEST_US) << _NUMBER_BITS
-    groups = groups_of({"stratum": asked.stratum, "service": asked.service, "source": asked.source})
-    longest = groups.largest(rank | np.arange(rank.size)) & (2**_NUMBER_BITS - 1)
-    counted = groups.frame(
+    counted = asked.groups.frame(
         "calls",
         failures=asked.failed.astype(np.int64),
         weight=kept,
         weight_squares=kept * kept,
-        log_ns=np.log(np.maximum(asked.duration_ns, 1).astype(np.float64)),
+        log_ns=asked.log_ns,
     )
-    return counted.with_columns(longest=pl.Series(longest))
+    return _named(DATASTORE_CALLS, view, asked, counted)
 
 
-def _exemplars(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:
+def _exemplars(view: ForestView, asked: _Asked) -> pl.DataFrame:
     """The longest call of each statement that names a table."""
-    wanted = (_databases(asked) & _of_statements(asked, "tables"))[calls["source"].to_numpy()]
-    chosen = calls.filter(pl.Series(wanted)).select("stratum", "service", "source", "longest")
-    longest = chosen["longest"].to_numpy()
+    told = np.flatnonzero(_judged(asked)[asked.groups.keys["source"]])
+    # The longest call and its number in one: to look a row up per group costs as much as all the sums.
+    rank = np.minimum(asked.duration_ns // 1000, _LONGEST_US) << _NUMBER_BITS
+    longest = asked.groups.largest(rank | np.arange(rank.size))[told] & (2**_NUMBER_BITS - 1)
     trace = pl.Series(view.forest.trace[asked.span[longest]])
-    rank = ranks_of(view, trace, pl.Series(asked.duration_ns[longest]))
-    return chosen.drop("longest").with_columns(rank=rank)
+    rows = {name: column[told] for name, column in asked.groups.keys.items()}
+    examples = ranks_of(view, trace, pl.Series(asked.duration_ns[longest]))
+    return _named(DATASTORE_EXEMPLARS, view, asked, pl.DataFrame({**rows, "rank": examples}))
 
 
-def _stalls(view: ForestView, asked: _Asked, calls: pl.DataFrame) -> pl.DataFrame:
-    late = _late(asked)
+def _stalls(view: ForestView, asked: _Asked) -> pl.DataFrame:
     start_ns = view.forest.start_ns[asked.span]
-    where = _stretches(asked, calls, late, start_ns)
-    found = where["call"].to_numpy()
-    keys = [name for name in where.columns if name != "call"]
-    ends_ns = start_ns + asked.duration_ns
-    rows = where.with_columns(
-        late=pl.Series(late[found]),
-        failed=pl.Series(asked.failed[found]),
-        first_ns=pl.Series(start_ns[found]),
-        last_ns=pl.Series(ends_ns[found]),
-        log_ns=pl.Series(np.log(np.maximum(asked.duration_ns[found], 1).astype(np.float64))),
-        trace=pl.Series(view.forest.trace[asked.span[found]]),
-        duration_ns=pl.Series(asked.duration_ns[found]),
-    )
-    summed = rows.group_by(keys).agg(
-        pl.len().alias("calls"),
-        pl.col("late").sum(),
-        (pl.col("failed") & pl.col("late")).sum().alias("failures"),
-        pl.col("log_ns").filter("late").sum().alias("late_log_ns"),
-        pl.col("first_ns").filter("late").min(),
-        pl.col("last_ns").filter("late").max(),
-    )
-    slowest = rows.filter("late")
-    slowest = slowest.with_columns(rank=ranks_of(view, slowest["trace"], slowest["duration_ns"]))
-    examples = slowest.group_by(keys).agg(pl.col("rank").max())
-    return summed.filter(pl.col("late") >= pl.col("calls") * LATE_SHARE).join(examples, on=keys, how="left")
+    late = _late(asked)
+    near, stretches = _stretches(view, asked, late, start_ns)
+    calls, stalled = stretches.counts(), stretches.sums(late[near].astype(np.int64))
+    kept = np.flatnonzero(late[near] & (stalled >= calls * LATE_SHARE)[stretches.group])
+    call, told = near[kept], groups_of({"stretch": stretches.group[kept]})
+    stretch = told.keys["stretch"]
+    source = {name: column[stretches.keys["group"][stretch]] for name, column in asked.groups.keys.items()}
+    duration_ns = asked.duration_ns[call]
+    rows = {
+        **source,
+        "bin_ns": stretches.keys["bin_ns"][stretch],
+        "calls": calls[stretch],
+        "late": stalled[stretch],
+        "failures": told.sums(asked.failed[call].astype(np.int64)),
+        "late_log_ns": told.sums(asked.log_ns[call]),
+        "first_ns": told.smallest(start_ns[call]),
+        "last_ns": told.largest(start_ns[call] + duration_ns),
+        "rank": slowest_ranks(view, told, view.forest.trace[asked.span[call]], duration_ns),
+    }
+    return _named(DATASTORE_STALLS, view, asked, pl.DataFrame(rows))
 
 
-def _stretches(asked: _Asked, calls: pl.DataFrame, late: NDArray[np.bool_], start_ns: Int64) -> pl.DataFrame:
-    """Every call of the stretches that have late ones: its number, and the keys of its stretch."""
-    keys = ["stratum", "service", "source"]
-    asking = pl.DataFrame({name: getattr(asked, name) for name in keys})
-    slow = pl.col("log_ns") >= pl.col("calls") * np.log(SLOW_NS)
-    suspects = calls.select(*keys, slow=slow).join(asking.filter(pl.Series(late)), on=keys, how="semi")
-    near = asking.with_row_index("call").join(suspects, on=keys, maintain_order="left")
-    call, windows = near["call"].to_numpy(), asked.strata["window_ns"].to_numpy()
-    window_ns = windows[near["stratum"].to_numpy()]
-    bin_ns = np.where(near["slow"].to_numpy(), window_ns, start_ns[call] // BIN_NS * BIN_NS)
-    placed = near.drop("slow").with_columns(bin_ns=pl.Series(bin_ns))
-    return placed.join(placed.filter(pl.Series(late[call])), on=[*keys, "bin_ns"], how="semi", maintain_order="left")
+def _stretches(view: ForestView, asked: _Asked, late: Bool, start_ns: Int64) -> tuple[Int64, Groups]:
+    """Every call of the groups that have late ones, and the stretches they are in: a group, and when it begins."""
+    groups = asked.groups
+    suspect = np.zeros(groups.size, np.bool_)
+    suspect[groups.group[late]] = True
+    near = np.flatnonzero(suspect[groups.group])
+    group = groups.group[near]
+    slow = groups.sums(asked.log_ns) >= groups.counts() * np.log(SLOW_NS)
+    window_ns = view.once(places_of).window_ns[groups.keys["place"]]
+    bin_ns = np.where(slow[group], window_ns[group], start_ns[near] // BIN_NS * BIN_NS)
+    return near, groups_of({"group": group, "bin_ns": bin_ns})
 
 
-def _late(asked: _Asked) -> NDArray[np.bool_]:
+def _late(asked: _Asked) -> Bool:
     """Which calls took long, or define a table."""
     defines = _of_statements(asked, "definition")
-    judged = _databases(asked) & _of_statements(asked, "tables")
-    late: NDArray[np.bool_] = judged[asked.source] & ((asked.duration_ns >= SLOW_NS) | defines[asked.source])
+    late: Bool = _judged(asked)[asked.source] & ((asked.duration_ns >= SLOW_NS) | defines[asked.source])
     return late
 
 
-def _databases(asked: _Asked) -> NDArray[np.bool_]:
-    """Which sources keep data."""
-    return np.array([store_kind(system) == "database" for system in asked.sources["system"]], dtype=np.bool_)
+def _judged(asked: _Asked) -> Bool:
+    """Which sources are databases, and have a statement with tables."""
+    database = np.array([store_kind(system) == "database" for system in asked.sources["system"]], dtype=np.bool_)
+    return database & _of_statements(asked, "tables")
 
 
-def _of_statements(asked: _Asked, what: str) -> NDArray[np.bool_]:
+def _of_statements(asked: _Asked, what: str) -> Bool:
     """Which sources have a statement with tables, or with a definition."""
     parsed = (parse_statement(text) for text in asked.sources["statement"])
     return np.array([bool(getattr(one, what)) for one in parsed], dtype=np.bool_)
 
 
-def _named(table: FactTable, rows: pl.DataFrame, asked: _Asked, view: ForestView) -> pl.DataFrame:
-    """Rows of the table with what their codes stand for, merged to one per key and sorted.
-
-    Codes are sorted by their text: to sort texts would cost more than all the rest.
-    """
-    coded = rows.with_columns(asked.strata[rows["stratum"].to_numpy()]).drop("stratum")
-    keys = [name for name in ("window_ns", "environment", "service", "source", *table.keys) if name in coded.columns]
-    merged = merge_facts(table, coded, list(dict.fromkeys(keys)))
-    texts = asked.sources[merged["source"].to_numpy()]
-    columns = {
-        "environment": names_of(merged["environment"], view.forest.environments),
-        "service": names_of(merged["service"], view.forest.services),
-    }
-    named = merged.with_columns(**columns).hstack(texts)
-    return named.select(pl.col(name).cast(kind) for name, kind in table.schema.items())
+def _named(table: FactTable, view: ForestView, asked: _Asked, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table with what their place and source stand for."""
+    texts = asked.sources.columns
+    placed = rows.with_columns(
+        **view.once(places_of).columns(rows["place"].to_numpy()), **dict.fromkeys(texts, pl.col("source"))
+    )
+    names = {name: tuple(asked.sources[name]) for name in texts}
+    return fact_rows(table, placed, view, service=view.forest.services, **names)
