@@ -40,12 +40,12 @@ def slowest_rows(view: ForestView, rows: pl.DataFrame, keys: list[str]) -> pl.Da
         return rows.select(keys).with_columns(pl.lit(0, pl.Int8).alias(SLOT_KEY), rank=pl.lit(""))
     forest, trace = view.forest, rows["trace"].to_numpy()
     slot = ((forest.trace_hi ^ forest.trace_lo) % np.uint64(SLOTS)).astype(np.int8)[trace]
-    dealt = groups_of({**{name: rows[name].to_physical().to_numpy() for name in keys}, SLOT_KEY: slot})
+    dealt = groups_of({**{name: rows[name].to_numpy() for name in keys}, SLOT_KEY: slot})
     duration_ns = rows["duration_ns"].to_numpy()
     row = _slowest(dealt.group, dealt.size, duration_ns, trace, (forest.trace_hi, forest.trace_lo))
     slowest = rows[row]
     rank = ranks_of(view, slowest["trace"], slowest["duration_ns"])
-    return slowest.select(keys).with_columns(pl.Series(SLOT_KEY, slot[row]), rank=rank)
+    return pl.DataFrame({**{name: slowest[name] for name in keys}, SLOT_KEY: slot[row], "rank": rank})
 
 
 def slowest_ranks(view: ForestView, groups: Groups, trace: Int32, duration_ns: Int64) -> pl.Series:

@@ -30,8 +30,8 @@ class CountedChains:
     weight: Float64
 
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows with the columns of their stratum in place of its number."""
-        return self.strata[rows["stratum"].to_numpy()].hstack(rows.drop("stratum"))
+        """Rows with the columns of their stratum beside its number."""
+        return rows.hstack(self.strata[rows["stratum"].to_numpy()])
 
 
 def counted_chains(view: ForestView) -> CountedChains:

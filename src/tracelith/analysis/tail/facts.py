@@ -11,13 +11,13 @@ import polars as pl
 
 from tracelith.analysis.chains.counted import CountedChains, counted_chains
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
-from tracelith.analysis.statistics.grouping import groups_of
+from tracelith.analysis.statistics.grouping import Groups, groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.strata import ENTRY_KEYS, fact_rows
 from tracelith.analysis.tail.spent import Spent, spent_per_hop, weighted_sums
 from tracelith.compiled import compiled
-from tracelith.forest.view import ForestView, Int32, Int64
+from tracelith.forest.view import Float64, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
 __all__ = [
@@ -115,37 +115,31 @@ class _Used:
     """One entry per awaited call of a complete trace.
 
     Attributes:
-        chain, request: who waited. edge: int32, row of edges, the columns caller and callee.
+        chain, request: who waited. weight: of the chain.
+        place: int32, row of places: the chain's stratum with caller and callee as codes.
         call_ns: how long; bucket: of that, as wide as CALL_FACTOR says.
     """
 
     chain: Int32
     request: Int32
-    edge: Int32
-    edges: Mapping[str, Int32]
+    weight: Float64
+    place: Int32
+    places: pl.DataFrame
     call_ns: Int64
     bucket: Int32
-
-    def only(self, rows: Int32) -> "_Used":
-        """These entries."""
-        kept = (self.call_ns[rows], self.bucket[rows])
-        return _Used(self.chain[rows], self.request[rows], self.edge[rows], self.edges, *kept)
 
 
 def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of all tables, by table name."""
-    chains, spent, used = view.once(counted_chains), spent_per_hop(view), _used(view)
-    of_requests = used.only(_slowest(used, used.request, view.forest.parent.size))
-    of_chains = used.only(_slowest(used, used.chain, chains.weight.size))
-    latency = coarse(chains.bucket, CALL_FACTOR)[of_chains.chain]
-    tails = {"latency_bucket": latency, "call_bucket": of_chains.bucket}
+    chains = view.once(counted_chains)
+    spent, used = spent_per_hop(view), _used(view, chains)
     return {
         HOP_TIMES.name: _hop_times(view, chains, spent),
         TAIL_EXEMPLARS.name: _exemplars(view, chains, spent),
         CALLER_REQUESTS.name: _caller_requests(view, chains),
-        EDGE_CALLS.name: _edges(view, chains, used, EDGE_CALLS, {"bucket": used.bucket}),
-        EDGE_REQUESTS.name: _edges(view, chains, of_requests, EDGE_REQUESTS, {"bucket": of_requests.bucket}),
-        EDGE_TAILS.name: _edges(view, chains, of_chains, EDGE_TAILS, tails),
+        EDGE_CALLS.name: _edge_calls(view, used),
+        EDGE_REQUESTS.name: _edge_requests(view, used),
+        EDGE_TAILS.name: _edge_tails(view, chains, used),
     }
 
 
@@ -185,11 +179,12 @@ def _exemplars(view: ForestView, chains: CountedChains, spent: Spent) -> pl.Data
 
 
 def _caller_requests(view: ForestView, chains: CountedChains) -> pl.DataFrame:
-    forest, chain = view.forest, view.chains.span_chain
-    entering = _entering(forest.parent, forest.service, chain)
-    callers = groups_of({"stratum": chains.stratum[chain[entering]], "caller": forest.service[entering]})
-    rows = callers.frame("requests", weight=chains.weight[chain[entering]])
-    return fact_rows(CALLER_REQUESTS, chains.named(rows), view, caller=forest.services)
+    forest = view.forest
+    entering = _entering(forest.parent, forest.service, view.chains.span_chain)
+    chain = view.chains.span_chain[entering]
+    callers = groups_of({"stratum": chains.stratum[chain], "caller": forest.service[entering]})
+    rows = chains.named(callers.frame("requests", weight=chains.weight[chain]))
+    return fact_rows(CALLER_REQUESTS, rows, view, caller=forest.services)
 
 
 @compiled
@@ -205,20 +200,56 @@ def _entering(parent: Int32, service: Int32, chain: Int32) -> Int32:
     return entering[:count]
 
 
-def _used(view: ForestView) -> _Used:
+def _used(view: ForestView, chains: CountedChains) -> _Used:
     calls = view.calls
     # Awaited calls all have a client: only messages come without, joined by a link.
     chain = view.chains.span_chain[calls.client]
     used = np.flatnonzero(calls.awaited & (calls.request >= 0) & (chain >= 0))
-    edges = groups_of({"caller": calls.caller[used], "callee": calls.callee[used]})
-    call_ns = calls.duration_ns[used]
-    bucket = coarse(bucket_of(call_ns), CALL_FACTOR)
-    return _Used(chain[used], calls.request[used], edges.group, edges.keys, call_ns, bucket)
+    chain, call_ns = chain[used], calls.duration_ns[used]
+    places = groups_of({"stratum": chains.stratum[chain], "caller": calls.caller[used], "callee": calls.callee[used]})
+    return _Used(
+        chain=chain,
+        request=calls.request[used],
+        weight=chains.weight[chain],
+        place=places.group,
+        places=chains.named(pl.DataFrame(dict(places.keys))),
+        call_ns=call_ns,
+        bucket=coarse(bucket_of(call_ns), CALL_FACTOR),
+    )
+
+
+def _edge_calls(view: ForestView, used: _Used) -> pl.DataFrame:
+    return _edges(EDGE_CALLS, view, used, groups_of({"place": used.place, "bucket": used.bucket}), used.weight)
+
+
+def _edge_requests(view: ForestView, used: _Used) -> pl.DataFrame:
+    slowest = _slowest(used, used.request, view.forest.parent.size)
+    cells = groups_of({"place": used.place[slowest], "bucket": used.bucket[slowest]})
+    return _edges(EDGE_REQUESTS, view, used, cells, used.weight[slowest])
+
+
+def _edge_tails(view: ForestView, chains: CountedChains, used: _Used) -> pl.DataFrame:
+    slowest = _slowest(used, used.chain, chains.weight.size)
+    cells = groups_of(
+        {
+            "place": used.place[slowest],
+            "latency_bucket": coarse(chains.bucket, CALL_FACTOR)[used.chain[slowest]],
+            "call_bucket": used.bucket[slowest],
+        }
+    )
+    return _edges(EDGE_TAILS, view, used, cells, used.weight[slowest])
+
+
+def _edges(table: FactTable, view: ForestView, used: _Used, cells: Groups, weight: Float64) -> pl.DataFrame:
+    """Counts and weights of the cells, which have a place; the count goes by the first sum of the table."""
+    counted = cells.frame(next(iter(table.sums)), weight=weight)
+    rows = counted.hstack(used.places[cells.keys["place"]])
+    return fact_rows(table, rows, view, caller=view.forest.services, callee=view.calls.node_names)
 
 
 def _slowest(used: _Used, unit: Int32, units: int) -> Int32:
-    """The slowest call of each unit (request or chain) on each edge, units in order."""
-    pair, first = number_pairs(unit, used.edge, units, used.edges["caller"].size)
+    """The slowest call of each unit (request or chain) at each place, units in order."""
+    pair, first = number_pairs(unit, used.place, units, used.places.height)
     return _slowest_rows(pair, first, used.call_ns)
 
 
@@ -230,14 +261,3 @@ def _slowest_rows(group: Int32, first: Int32, call_ns: Int64) -> Int32:
         if call_ns[row] > call_ns[slowest[group[row]]]:
             slowest[group[row]] = row
     return slowest
-
-
-def _edges(
-    view: ForestView, chains: CountedChains, used: _Used, table: FactTable, buckets: Mapping[str, Int32]
-) -> pl.DataFrame:
-    """Counts per edge and buckets; the count goes by the first sum of the table."""
-    cells = groups_of({"stratum": chains.stratum[used.chain], "edge": used.edge, **buckets})
-    counted = cells.frame(next(iter(table.sums)), weight=chains.weight[used.chain])
-    ends = {name: pl.Series(code[cells.keys["edge"]]) for name, code in used.edges.items()}
-    named = chains.named(counted.drop("edge").with_columns(**ends))
-    return fact_rows(table, named, view, caller=view.forest.services, callee=view.calls.node_names)

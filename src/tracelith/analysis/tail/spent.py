@@ -47,7 +47,7 @@ def _added_up(
     """The fields of Spent, from the chain, hop and span of each segment; those of a chain lie together."""
     chain, hop, span = segments
     of_chain, of_hop = np.empty(chain.size, np.int32), np.empty(chain.size, np.int32)
-    hop_ns, visits, away_ns = np.zeros((3, chain.size), np.int64)
+    hop_ns, visits, away_ns = np.empty((3, chain.size), np.int64)
     latest = np.full(on_the_way.size, -1, np.int32)  # entry of each hop in the last chain that went there
     visited = np.zeros(span_hops.size, np.bool_)
     entries = 0
@@ -56,6 +56,7 @@ def _added_up(
         if at < 0 or of_chain[at] != chain[segment]:
             at = latest[hop[segment]] = entries
             of_chain[at], of_hop[at] = chain[segment], hop[segment]
+            hop_ns[at] = visits[at] = away_ns[at] = 0
             entries += 1
         hop_ns[at] += spent_ns[segment]
         away_ns[at] += spent_ns[segment] * (span_hops[span[segment]] + on_the_way[hop[segment]])
@@ -72,17 +73,20 @@ def weighted_sums(spent: Spent, weight: Float64, cells: Groups) -> dict[str, NDA
         cells: groups of the entries.
     """
     names = ("weighted_ns", "weighted_square_us", "weighted_visits", "weighted_hop_ns")
-    sums = _weighted_sums(cells.group, cells.size, weight[spent.chain], (spent.hop_ns, spent.visits, spent.away_ns))
+    added = (spent.hop_ns, spent.visits, spent.away_ns)
+    sums = _weighted_sums(cells.group, cells.size, weight, spent.chain, added)
     return {"traces": cells.counts(), **dict(zip(names, sums, strict=True))}
 
 
 @compiled
-def _weighted_sums(cell: Int32, cells: int, weight: Float64, spent: tuple[Int64, Int64, Int64]) -> Float64:
+def _weighted_sums(
+    cell: Int32, cells: int, weight: Float64, chain: Int32, added: tuple[Int64, Int64, Int64]
+) -> Float64:
     """Time, the square of its microseconds, visits and distant time of each cell."""
-    hop_ns, visits, away_ns = spent
+    hop_ns, visits, away_ns = added
     sums = np.zeros((4, cells), np.float64)
     for entry in range(cell.size):
-        at, often = cell[entry], weight[entry]
+        at, often = cell[entry], weight[chain[entry]]
         hop_us = float(hop_ns[entry] // 1000)
         sums[0, at] += often * hop_ns[entry]
         sums[1, at] += often * hop_us * hop_us
