@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracelith.compiled import compiled
-from tracelith.forest.arrays import pack_keys
+from tracelith.forest.attempts import number_attempts
 from tracelith.forest.awaiting import decide_awaited, messages
 from tracelith.forest.clock_offset import CLOCK_GRAIN_NS
 from tracelith.forest.links import join_links
@@ -15,9 +15,8 @@ from tracelith.forest.peers import Peers, name_peers
 from tracelith.forest.placement import Placement, place_spans
 from tracelith.forest.replies import Replies, find_replies
 from tracelith.forest.sides import Sides, match_sides
-from tracelith.forest.view import Bool, Calls, Int32, Int64, TraceForest, UInt8
+from tracelith.forest.view import Bool, Calls, Int32, Int64, TraceForest
 from tracelith.model.ports import WindowSpans
-from tracelith.model.schema import Outcome
 
 __all__ = ["CallGraph", "find_calls"]
 
@@ -60,13 +59,12 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
     replies = find_replies(forest, placement, sides, message)
     times = _times(forest, placement, sides, awaited, replies)
     awaited[replies.question], deferred[replies.question] = True, False
-    answered = sides.server >= 0
-    callee: Int32 = np.where(answered, placement.service[sides.server], peers.node[forest.operation[sides.client]])
-    logical, final = _logical_calls(forest, sides, callee)
+    request, callee = _requests_and_callees(placement, forest.operation, peers.node, sides)
+    logical, final = number_attempts(forest, sides, callee)
     calls = Calls(
         client=sides.client,
         server=sides.server,
-        request=np.where(sides.client >= 0, placement.request[sides.client], np.int32(-1)),
+        request=request,
         caller=sides.caller,
         callee=callee,
         node_names=peers.names,
@@ -93,8 +91,19 @@ def find_calls(forest: TraceForest, window: WindowSpans) -> CallGraph:
         replies=replies,
         served_ns=times.served_ns,
         skewed=times.skewed,
-        unpaired=~answered & answering[callee],
+        unpaired=(sides.server < 0) & answering.take(callee),
     )
+
+
+@compiled
+def _requests_and_callees(placement: Placement, operation: Int32, node: Int32, sides: Sides) -> tuple[Int32, Int32]:
+    request, callee = np.full(sides.client.size, -1, np.int32), np.empty(sides.client.size, np.int32)
+    for call in range(callee.size):
+        client, server = sides.client[call], sides.server[call]
+        if client >= 0:
+            request[call] = placement.request[client]
+        callee[call] = placement.service[server] if server >= 0 else node[operation[client]]
+    return request, callee
 
 
 def _assigned(sides: Sides, rows: Int64, values: NDArray[Any]) -> Int32:
@@ -165,83 +174,3 @@ def _sticking_out(start_ns: Int64, clock: Int32, sides: Sides, waited_ns: Int64,
             early = began < asked - CLOCK_GRAIN_NS
             out[call] = early or began + served_ns[call] > asked + waited_ns[call] + CLOCK_GRAIN_NS
     return out
-
-
-def _logical_calls(forest: TraceForest, sides: Sides, callee: Int32) -> tuple[Int32, Bool]:
-    """Numbers the logical calls and marks the last attempt of each (metrics.md §1.2).
-
-    An attempt repeats the call before it under the same parent, to the same callee with the same operation name,
-    if that one was over and had failed, or if the attempt itself counts resends.
-    """
-    count = sides.client.size
-    attempt = _attempt_spans(sides)
-    failed = _failed(forest.outcome, sides, attempt)
-    order, repeats = _repeats(forest, sides, callee, attempt, failed)
-    final = np.ones(count, np.bool_)
-    final[order[:-1][repeats]] = False
-    # The first attempt of each logical call, which is numbered like the call it is.
-    opens = np.ones(order.size, np.bool_)
-    opens[1:] = ~repeats
-    first = np.arange(count, dtype=np.int32)
-    first[order] = order[np.maximum.accumulate(np.where(opens, np.arange(order.size), 0))]
-    number = np.cumsum(first == np.arange(count), dtype=np.int32) - np.int32(1)
-    return number[first], final
-
-
-def _repeatable(forest: TraceForest, sides: Sides, callee: Int32, attempt: Int32, failed: Bool) -> Int64:
-    """Calls that share parent and callee with another, where any under that parent is one that is tried again."""
-    parent = np.where(sides.linked, np.int32(-1), forest.parent[attempt])
-    tried_again = np.zeros(forest.parent.size, np.bool_)
-    tried_again[parent[(failed | (forest.attempt[attempt] >= 1)) & (parent >= 0)]] = True
-    rows = np.flatnonzero(tried_again[parent] & (parent >= 0))
-    key, _ = pack_keys(parent[rows], callee[rows])
-    order = np.argsort(key)
-    ordered = key[order]
-    same = ordered[1:] == ordered[:-1]
-    shared = np.zeros(key.size, np.bool_)
-    shared[order[1:][same]] = True
-    shared[order[:-1][same]] = True
-    repeatable: Int64 = rows[shared]
-    return repeatable
-
-
-def _repeats(forest: TraceForest, sides: Sides, callee: Int32, attempts: Int32, failed: Bool) -> tuple[Int64, Bool]:
-    """Rows with attempts of one call together, first to last, and which of them repeats the one before it."""
-    rows = _repeatable(forest, sides, callee, attempts, failed)
-    attempt = attempts[rows]
-    names = forest.operations["name"].rank("dense").to_numpy()
-    start, duration = forest.start_ns[attempt], forest.duration_ns[attempt]
-    keys = (names[forest.operation[attempt]], callee[rows], forest.parent[attempt])
-    order = np.lexsort((sides.server[rows], attempt, start, *keys))
-    before, after = order[:-1], order[1:]
-    same = np.ones(before.size, np.bool_)
-    for key in keys:
-        same &= key[before] == key[after]
-    over = start[after] - start[before] >= duration[before]
-    again = failed[rows[before]] | (forest.attempt[attempt[after]] >= 1)
-    return rows[order], same & over & again
-
-
-@compiled
-def _attempt_spans(sides: Sides) -> Int32:
-    """The span that times each attempt: the client, or the server where one client span made several attempts."""
-    client, calls = sides.client, sides.client.size
-    attempt = client.copy()
-    for call in range(calls):
-        several = (call > 0 and client[call - 1] == client[call]) or (
-            call + 1 < calls and client[call + 1] == client[call]
-        )
-        if sides.server[call] >= 0 and (several or client[call] < 0 or not sides.paired[call]):
-            attempt[call] = sides.server[call]
-    return attempt
-
-
-@compiled
-def _failed(outcome: UInt8, sides: Sides, attempt: Int32) -> Bool:
-    """Which attempts failed: by the span that times them, or by their server."""
-    failed = np.zeros(attempt.size, np.bool_)
-    for call in range(attempt.size):
-        span, server = attempt[call], sides.server[call]
-        lost = outcome[span] == Outcome.FAILED or outcome[span] == Outcome.CANCELLED
-        failed[call] = lost or (server >= 0 and outcome[server] == Outcome.FAILED)
-    return failed

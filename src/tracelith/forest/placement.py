@@ -76,7 +76,7 @@ def place_spans(forest: TraceForest) -> Placement:
         inward=_inward(forest, meshed),
         above=above,
         behind=behind,
-        clock=_clocks(forest.resources)[forest.resource],
+        clock=_clocks(forest.resources).take(forest.resource),
         request=request,
         within=within,
     )

@@ -53,12 +53,12 @@ def match_sides(forest: TraceForest, placement: Placement, peers: Peers) -> Side
     caller = _callers(forest.parent, placement.service, placement.above)
     around = _client_spans(forest.parent, placement.within, forest.top_down, caller, _hints(forest, placement, peers))
     calls_inside, busy = _inside(forest.parent, placement.within, caller, around)
-    client, server = _joined(caller, around, calls_inside, busy)
+    client, server, paired = _joined(caller, around, calls_inside, busy)
     return Sides(
         client=client,
         server=server,
-        caller=placement.service[client],
-        paired=around[client] == client,
+        caller=placement.service.take(client),
+        paired=paired,
         linked=np.zeros(client.size, np.bool_),
         sent_ns=np.full(client.size, -1, np.int64),
     )
@@ -81,7 +81,7 @@ def _hints(forest: TraceForest, placement: Placement, peers: Peers) -> UInt8:
     told[(kindless | (kind == Kind.INTERNAL)) & named] |= _CALLS_IF_ALONE
     told[kindless] |= _KINDLESS
     told[peers.datastore | peers.message] |= _SPECIFIC
-    hints: UInt8 = told[forest.operation]
+    hints: UInt8 = told.take(forest.operation)
     hints[placement.proxy] = 0
     hints[placement.inward] &= ~np.uint8(_CALLS)
     return hints
@@ -146,8 +146,8 @@ def _inside(parent: Int32, within: Int32, caller: Int32, around: Int32) -> tuple
 
 
 @compiled
-def _joined(caller: Int32, around: Int32, calls_inside: Int32, busy: Bool) -> tuple[Int32, Int32]:
-    """Client and server of each call, sorted by client, then server."""
+def _joined(caller: Int32, around: Int32, calls_inside: Int32, busy: Bool) -> tuple[Int32, Int32, Bool]:
+    """Client and server of each call, and whether they are paired; sorted by client, then server."""
     client_of = np.full(caller.size, -1, np.int32)
     first = np.zeros(caller.size + 1, np.int32)
     for span in range(caller.size):
@@ -160,12 +160,14 @@ def _joined(caller: Int32, around: Int32, calls_inside: Int32, busy: Bool) -> tu
     for span in range(caller.size):
         first[span + 1] += first[span]
 
-    client, server = np.empty(first[-1], np.int32), np.full(first[-1], -1, np.int32)
+    calls = first[-1]
+    client, server, paired = np.empty(calls, np.int32), np.full(calls, -1, np.int32), np.ones(calls, np.bool_)
     for span in range(caller.size):
         if client_of[span] >= 0:
             at = first[client_of[span]]
             first[client_of[span]] += 1
             client[at], server[at] = client_of[span], span
+            paired[at] = around[client_of[span]] == client_of[span]
         if around[span] == span and not busy[span]:
             client[first[span]] = span
-    return client, server
+    return client, server, paired
