@@ -50,14 +50,14 @@ def chain_rows(view: ForestView) -> pl.DataFrame:
 
 
 def names_of(codes: pl.Series, names: tuple[str, ...]) -> pl.Series:
-    """Text of each code."""
-    return pl.Series(codes.name, names, dtype=pl.String)[codes.to_numpy()] if len(codes) else codes.cast(pl.String)
+    """Text of each code; -1 is the last name."""
+    return pl.Series(codes.name, names, dtype=pl.String)[codes]
 
 
 def fact_rows(table: FactTable, rows: pl.DataFrame, view: ForestView, **texts: tuple[str, ...]) -> pl.DataFrame:
     """Rows as the table's schema wants them: codes replaced by their text, columns in order.
 
-    They are merged and sorted, once for all analyses, after all have observed.
+    They are merged, once for all analyses, after all have observed.
 
     Args:
         table: what is produced.

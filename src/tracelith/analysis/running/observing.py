@@ -72,7 +72,7 @@ class Observed:
     """What the analyses saw in some spans.
 
     Attributes:
-        facts: one frame per fact table, merged; none of an analysis that failed.
+        facts: one frame per fact table, with one row per key; none of an analysis that failed.
         failures: what went wrong, by analysis name; FOREST when no analysis could even start.
     """
 
@@ -175,13 +175,7 @@ def _observe(analysis: Analysis, view: ForestView, failures: dict[str, str]) -> 
         return {}
     try:
         rows = analysis.observe(view)
-        # Selecting by schema makes a forgotten or misspelt column fail here, in the analysis at fault.
-        return {
-            table.name: _merged(
-                table, [rows[table.name].select(pl.col(name).cast(kind) for name, kind in table.schema.items())]
-            )
-            for table in analysis.fact_tables
-        }
+        return {table.name: _merged(table, _declared(table, rows[table.name])) for table in analysis.fact_tables}
     except MemoryError:
         raise
     except Exception as error:
@@ -306,20 +300,32 @@ def _observe_batch(
         except ObserverDied as death:
             if not (death.began and last_try):
                 raise
-            empty = {table.name: pl.DataFrame(schema=table.schema) for table in tables}
+            empty = {table.name: table.schema.to_frame() for table in tables}
             return ObservedWindows(batch.windows, empty, min(upto), {PROCESS: str(death)})
         failures.update(observed.failures)
         for name, rows in observed.facts.items():
             frames[name].append(rows)
-    facts = {
-        table.name: frames[table.name][0] if len(frames[table.name]) == 1 else _merged(table, frames[table.name])
-        for table in tables
-    }
+    facts = {table.name: _of_buckets(table, frames[table.name]) for table in tables}
     return ObservedWindows(batch.windows, facts, min(upto), failures)
 
 
-def _merged(table: FactTable, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _of_buckets(table: FactTable, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """An analysis that failed has left no part."""
     if not parts:
-        return pl.DataFrame(schema=table.schema)
-    # Also what comes from one observation: observe may leave several rows of a key, the store must not.
-    return merge_facts(table, pl.concat(parts), [*FACT_KEYS, *table.keys]).select(list(table.schema))
+        return table.schema.to_frame()
+    return parts[0] if len(parts) == 1 else _merged(table, pl.concat(parts))
+
+
+def _declared(table: FactTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns of the table, in order; a forgotten or misspelt one fails here, in the analysis at fault."""
+    schema = table.schema
+    return rows if rows.schema == schema else rows.select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def _merged(table: FactTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per key, in no particular order: whoever reads the store gets them merged and sorted anyway."""
+    keys = [*FACT_KEYS, *table.keys]
+    # Most often nothing is to be merged, and to see that by hashes takes a tenth of merging.
+    if rows.height <= 1 or rows[keys].hash_rows().n_unique() == rows.height:
+        return rows
+    return merge_facts(table, rows, keys).select(table.schema.names())
