@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from tracelith.analysis.numbered import numbered
 from tracelith.forest.view import ForestView, Int32
 
 __all__ = ["OperationNames", "call_names", "request_names"]
@@ -12,7 +13,7 @@ OperationNames = tuple[tuple[str, ...], Int32]
 
 def request_names(view: ForestView) -> OperationNames:
     """Names of operations that answer: ``METHOD route`` where the span tells both, else its name."""
-    return _numbered(view.forest.operations.select(_answered()).to_series())
+    return numbered(view.forest.operations.select(_answered()).to_series().to_list())
 
 
 def call_names(view: ForestView) -> OperationNames:
@@ -20,15 +21,9 @@ def call_names(view: ForestView) -> OperationNames:
     action = pl.concat_str("peer_action", "peer_object", separator=" ").str.strip_chars()
     stored = pl.when(pl.col("peer_statement") != "").then(pl.col("peer_statement")).otherwise(action)
     told = pl.when((pl.col("protocol") == "db") & (stored != "")).then(stored).otherwise(_answered())
-    return _numbered(view.forest.operations.select(told.alias("name")).to_series())
+    return numbered(view.forest.operations.select(told).to_series().to_list())
 
 
 def _answered() -> pl.Expr:
     routed = (pl.col("http_method") != "") & (pl.col("http_route") != "")
     return pl.when(routed).then(pl.concat_str("http_method", "http_route", separator=" ")).otherwise("name")
-
-
-def _numbered(names: pl.Series) -> OperationNames:
-    texts = tuple(sorted(set(names.to_list())))
-    number = {name: at for at, name in enumerate(texts)}
-    return texts, names.replace_strict(number, return_dtype=pl.Int32).to_numpy()

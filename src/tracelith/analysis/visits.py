@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelith.analysis.numbered import numbered
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.forest.view import ForestView
 from tracelith.model.schema import Outcome
@@ -40,11 +41,8 @@ class Visits:
 def visits_of(view: ForestView) -> Visits:
     """The visits of all traces; ask for them by ``view.once(visits_of)``."""
     forest = view.forest
-    texts = forest.resources["version"].fill_null("").to_list()
-    versions = tuple(sorted(set(texts)))
-    number = {text: at for at, text in enumerate(versions)}
-    version = np.array([number[text] for text in texts], np.int32)[forest.resource]
-    groups = groups_of({"trace": forest.trace, "service": forest.service, "version": version})
+    versions, version = numbered(forest.resources["version"].fill_null("").to_list())
+    groups = groups_of({"trace": forest.trace, "service": forest.service, "version": version[forest.resource]})
     last_ns = np.empty(groups.size, np.int64)
     last_ns[groups.group] = forest.start_ns  # spans of a trace are in order of their start: the last one stays
     return Visits(

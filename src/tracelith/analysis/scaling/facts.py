@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from tracelith.analysis.numbered import numbered
 from tracelith.analysis.requests import requests_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.pairs import number_pairs
@@ -66,13 +67,11 @@ def _load(view: ForestView) -> pl.DataFrame:
 
 def _instances(view: ForestView) -> pl.DataFrame:
     requests = view.once(requests_of)
-    names = view.forest.resources["instance"].to_list()
-    texts = tuple(sorted(set(names)))
-    number = {name: at for at, name in enumerate(texts)}
-    instance = np.array([number[name] for name in names], np.int32)[view.forest.resource[requests.span]]
-    groups = groups_of({"stratum": requests.stratum, "service": requests.service, "instance": instance})
+    names, instance = numbered(view.forest.resources["instance"].to_list())
+    keys = {"stratum": requests.stratum, "service": requests.service}
+    groups = groups_of(keys | {"instance": instance[view.forest.resource[requests.span]]})
     rows = view.once(trace_strata).placed(groups.frame("requests"))
-    return fact_rows(SERVICE_INSTANCES, rows, view, service=view.forest.services, instance=texts)
+    return fact_rows(SERVICE_INSTANCES, rows, view, service=view.forest.services, instance=names)
 
 
 def _caused(view: ForestView) -> pl.DataFrame:
