@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
 from tracelith.analysis.operation_names import request_names
 from tracelith.analysis.queues.messages import Messages, messages_of
-from tracelith.analysis.queues.traffic import PLACE_KEYS, UNKNOWN, place_texts, strata_of
+from tracelith.analysis.queues.traffic import PLACE_KEYS, UNKNOWN, place_texts, placed
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
@@ -22,6 +26,8 @@ WAIT_FACTOR = 8
 
 _SLACK_NS = 1_000_000
 """An answer handled so shortly after the end of a request still counts as inside it (metrics.md §1.3)."""
+
+_PLACED = ("stratum", "service", "operation", "place")
 
 _ASKED: Mapping[str, type[pl.DataType]] = {"service": pl.String, "operation": pl.String, **PLACE_KEYS}
 
@@ -91,8 +97,11 @@ def observe_asking(view: ForestView) -> Mapping[str, pl.DataFrame]:
     """Facts of both tables, by table name."""
     messages = view.once(messages_of)
     asked = _with_claims(view, messages, _asked(view, messages))
-    rows = _rows(view, asked)
-    return {QUEUE_WAITS.name: _waits(view, messages, rows), QUEUE_WAIT_EXEMPLARS.name: _exemplars(view, messages, rows)}
+    columns = _columns(view, asked)
+    return {
+        QUEUE_WAITS.name: _waits(view, messages, columns),
+        QUEUE_WAIT_EXEMPLARS.name: _exemplars(view, messages, columns),
+    }
 
 
 def _asked(view: ForestView, messages: Messages) -> _Asked:
@@ -101,8 +110,7 @@ def _asked(view: ForestView, messages: Messages) -> _Asked:
     client = calls.client[rows]
     rows = rows[(calls.request[rows] != client) & places.publishes[forest.operation[client]]]
     client, server, receipt = calls.client[rows], calls.server[rows], calls.reply[rows]
-    ends = forest.start_ns + forest.duration_ns
-    handled_ns = np.where(server >= 0, ends[server], np.int64(-1))
+    handled_ns = np.where(server >= 0, _ends_ns(view, server), np.int64(-1))
     return _Asked(
         client=client,
         request=calls.request[rows],
@@ -110,10 +118,16 @@ def _asked(view: ForestView, messages: Messages) -> _Asked:
         answerer=np.where(server >= 0, calls.callee[rows], np.int32(-1)),
         reply=_reply_places(view, messages, rows),
         sent_ns=calls.sent_ns[rows],
-        answered_ns=np.where(receipt >= 0, ends[receipt], handled_ns),
+        answered_ns=np.where(receipt >= 0, _ends_ns(view, receipt), handled_ns),
         proven=receipt >= 0,
         claimed=np.zeros(rows.size, np.bool_),
     )
+
+
+def _ends_ns(view: ForestView, span: Int32) -> Int64:
+    """When each of these spans was over; anything for -1."""
+    ends: Int64 = view.forest.start_ns[span] + view.forest.duration_ns[span]
+    return ends
 
 
 def _reply_places(view: ForestView, messages: Messages, rows: Int64) -> Int32:
@@ -138,7 +152,7 @@ def _with_claims(view: ForestView, messages: Messages, asked: _Asked) -> _Asked:
     open_ended = np.flatnonzero(asked.answered_ns < 0)
     if not far.size or not open_ended.size:
         return asked
-    ends_ns = forest.start_ns[receipt] + forest.duration_ns[receipt]
+    ends_ns = _ends_ns(view, receipt)
     received = pl.DataFrame(
         {
             "request": calls.span_request[receipt],
@@ -163,42 +177,39 @@ def _with_claims(view: ForestView, messages: Messages, asked: _Asked) -> _Asked:
     )
 
 
-def _rows(view: ForestView, asked: _Asked) -> pl.DataFrame:
-    """One row per entry of asked with codes and measures."""
+def _columns(view: ForestView, asked: _Asked) -> dict[str, NDArray[Any]]:
+    """Codes and measures of each entry of asked."""
     forest = view.forest
-    over_ns = forest.start_ns[asked.request] + forest.duration_ns[asked.request]
-    rest_ns = np.maximum(over_ns - asked.sent_ns, 0)
+    rest_ns = np.maximum(_ends_ns(view, asked.request) - asked.sent_ns, 0)
     answer_ns = asked.answered_ns - asked.sent_ns
     # Handled before it was sent: two clocks disagree, and the wait is not known.
     known = (asked.answered_ns >= 0) & (answer_ns >= 0)
     rest_ms, answer_ms = rest_ns / 1e6, np.where(known, answer_ns, 0) / 1e6
     waiting = (asked.proven | asked.claimed) & known
-    _, operation = request_names(view)
-    return pl.DataFrame(
-        {
-            **strata_of(view, asked.client),
-            "trace": forest.trace[asked.client],
-            "service": view.calls.span_service[asked.client],
-            "operation": operation[forest.operation[asked.request]],
-            "place": asked.place,
-            "answered_by": np.where(known, asked.answerer, -1),
-            "reply": np.where(known, asked.reply, -1),
-            "rest_bucket": coarse(bucket_of(rest_ns), WAIT_FACTOR),
-            "answer_bucket": np.where(known, coarse(bucket_of(np.maximum(answer_ns, 0)), WAIT_FACTOR), UNKNOWN),
-            "requests": _first_to_place(asked),
-            "proven": (asked.proven & known).astype(np.int64),
-            "claimed": (asked.claimed & known).astype(np.int64),
-            "contained": (known & (answer_ns <= rest_ns + _SLACK_NS)).astype(np.int64),
-            "answer_ms": answer_ms,
-            "rest_ms": np.where(known, rest_ms, 0.0),
-            "answer_square": answer_ms**2,
-            "product": answer_ms * rest_ms,
-            "rest_square": np.where(known, rest_ms, 0.0) ** 2,
-            "idle_ms": _idle_ms(view, asked, waiting),
-            "request_ms": np.where(waiting, forest.duration_ns[asked.request], 0) / 1e6,
-            "duration_ns": np.maximum(answer_ns, 0),
-        }
-    )
+    trace, (_, operation) = forest.trace[asked.client], view.once(request_names)
+    return {
+        "stratum": view.once(trace_strata).stratum[trace],
+        "trace": trace,
+        "service": view.calls.span_service[asked.client],
+        "operation": operation[forest.operation[asked.request]],
+        "place": asked.place,
+        "answered_by": np.where(known, asked.answerer, -1),
+        "reply": np.where(known, asked.reply, -1),
+        "rest_bucket": coarse(bucket_of(rest_ns), WAIT_FACTOR),
+        "answer_bucket": np.where(known, coarse(bucket_of(np.maximum(answer_ns, 0)), WAIT_FACTOR), UNKNOWN),
+        "requests": _first_to_place(asked),
+        "proven": (asked.proven & known).astype(np.int64),
+        "claimed": (asked.claimed & known).astype(np.int64),
+        "contained": (known & (answer_ns <= rest_ns + _SLACK_NS)).astype(np.int64),
+        "answer_ms": answer_ms,
+        "rest_ms": np.where(known, rest_ms, 0.0),
+        "answer_square": answer_ms**2,
+        "product": answer_ms * rest_ms,
+        "rest_square": np.where(known, rest_ms, 0.0) ** 2,
+        "idle_ms": _idle_ms(view, asked, waiting),
+        "request_ms": np.where(waiting, forest.duration_ns[asked.request], 0) / 1e6,
+        "duration_ns": np.maximum(answer_ns, 0),
+    }
 
 
 def _first_to_place(asked: _Asked) -> Int64:
@@ -244,32 +255,28 @@ def _other_work(view: ForestView, requests: Int32) -> pl.LazyFrame:
     return pl.LazyFrame({"request": request[leaf], "leaf_begin": begin, "leaf_end": begin + forest.duration_ns[leaf]})
 
 
-def _waits(view: ForestView, messages: Messages, rows: pl.DataFrame) -> pl.DataFrame:
-    codes = ["window_ns", "environment", "service", "operation", "place", "answered_by", "reply"]
-    keys = [*codes, "rest_bucket", "answer_bucket"]
-    sums = [name for name in QUEUE_WAITS.sums if name != "messages"]
-    merged = rows.group_by(keys).agg(pl.len().alias("messages"), pl.col(sums).sum())
+def _waits(view: ForestView, messages: Messages, columns: Mapping[str, NDArray[Any]]) -> pl.DataFrame:
+    keys = (*_PLACED, "answered_by", "reply", "rest_bucket", "answer_bucket")
+    waits = groups_of({name: columns[name] for name in keys})
+    rows = waits.frame("messages", **{name: columns[name] for name in QUEUE_WAITS.sums if name != "messages"})
     # The last name is the empty one: a code of -1 reads from the end.
     return fact_rows(
         QUEUE_WAITS,
-        merged.with_columns(system="place", destination="place"),
+        placed(view, rows),
         view,
-        **place_texts(messages),
-        service=view.forest.services,
-        operation=request_names(view)[0],
+        **_texts(view, messages),
         answered_by=(*view.calls.node_names, ""),
         reply=(*messages.places.destinations, ""),
     )
 
 
-def _exemplars(view: ForestView, messages: Messages, rows: pl.DataFrame) -> pl.DataFrame:
-    keys = ["window_ns", "environment", "service", "operation", "place"]
-    slowest = slowest_rows(view, rows.filter(pl.col("contained") > 0).select(*keys, "trace", "duration_ns"), keys)
-    return fact_rows(
-        QUEUE_WAIT_EXEMPLARS,
-        slowest.with_columns(system="place", destination="place"),
-        view,
-        **place_texts(messages),
-        service=view.forest.services,
-        operation=request_names(view)[0],
-    )
+def _exemplars(view: ForestView, messages: Messages, columns: Mapping[str, NDArray[Any]]) -> pl.DataFrame:
+    inside = np.flatnonzero(columns["contained"])
+    rows = pl.DataFrame({name: columns[name][inside] for name in (*_PLACED, "trace", "duration_ns")})
+    slowest = placed(view, slowest_rows(view, rows, list(_PLACED)))
+    return fact_rows(QUEUE_WAIT_EXEMPLARS, slowest, view, **_texts(view, messages))
+
+
+def _texts(view: ForestView, messages: Messages) -> dict[str, tuple[str, ...]]:
+    names, _ = view.once(request_names)
+    return {**place_texts(messages), "service": view.forest.services, "operation": names}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from tracelith.analysis.numbered import numbered
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.schema import Kind
 
@@ -76,7 +76,8 @@ class Messages:
 def messaging(view: ForestView) -> bool:
     """Whether any message was sent or taken at all."""
     operations = view.forest.operations
-    told = (operations["protocol"] == "messaging") | operations["kind"].is_in([int(Kind.PRODUCER), int(Kind.CONSUMER)])
+    kind = operations["kind"].to_numpy()
+    told = (kind == Kind.PRODUCER) | (kind == Kind.CONSUMER) | (operations["protocol"] == "messaging").to_numpy()
     return bool(told.any()) or bool((view.calls.sent_ns >= 0).any())
 
 
@@ -89,33 +90,33 @@ def messages_of(view: ForestView) -> Messages:
 
 
 def _places(view: ForestView) -> Places:
-    told = view.forest.operations.select(
-        system="peer_system",
-        destination=pl.coalesce(
-            pl.when(pl.col(name) != "").then(name) for name in ("peer_object", "peer_address", "peer_service")
-        ).fill_null(""),
-        messaging=pl.col("protocol") == "messaging",
-        action="peer_action",
-        kind="kind",
-        group="consumer_group",
+    operations = view.forest.operations
+    columns = ("protocol", "peer_system", "peer_object", "peer_address", "peer_service")
+    named = [
+        (system, item or address or service) if protocol == "messaging" else ("", "")
+        for protocol, system, item, address, service in zip(
+            *(operations[name].to_list() for name in columns), strict=True
+        )
+    ]
+    distinct = sorted({*named} - {("", "")})
+    number = {pair: at for at, pair in enumerate(distinct)}
+    place = np.array([number.get(pair, -1) for pair in named], np.int32)
+    groups, group = numbered(operations["consumer_group"].to_list(), "")
+    kind, actions = operations["kind"].to_numpy(), operations["peer_action"].to_list()
+    receiving = (kind == Kind.CONSUMER) | (kind == Kind.SERVER)
+    publishes, receives, takes = (
+        np.array([action in these for action in actions], np.bool_) & (place >= 0)
+        for these in (_HANDS_OVER, ("receive",), _TAKES)
     )
-    named = told["messaging"] & ((told["system"] != "") | (told["destination"] != ""))
-    distinct = told.filter(named).select("system", "destination").unique().sort("system", "destination")
-    place = told.join(
-        distinct.with_row_index("place"), on=["system", "destination"], how="left", maintain_order="left"
-    ).select(pl.when(named).then("place").fill_null(-1).cast(pl.Int32))
-    groups = sorted({"", *told["group"].to_list()})
-    number = {group: at for at, group in enumerate(groups)}
-    receiving = (told["kind"] == Kind.CONSUMER) | (told["kind"] == Kind.SERVER)
     return Places(
-        systems=tuple(distinct["system"].to_list()),
-        destinations=tuple(distinct["destination"].to_list()),
-        place=place.to_series().to_numpy(),
-        groups=tuple(groups),
-        group=np.array([number[group] for group in told["group"].to_list()], np.int32),
-        publishes=(named & told["action"].is_in(_HANDS_OVER) & ~receiving).to_numpy(),
-        receives=(named & (told["action"] == "receive")).to_numpy(),
-        takes=(named & ((told["kind"] == Kind.CONSUMER) | told["action"].is_in(_TAKES))).to_numpy(),
+        systems=tuple(system for system, _ in distinct),
+        destinations=tuple(destination for _, destination in distinct),
+        place=place,
+        groups=groups,
+        group=group,
+        publishes=publishes & ~receiving,
+        receives=receives,
+        takes=takes | ((kind == Kind.CONSUMER) & (place >= 0)),
     )
 
 
@@ -134,11 +135,12 @@ def _takings(view: ForestView, places: Places, rows: Int64) -> Takings:
     span, sent_ns = calls.server[joined], calls.sent_ns[joined]
     known = np.zeros(forest.parent.size, np.bool_)
     known[span] = True
-    takes = places.takes[forest.operation]
+    takers = np.flatnonzero(places.takes[forest.operation]).astype(np.int32)
     # Where polling has a span around those of the messages it got, only these are messages.
-    around = forest.parent[np.flatnonzero(takes & (forest.parent >= 0))]
-    known[around[takes[around]]] = True
-    alone = np.flatnonzero(takes & ~known).astype(np.int32)
+    around = forest.parent[takers]
+    around = around[around >= 0]
+    known[around[places.takes[forest.operation[around]]]] = True
+    alone = takers[~known[takers]]
     span = np.concatenate([span, alone])
     sent_ns = np.concatenate([sent_ns, np.full(alone.size, -1, np.int64)])
     operation = forest.operation[span]

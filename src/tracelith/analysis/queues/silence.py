@@ -7,7 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.analysis.queues.messages import Messages, messages_of
-from tracelith.analysis.queues.traffic import GROUP_KEYS, LATE_NS, group_texts, is_late, strata_of
+from tracelith.analysis.queues.traffic import GROUP_KEYS, LATE_NS, group_texts, is_late, placed, taken_keys
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.analysis.times import MINUTE_NS
 from tracelith.forest.arrays import grouped_order
@@ -91,14 +92,10 @@ def unpacked(rank: str) -> list[int]:
 
 def _flow(view: ForestView, messages: Messages) -> pl.DataFrame:
     """One sort of all messages; runs of the same window, group and five minutes then lie side by side."""
-    taken, forest = messages.taken, view.forest
-    trace = forest.trace[taken.span]
-    windows, window = np.unique(forest.trace_window[trace], return_inverse=True)
-    sizes = (len(forest.environments), len(messages.places.systems), len(messages.places.groups))
-    environment = forest.trace_environment[trace]
-    group = np.ravel_multi_index((window, environment, taken.place, taken.group), (max(windows.size, 1), *sizes))
-    order = grouped_order(group, taken.taken_ns - windows[window])
-    group, at_ns = group[order], taken.taken_ns[order]
+    taken = messages.taken
+    groups = groups_of(taken_keys(view, taken))
+    order = grouped_order(groups.group, taken.taken_ns)
+    group, at_ns = groups.group[order], taken.taken_ns[order]
     slot = at_ns // WINDOW_NS
     first = np.flatnonzero(np.concatenate([[True], (group[1:] != group[:-1]) | (slot[1:] != slot[:-1])]))
     gap_ns = np.diff(at_ns, prepend=at_ns[:1])
@@ -107,14 +104,9 @@ def _flow(view: ForestView, messages: Messages) -> pl.DataFrame:
     counts = np.diff(first, append=at_ns.size)
     # Of equally long gaps the last one, whatever the order was.
     is_longest = gap_ns == np.repeat(longest, counts)
-    of_window, of_environment, of_place, of_group = np.unravel_index(group[first], (max(windows.size, 1), *sizes))
     rows = pl.DataFrame(
         {
-            "window_ns": windows[of_window],
-            "environment": of_environment,
-            "system": of_place,
-            "destination": of_place,
-            "group": of_group,
+            **{name: codes[group[first]] for name, codes in groups.keys.items()},
             "slot_ns": slot[first] * WINDOW_NS,
             "messages": counts,
             "first_ns": at_ns[first],
@@ -123,21 +115,21 @@ def _flow(view: ForestView, messages: Messages) -> pl.DataFrame:
             "end_ns": np.maximum.reduceat(np.where(is_longest, at_ns, 0), first),
         }
     ).with_columns(gap=pl.when(pl.col("gap_ns") >= LATE_NS).then(ranked("gap_ns", "end_ns")).otherwise(pl.lit("")))
-    return fact_rows(QUEUE_FLOW, rows, view, **group_texts(messages))
+    return fact_rows(QUEUE_FLOW, placed(view, rows), view, **group_texts(messages))
 
 
 def _late(view: ForestView, messages: Messages) -> pl.DataFrame:
     taken, forest = messages.taken, view.forest
     late = np.flatnonzero(is_late(taken.sent_ns, taken.taken_ns))
+    if not late.size:
+        return pl.DataFrame(schema=QUEUE_LATE.schema)
     span, sent_ns, taken_ns = taken.span[late], taken.sent_ns[late], taken.taken_ns[late]
     octave, slot_ns = _coarse(sent_ns, taken_ns)
     trace = forest.trace[span]
-    keys = ["window_ns", "environment", "system", "group", "octave", "slot_ns"]
+    keys = {name: codes[late] for name, codes in taken_keys(view, taken).items()}
     rows = pl.DataFrame(
         {
-            **strata_of(view, span),
-            "system": taken.place[late],
-            "group": taken.group[late],
+            **keys,
             "octave": octave,
             "slot_ns": slot_ns,
             "sent_ns": sent_ns,
@@ -148,7 +140,7 @@ def _late(view: ForestView, messages: Messages) -> pl.DataFrame:
             "lo": forest.trace_lo[trace],
         }
     )
-    merged = rows.group_by(keys).agg(
+    merged = rows.group_by(*keys, "octave", "slot_ns").agg(
         pl.len().alias("messages"),
         *(pl.col(f"{name}_ns").min().alias(f"first_{name}_ns") for name in ("sent", "taken")),
         *(pl.col(f"{name}_ns").max().alias(f"last_{name}_ns") for name in ("sent", "taken")),
@@ -156,7 +148,7 @@ def _late(view: ForestView, messages: Messages) -> pl.DataFrame:
         pl.col("instance").max().alias("last_instance"),
         ranked("lag_ns", "hi", "lo").max().alias("rank"),
     )
-    return fact_rows(QUEUE_LATE, merged.with_columns(destination="system"), view, **group_texts(messages))
+    return fact_rows(QUEUE_LATE, placed(view, merged), view, **group_texts(messages))
 
 
 def _coarse(sent_ns: Int64, taken_ns: Int64) -> tuple[NDArray[np.int8], Int64]:
@@ -171,13 +163,13 @@ def _slow_handlers(view: ForestView, messages: Messages) -> pl.DataFrame:
     taken, forest = messages.taken, view.forest
     heads = view.calls.span_request[taken.span] == taken.span
     slow = np.flatnonzero((forest.duration_ns[taken.span] >= SLOW_HANDLER_NS) & heads)
+    if not slow.size:
+        return pl.DataFrame(schema=QUEUE_SLOW_HANDLERS.schema)
     span, trace = taken.span[slow], forest.trace[taken.span[slow]]
-    keys = ["window_ns", "environment", "system", "group", "minute_ns"]
+    keys = {name: codes[slow] for name, codes in taken_keys(view, taken).items()}
     rows = pl.DataFrame(
         {
-            **strata_of(view, span),
-            "system": taken.place[slow],
-            "group": taken.group[slow],
+            **keys,
             "minute_ns": forest.start_ns[span] // MINUTE_NS * MINUTE_NS,
             "start_ns": forest.start_ns[span],
             "duration_ns": forest.duration_ns[span],
@@ -185,9 +177,9 @@ def _slow_handlers(view: ForestView, messages: Messages) -> pl.DataFrame:
             "lo": forest.trace_lo[trace],
         }
     )
-    merged = rows.group_by(keys).agg(
+    merged = rows.group_by(*keys, "minute_ns").agg(
         pl.len().alias("messages"),
         pl.col("start_ns").min().alias("first_ns"),
         ranked("duration_ns", "hi", "lo").max().alias("rank"),
     )
-    return fact_rows(QUEUE_SLOW_HANDLERS, merged.with_columns(destination="system"), view, **group_texts(messages))
+    return fact_rows(QUEUE_SLOW_HANDLERS, placed(view, merged), view, **group_texts(messages))

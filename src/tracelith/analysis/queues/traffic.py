@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.exemplars import SLOT_KEY, slowest_rows
-from tracelith.analysis.queues.messages import Messages, messages_of
+from tracelith.analysis.numbered import numbered
+from tracelith.analysis.queues.messages import Messages, Takings, messages_of
+from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.histograms import bucket_of, coarse
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
@@ -29,7 +31,8 @@ __all__ = [
     "lag_ns",
     "observe_traffic",
     "place_texts",
-    "strata_of",
+    "placed",
+    "taken_keys",
 ]
 
 PLACE_KEYS: Mapping[str, type[pl.DataType]] = {"system": pl.String, "destination": pl.String}
@@ -87,12 +90,6 @@ def observe_traffic(view: ForestView) -> Mapping[str, pl.DataFrame]:
     }
 
 
-def strata_of(view: ForestView, span: Int32) -> dict[str, NDArray[np.generic]]:
-    """Window and environment (code) of each of these spans."""
-    trace = view.forest.trace[span]
-    return {"window_ns": view.forest.trace_window[trace], "environment": view.forest.trace_environment[trace]}
-
-
 def lag_ns(sent_ns: Int64, taken_ns: Int64) -> Int64:
     """How long messages waited; negative where two clocks say so."""
     waited = taken_ns - sent_ns
@@ -115,68 +112,51 @@ def group_texts(messages: Messages) -> dict[str, tuple[str, ...]]:
     return {**place_texts(messages), "group": messages.places.groups}
 
 
+def placed(view: ForestView, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the window and environment of their stratum, and their ``place`` as system and destination."""
+    places = [rows["place"].alias(name) for name in PLACE_KEYS]
+    return view.once(trace_strata).placed(rows.hstack(places))
+
+
+def taken_keys(view: ForestView, taken: Takings) -> dict[str, Int32]:
+    """What every message taken is counted by: stratum, place and group."""
+    stratum = view.once(trace_strata).stratum[view.forest.trace[taken.span]]
+    return {"stratum": stratum, "place": taken.place, "group": taken.group}
+
+
 def _sent(view: ForestView, messages: Messages) -> pl.DataFrame:
     sent = messages.sent
-    keys = {**strata_of(view, sent.span), "system": sent.place, "service": sent.service}
-    rows = pl.DataFrame(keys).group_by(list(keys)).agg(pl.len().alias("messages")).with_columns(destination="system")
-    return fact_rows(QUEUE_SENT, rows, view, **place_texts(messages), service=view.forest.services)
+    stratum = view.once(trace_strata).stratum[view.forest.trace[sent.span]]
+    rows = groups_of({"stratum": stratum, "place": sent.place, "service": sent.service}).frame("messages")
+    return fact_rows(QUEUE_SENT, placed(view, rows), view, **place_texts(messages), service=view.forest.services)
 
 
 def _taken(view: ForestView, messages: Messages) -> pl.DataFrame:
     taken = messages.taken
     lag = lag_ns(taken.sent_ns, taken.taken_ns)
     bucket = np.where(lag < 0, BACKWARDS, coarse(bucket_of(np.maximum(lag, 0)), LAG_FACTOR))
-    keys = {
-        **strata_of(view, taken.span),
-        "system": taken.place,
-        "group": taken.group,
-        "service": taken.service,
-        "lag_bucket": np.where(taken.sent_ns < 0, UNKNOWN, bucket),
-    }
-    rows = pl.DataFrame(keys).group_by(list(keys)).agg(pl.len().alias("messages")).with_columns(destination="system")
-    return fact_rows(QUEUE_TAKEN, rows, view, **group_texts(messages), service=view.forest.services)
+    keys = taken_keys(view, taken) | {"service": taken.service}
+    rows = groups_of({**keys, "lag_bucket": np.where(taken.sent_ns < 0, UNKNOWN, bucket)}).frame("messages")
+    return fact_rows(QUEUE_TAKEN, placed(view, rows), view, **group_texts(messages), service=view.forest.services)
 
 
 def _members(view: ForestView, messages: Messages) -> pl.DataFrame:
     taken, forest = messages.taken, view.forest
-    keys = {
-        **strata_of(view, taken.span),
-        "system": taken.place,
-        "group": taken.group,
-        "service": taken.service,
-        "resource": forest.resource[taken.span],
-    }
-    rows = (
-        pl.DataFrame({**keys, "taken_ns": taken.taken_ns, "late": is_late(taken.sent_ns, taken.taken_ns)})
-        .group_by(list(keys))
-        .agg(
-            pl.len().alias("messages"),
-            pl.col("late").sum().cast(pl.Int64),
-            pl.col("taken_ns").min().alias("first_ns"),
-            pl.col("taken_ns").max().alias("last_ns"),
-        )
-    )
-    instances = forest.resources["instance"]
-    named = rows.with_columns(
-        instance=instances[rows["resource"].to_numpy()] if len(rows) else pl.Series([], dtype=pl.String),
-        destination="system",
-    )
-    merged = named.group_by("window_ns", "environment", "system", "destination", "group", "service", "instance").agg(
-        pl.col("messages", "late").sum(), pl.col("first_ns").min(), pl.col("last_ns").max()
-    )
-    return fact_rows(QUEUE_MEMBERS, merged, view, **group_texts(messages), service=forest.services)
+    names, instance = numbered(forest.resources["instance"].to_list())
+    keys = taken_keys(view, taken) | {"service": taken.service}
+    members = groups_of({**keys, "instance": instance[forest.resource[taken.span]]})
+    rows = members.frame("messages", late=is_late(taken.sent_ns, taken.taken_ns).astype(np.int64))
+    first_ns = pl.Series("first_ns", members.smallest(taken.taken_ns))
+    last_ns = pl.Series("last_ns", members.largest(taken.taken_ns))
+    texts = {**group_texts(messages), "service": forest.services, "instance": names}
+    return fact_rows(QUEUE_MEMBERS, placed(view, rows.hstack([first_ns, last_ns])), view, **texts)
 
 
 def _exemplars(view: ForestView, messages: Messages) -> pl.DataFrame:
     taken = messages.taken
     lag = lag_ns(taken.sent_ns, taken.taken_ns)
+    keys = taken_keys(view, taken) | {"service": taken.service}
     known = np.flatnonzero((taken.sent_ns >= 0) & (lag >= 0))
-    keys = {
-        **strata_of(view, taken.span[known]),
-        "system": taken.place[known],
-        "group": taken.group[known],
-        "service": taken.service[known],
-    }
-    rows = pl.DataFrame({**keys, "trace": view.forest.trace[taken.span[known]], "duration_ns": lag[known]})
-    slowest = slowest_rows(view, rows, list(keys)).with_columns(destination="system")
+    rows = pl.DataFrame({**keys, "trace": view.forest.trace[taken.span], "duration_ns": lag})[known]
+    slowest = placed(view, slowest_rows(view, rows, list(keys)))
     return fact_rows(QUEUE_EXEMPLARS, slowest, view, **group_texts(messages), service=view.forest.services)
