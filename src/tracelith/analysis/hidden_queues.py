@@ -40,7 +40,7 @@ from tracelith.analysis.queues.traffic import (
     observe_traffic,
 )
 from tracelith.analysis.queues.waits import Wait, queue_waits
-from tracelith.analysis.times import iso_time
+from tracelith.analysis.times import iso_time, lasting
 from tracelith.forest.view import ForestView
 from tracelith.model.document import ConsumerGroupDocument, StallDocument
 from tracelith.model.findings import Finding, Severity, State
@@ -181,7 +181,7 @@ def _stall_finding(key: tuple[str, ...], stalls: Sequence[StallDocument], share:
         rule="consumer-group-stall",
         severity=Severity.WARNING,
         subjects=(label, longest["service"]),
-        title=f"{label} took nothing for {_length(longest['seconds'])} while {longest['waiting']:,.0f} messages "
+        title=f"{label} took nothing for {lasting(longest['seconds'])} while {longest['waiting']:,.0f} messages "
         f"waited, from {longest['start']} on{again}",
         metric={
             "name": "share of the period in which the group stood still",
@@ -214,10 +214,6 @@ _ADVICE = {
     "unknown": "Look at the logs of broker and consumers of that time for rebalances, and at what the instances were "
     "busy with.",
 }
-
-
-def _length(seconds: float) -> str:
-    return f"{seconds / 60:,.1f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 def _shared_finding(row: ConsumerGroupDocument) -> Finding:

@@ -7,7 +7,7 @@ from tracelith.analysis.failures.spreading import Spread
 from tracelith.analysis.names import listed
 from tracelith.analysis.shares import percent
 from tracelith.analysis.statistics.intervals import proportion
-from tracelith.analysis.times import iso_time
+from tracelith.analysis.times import iso_time, lasting
 from tracelith.model.findings import Finding, Severity
 
 __all__ = ["cascade_document", "cascade_findings", "is_cascade"]
@@ -82,7 +82,7 @@ def _finding(told: list[Spread]) -> Finding:
     lost = proportion(worst.failed, worst.requests)
     hardest = max(worst.losses, key=lambda loss: (loss.share, loss.failed), default=None)
     critical = hardest is not None and hardest.share >= LOST_HALF and stretch.minutes >= LONG_MINUTES
-    title = f"{stretch.node} failed for {_length(stretch.minutes)} and took {listed(victims, 3, first=2)} along"
+    title = f"{stretch.node} failed for {lasting(60 * stretch.minutes)} and took {listed(victims, 3, first=2)} along"
     if hardest is not None:
         title += f": {percent(hardest.share)} of {hardest.service} {hardest.operation} were lost"
     return Finding(
@@ -120,10 +120,3 @@ def _advice(origin: str, kind: str, victims: list[str]) -> str:
         f"Look at what {origin} was busy with at that time, and at how long {first} waits for it and how often it "
         "tries again; what can be answered without it should be."
     )
-
-
-def _length(minutes: int) -> str:
-    if minutes < 120:
-        return f"{minutes} minutes"
-    hours = minutes / 60
-    return f"{hours:.0f} hours" if hours >= 10 else f"{hours:.1f} hours".replace(".0 ", " ")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tracelith.analysis.times import lasting
 from tracelith.model.document import (
     AnalysisDocument,
     AvailabilityDocument,
@@ -86,7 +87,7 @@ def _worst_cascade(cascades: Sequence[CascadeDocument], accused: bool) -> Answer
     worst = cascades[0]
     others = len(worst["steps"]) - 1
     claim = (
-        f"{text.printable(worst['origin'], 60)} failed for {text.minutes(worst['minutes'])} and took {others} "
+        f"{text.printable(worst['origin'], 60)} failed for {lasting(60 * worst['minutes'])} and took {others} "
         f"{'service' if others == 1 else 'services'} along."
     )
     share = worst["failed_requests"] / worst["requests"] if worst["requests"] else None
