@@ -14,7 +14,7 @@ def analyse(store: Store) -> list[int]:
     upto = store.read_windows(windows).upto
     spans = store.window_span_counts(windows)
     rows = counts(*((window_ns, "prod", "a", 1, spans[window_ns], 0.5, window_ns, window_ns) for window_ns in windows))
-    store.replace_facts(windows, {"counts": rows}, upto)
+    store.replace_facts(windows, {"counts": rows}, upto, {(window_ns, "prod"): n for window_ns, n in spans.items()})
     return windows
 
 

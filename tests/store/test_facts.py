@@ -32,7 +32,7 @@ def test_merged_facts_are_one_row_per_key_sorted(store: Store) -> None:
         (window(1), "prod", "b", 2, 4, 1.0, 5, 30),
         (window(1), "test", "b", 2, 100, 9.0, 1, 99),
     )
-    store.replace_facts([window(0), window(1)], {"counts": rows}, upto=1)
+    store.replace_facts([window(0), window(1)], {"counts": rows}, upto=1, span_counts={})
 
     merged = store.facts("prod", *ALWAYS).merged(COUNTS)
 
@@ -42,7 +42,7 @@ def test_merged_facts_are_one_row_per_key_sorted(store: Store) -> None:
 
 def test_a_period_is_half_open(store: Store) -> None:
     rows = counts(*((window(number), "prod", "a", 1, 1, 1.0, 0, 0) for number in range(4)))
-    store.replace_facts([window(number) for number in range(4)], {"counts": rows}, upto=1)
+    store.replace_facts([window(number) for number in range(4)], {"counts": rows}, upto=1, span_counts={})
 
     found = store.facts("prod", window(1), window(3)).by_window(COUNTS)
 
@@ -51,7 +51,7 @@ def test_a_period_is_half_open(store: Store) -> None:
 
 def test_blocks_sum_the_windows_that_start_in_them(store: Store) -> None:
     rows = counts(*((window(number), "prod", "a", 1, 10**number, 1.0, 0, 0) for number in range(4)))
-    store.replace_facts([window(number) for number in range(4)], {"counts": rows}, upto=1)
+    store.replace_facts([window(number) for number in range(4)], {"counts": rows}, upto=1, span_counts={})
     block_ns = 3 * WINDOW_NS
 
     found = store.facts("prod", *ALWAYS).by_window(COUNTS, block_ns)
@@ -65,12 +65,14 @@ def test_blocks_sum_the_windows_that_start_in_them(store: Store) -> None:
 
 def test_replacing_removes_what_a_window_had(store: Store) -> None:
     first = counts((window(0), "prod", "a", 1, 1, 1.0, 0, 0), (window(1), "prod", "a", 1, 5, 1.0, 0, 0))
-    store.replace_facts([window(0), window(1)], {"counts": first}, upto=1)
+    store.replace_facts([window(0), window(1)], {"counts": first}, 1, {(window(0), "prod"): 1, (window(1), "prod"): 5})
 
-    store.replace_facts([window(0)], {"counts": counts((window(0), "prod", "z", 1, 2, 1.0, 0, 0))}, upto=2)
-    store.replace_facts([window(1)], {}, upto=2)
+    later = counts((window(0), "prod", "z", 1, 2, 1.0, 0, 0))
+    store.replace_facts([window(0)], {"counts": later}, 2, {(window(0), "prod"): 2})
+    store.replace_facts([window(1)], {}, upto=2, span_counts={})
 
     assert store.facts("prod", *ALWAYS).by_window(COUNTS)["service"].to_list() == ["z"]
+    assert store.environments(*ALWAYS) == [("prod", 2)]
     assert store.period() == (window(0), window(1))
 
 
@@ -79,9 +81,9 @@ def test_an_undeclared_table_or_a_missing_column_is_refused_and_nothing_is_writt
     store.append([batch([span(1, 1, window(0))])])
 
     with pytest.raises(ValueError, match="other not declared"):
-        store.replace_facts([window(0)], {"counts": rows, "other": rows}, upto=9)
+        store.replace_facts([window(0)], {"counts": rows, "other": rows}, upto=9, span_counts={})
     with pytest.raises(ValueError, match="calls"):
-        store.replace_facts([window(0)], {"counts": rows.drop("calls")}, upto=9)
+        store.replace_facts([window(0)], {"counts": rows.drop("calls")}, upto=9, span_counts={})
 
     assert store.facts("prod", *ALWAYS).merged(COUNTS).height == 0
     assert store.stale_windows(0) == [window(0)]
@@ -103,7 +105,7 @@ def test_a_table_without_keys_has_one_row_or_none(store: Store) -> None:
     assert store.facts("prod", *ALWAYS).merged(total).height == 0
 
     rows = pl.DataFrame([[window(n), "prod", 3] for n in range(2)], total.schema, orient="row")
-    store.replace_facts([window(0), window(1)], {"total": rows}, upto=1)
+    store.replace_facts([window(0), window(1)], {"total": rows}, upto=1, span_counts={})
 
     assert store.facts("prod", *ALWAYS).merged(total).rows() == [(6,)]
     assert store.facts("prod", *ALWAYS).by_window(total).rows() == [(window(0), 3), (window(1), 3)]
@@ -130,7 +132,7 @@ def test_a_table_whose_columns_changed_is_rebuilt_and_every_window_is_stale_agai
         store.append([dimensions(), batch([span(1, 1, window(0)), span(2, 1, window(5))])])
         windows = store.stale_windows(0)
         rows = counts((window(0), "prod", "a", 1, 1, 1.0, 0, 0))
-        store.replace_facts(windows, {"counts": rows}, store.read_windows(windows).upto)
+        store.replace_facts(windows, {"counts": rows}, store.read_windows(windows).upto, {})
         store.ensure_fact_tables([COUNTS])
         assert store.stale_windows(0) == []
 
@@ -139,29 +141,24 @@ def test_a_table_whose_columns_changed_is_rebuilt_and_every_window_is_stale_agai
 
         assert store.stale_windows(0) == [window(0), window(5)]
         assert store.facts("prod", *ALWAYS).merged(changed).height == 0
-        store.replace_facts([window(0), window(5)], {}, store.read_windows([window(0), window(5)]).upto)
+        store.replace_facts([window(0), window(5)], {}, store.read_windows([window(0), window(5)]).upto, {})
         assert store.stale_windows(0) == []
 
 
-def test_environments_are_those_with_facts_by_number_of_spans(store: Store) -> None:
-    spans = [span(1, 1, T0), span(1, 2, T0, resource=1), span(1, 3, T0, resource=1), span(2, 1, window(1))]
-    store.append([batch(spans)])
-    rows = counts(
-        (window(0), "prod", "a", 1, 1, 1.0, 0, 0),
-        (window(0), "test", "a", 1, 1, 1.0, 0, 0),
-        (window(0), "imagined", "a", 1, 1, 1.0, 0, 0),
-    )
-    store.replace_facts([window(0), window(1)], {"counts": rows}, upto=2)
+def test_environments_are_listed_by_number_of_spans(store: Store) -> None:
+    span_counts = {(window(0), "prod"): 1, (window(0), "test"): 2, (window(1), "prod"): 2, (window(2), "late"): 1}
 
-    assert store.environments(window(0), window(1)) == [("test", 2), ("prod", 1), ("imagined", 0)]
-    assert store.environments(window(1), window(2)) == []
+    store.replace_facts([window(0), window(1)], {}, 1, span_counts)
+
+    assert store.environments(window(0), window(1)) == [("test", 2), ("prod", 1)]
+    assert store.environments(window(0), window(9)) == [("prod", 3), ("test", 2)]
 
 
 def test_period_spans_the_windows_with_facts(store: Store) -> None:
     assert store.period() is None
 
-    rows = counts((window(3), "prod", "a", 1, 1, 1.0, 0, 0), (window(7), "test", "a", 1, 1, 1.0, 0, 0))
-    store.replace_facts([window(number) for number in range(9)], {"counts": rows}, upto=1)
+    span_counts = {(window(3), "prod"): 1, (window(7), "test"): 1}
+    store.replace_facts([window(number) for number in range(9)], {}, 1, span_counts)
 
     assert store.period() == (window(3), window(8))
 
@@ -171,7 +168,7 @@ def test_the_generation_grows_with_facts_and_deployments_and_across_restarts(tmp
         store.ensure_fact_tables([COUNTS])
         first = store.fact_generation()
         assert store.fact_generation() == first
-        store.replace_facts([window(0)], {}, upto=1)
+        store.replace_facts([window(0)], {}, upto=1, span_counts={})
         second = store.fact_generation()
     with Store.open(tmp_path / "x.duckdb") as store:
         third = store.fact_generation()
@@ -198,7 +195,8 @@ def test_merging_in_the_database_is_merging_frames(rows: list) -> None:
     with Store.open(None) as store:
         store.ensure_fact_tables([COUNTS])
         for window_ns in {row[0] for row in rows}:
-            store.replace_facts([window_ns], {"counts": frame.filter(pl.col("window_ns") == window_ns)}, upto=1)
+            of_window = frame.filter(pl.col("window_ns") == window_ns)
+            store.replace_facts([window_ns], {"counts": of_window}, upto=1, span_counts={})
         facts = store.facts("prod", *ALWAYS)
         merged, by_window = facts.merged(COUNTS), facts.by_window(COUNTS)
 
@@ -215,7 +213,7 @@ def test_a_host_with_a_wrong_clock_does_not_move_the_period(garbage: int) -> Non
         store.ensure_fact_tables([COUNTS])
         odd = garbage // WINDOW_NS * WINDOW_NS
         for window_ns in (odd, T0):
-            store.replace_facts([window_ns], {"counts": counts((window_ns, "prod", "a", 1, 1, 1.0, 0, 0))}, 1)
+            store.replace_facts([window_ns], {}, 1, {(window_ns, "prod"): 1})
 
         assert store.period() == (T0, T0 + WINDOW_NS)
 
@@ -223,6 +221,6 @@ def test_a_host_with_a_wrong_clock_does_not_move_the_period(garbage: int) -> Non
 def test_if_every_clock_seems_wrong_it_may_be_ours() -> None:
     with Store.open(None, clock_ns=lambda: 0) as store:
         store.ensure_fact_tables([COUNTS])
-        store.replace_facts([T0], {"counts": counts((T0, "prod", "a", 1, 1, 1.0, 0, 0))}, 1)
+        store.replace_facts([T0], {}, 1, {(T0, "prod"): 1})
 
         assert store.period() == (T0, T0 + WINDOW_NS)

@@ -51,7 +51,7 @@ def test_a_late_span_does_not_replace_facts_that_can_no_longer_be_recomputed(sto
 
     store.append([batch([span(99, 1, T0)])])
     stale = store.stale_windows(0)
-    store.replace_facts([T0], {}, upto=99)
+    store.replace_facts([T0], {}, upto=99, span_counts={})
     store.retain(7, 400, T0 + 9 * DAY)
 
     assert stale == []

@@ -38,7 +38,7 @@ def analyse(store: Store) -> None:
             window_ns=window(0) + (read.spans["start_ns"] - T0) // 300_000_000_000 * 300_000_000_000
         )
         rows = [(start, "prod", "a", 1, spans, 0.5, 0, 0) for start, spans in found.len().rows() if start in windows]
-        store.replace_facts(windows, {"counts": counts(*rows)}, read.upto)
+        store.replace_facts(windows, {"counts": counts(*rows)}, read.upto, {})
 
 
 def test_ingest_engine_and_pages_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def _spans(*names: str, day: int = 0, pod: str = "a") -> DescribedSpans:
 
 def _forget_first_days(store: Store) -> None:
     windows = store.stale_windows(0.0)
-    store.replace_facts(windows, {}, store.read_windows(windows).upto)
+    store.replace_facts(windows, {}, store.read_windows(windows).upto, {})
     store.retain(1.0, 400.0, START_NS + 5 * DAY_NS)
     store.find_unused_texts()
 
@@ -98,7 +98,7 @@ def test_weeks_of_pods_leave_only_those_of_the_days_kept(store: Store) -> None:
     for day in range(10):
         writer.write([_spans("work", day=day, pod=f"pod {day} {number}") for number in range(5)])
         windows = store.stale_windows(0.0)
-        store.replace_facts(windows, {}, store.read_windows(windows).upto)
+        store.replace_facts(windows, {}, store.read_windows(windows).upto, {})
         store.retain(2.0, 400.0, START_NS + day * DAY_NS)
         store.find_unused_texts()
 

@@ -29,7 +29,7 @@ def analyse(store: Store, quiet_for_s: float = 0) -> list[int]:
     """Analyses every stale window as the engine does; returns their numbers."""
     windows = store.stale_windows(quiet_for_s)
     if windows:
-        store.replace_facts(windows, {}, store.read_windows(windows).upto)
+        store.replace_facts(windows, {}, store.read_windows(windows).upto, {})
     return [(window_ns - T0) // WINDOW_NS for window_ns in windows]
 
 
@@ -87,7 +87,7 @@ def test_spans_committed_while_a_window_is_analysed_keep_it_stale(store: Store) 
     read = store.read_windows(store.stale_windows(0))
     store.append([batch([span(1, 2, window(0))])])
 
-    store.replace_facts([window(0)], {}, read.upto)
+    store.replace_facts([window(0)], {}, read.upto, {})
 
     assert analyse(store) == [0]
     assert analyse(store) == []
@@ -99,7 +99,7 @@ def test_a_window_read_before_its_trace_grew_elsewhere_stays_stale(store: Store)
     store.append([batch([span(1, 1, window(0))])])
     store.stale_windows(0)
 
-    store.replace_facts([window(2)], {}, read.upto)
+    store.replace_facts([window(2)], {}, read.upto, {})
 
     assert analyse(store) == [0, 2]
 
@@ -110,7 +110,7 @@ def test_a_sibling_is_not_forgotten_when_the_late_window_is_analysed_alone(store
     store.append([batch([span(1, 1, window(0))])])
 
     read = store.read_windows([window(0)])
-    store.replace_facts([window(0)], {}, read.upto)
+    store.replace_facts([window(0)], {}, read.upto, {})
 
     assert analyse(store) == [2]
 
@@ -172,7 +172,7 @@ def test_what_is_stale_is_the_same_after_opening_again(tmp_path: Path, clean: bo
         analyse(store)
         store.append([batch([span(2, 2, window(1))])])
         store.append([batch([span(3, 1, window(2))])])
-        store.replace_facts([window(2)], {}, store.read_windows([window(2)]).upto)
+        store.replace_facts([window(2)], {}, store.read_windows([window(2)]).upto, {})
         if clean:
             store.stale_windows(0)
         else:
@@ -295,7 +295,7 @@ def test_stale_windows_follow_the_rule_whatever_happens_in_between(steps: list[S
             else:
                 windows = store.stale_windows(0)[:step]
                 upto = store.read_windows(windows).upto
-                store.replace_facts(windows, {}, upto)
+                store.replace_facts(windows, {}, upto, {})
                 analysed |= dict.fromkeys(numbers(windows), upto)
 
             assert set(numbers(store.stale_windows(0))) == naive_stale(stored, analysed)

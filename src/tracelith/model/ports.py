@@ -78,10 +78,17 @@ class AnalysisStore(TraceReader, Protocol):
         After either, every window that still has raw spans is stale, so that the table gets filled."""
         ...
 
-    def replace_facts(self, windows: Sequence[int], facts: Mapping[str, pl.DataFrame], upto: int) -> None:
+    def replace_facts(
+        self,
+        windows: Sequence[int],
+        facts: Mapping[str, pl.DataFrame],
+        upto: int,
+        span_counts: Mapping[tuple[int, str], int],
+    ) -> None:
         """Replaces all facts of these windows, by table name, and marks them analysed up to that sequence, atomically.
 
-        The frames have all columns of FactTable.schema; a window without rows loses the facts it had.
+        The frames have all columns of FactTable.schema; a window without rows loses the facts it had. span_counts says
+        for each window and environment how many spans its traces have; spans that were sent again count once.
         """
         ...
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tracelith.model.facts import FACT_KEYS, FactTable
+from tracelith.model.facts import FactTable
 from tracelith.model.schema import WINDOW_NS
 from tracelith.store import fact_sql
 from tracelith.store.connection import Cursor, Database, insert_frame, number_list
 
-__all__ = ["StoredFacts", "create_fact_tables", "environments", "period", "stored_form", "write_facts"]
+__all__ = ["StoredFacts", "create_fact_tables", "environments", "period", "stored_form", "summary_of", "write_facts"]
 
 MARK_ANALYSED = "INSERT INTO analysed_window SELECT unnest($windows::BIGINT[]), $upto, false"
 
@@ -19,22 +19,9 @@ DELETE_MARKS = (
     "DELETE FROM analysed_window WHERE window_ns IN (SELECT unnest($windows::BIGINT[]))",
 )
 
-# The environment of a span is its resource's; only environments that have facts are listed. Spans that were sent again
-# count once: hashes of what tells spans apart (the operation, the halves of a call that share an id) are a fifth of a
-# second per million spans, the columns themselves twice that.
-SUMMARISE = """
-    INSERT INTO window_summary
-    WITH seen AS MATERIALIZED (FROM batch)
-    SELECT seen.window_ns, seen.window_ns + $length, seen.environment, coalesce(counted.spans, 0)
-    FROM seen LEFT JOIN (
-        SELECT window_of(span.start_ns) AS window_ns, resource.environment,
-               count(DISTINCT hash(trace_hi, trace_lo, span_id, operation)) AS spans
-        FROM span JOIN resource USING (resource)
-        WHERE span.start_ns >= $first AND span.start_ns < $end
-          AND window_of(span.start_ns) IN (SELECT window_ns FROM seen)
-        GROUP BY ALL
-    ) AS counted USING (window_ns, environment)
-"""
+SUMMARISE = "INSERT INTO window_summary FROM batch"
+
+SUMMARY = pl.Schema({"window_ns": pl.Int64, "end_ns": pl.Int64, "environment": pl.String, "spans": pl.Int64})
 
 DAY_NS = 86_400_000_000_000
 EARLIEST_NS = 946_684_800_000_000_000
@@ -114,6 +101,7 @@ def write_facts(
     cursor: Cursor,
     windows: Sequence[int],
     facts: Sequence[tuple[FactTable, pl.DataFrame]],
+    summary: pl.DataFrame,
     *,
     replaced: Sequence[FactTable],
     analysed_before: Sequence[int],
@@ -132,10 +120,8 @@ def write_facts(
     for table, rows in facts:
         if rows.height:
             insert_frame(cursor, fact_sql.insert(table), rows)
-    seen = pl.concat([FACT_KEYS.to_frame(), *(rows.select(FACT_KEYS.names()) for _, rows in facts)]).unique()
-    if seen.height:
-        bounds = {"length": WINDOW_NS, "first": min(windows), "end": max(windows) + WINDOW_NS}
-        insert_frame(cursor, SUMMARISE, seen, bounds)
+    if summary.height:
+        insert_frame(cursor, SUMMARISE, summary)
     cursor.execute(MARK_ANALYSED, {"windows": number_list(windows), "upto": upto})
 
 
@@ -159,6 +145,13 @@ def stored_form(
         kept = rows.select(schema.names()).cast(schema).filter(pl.col("window_ns").is_in(list(windows)))
         pairs.append((tables[name], kept))
     return pairs
+
+
+def summary_of(windows: Sequence[int], span_counts: Mapping[tuple[int, str], int]) -> pl.DataFrame:
+    """The rows of window_summary for these windows, from the spans of each window and environment."""
+    kept = set(windows)
+    rows = [(at, at + WINDOW_NS, name, spans) for (at, name), spans in span_counts.items() if at in kept]
+    return pl.DataFrame(rows, SUMMARY, orient="row")
 
 
 def environments(database: Database, start_ns: int, end_ns: int) -> list[tuple[str, int]]:

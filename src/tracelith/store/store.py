@@ -206,10 +206,17 @@ class Store:
                 load_ledger(self._database, self._ledger, self._clock_ns())
         self._advance()
 
-    def replace_facts(self, windows: Sequence[int], facts_by_table: Mapping[str, pl.DataFrame], upto: int) -> None:
+    def replace_facts(
+        self,
+        windows: Sequence[int],
+        facts_by_table: Mapping[str, pl.DataFrame],
+        upto: int,
+        span_counts: Mapping[tuple[int, str], int],
+    ) -> None:
         """Replaces all facts of the windows and marks them analysed up to that commit, atomically.
 
-        The facts of a window whose raw spans are past retention are final; they stay as they are.
+        The facts of a window whose raw spans are past retention are final; they stay as they are. Environments are
+        listed by ``span_counts``: how many spans the traces of each window and environment have.
 
         Raises:
             ValueError: a table was not declared by ensure_fact_tables, or a frame lacks one of its columns.
@@ -217,13 +224,14 @@ class Store:
         frozen = self._ledger.frozen_among(windows)
         written = [window for window in dict.fromkeys(windows) if window not in frozen]
         pairs = facts.stored_form(self._tables, facts_by_table, written)
+        summary = facts.summary_of(written, span_counts)
         before = self._ledger.analysed_among(written)
         if not written:
             return
 
         def write(cursor: Cursor) -> None:
             replaced = list(self._tables.values())
-            facts.write_facts(cursor, written, pairs, replaced=replaced, analysed_before=before, upto=upto)
+            facts.write_facts(cursor, written, pairs, summary, replaced=replaced, analysed_before=before, upto=upto)
 
         self._database.write(write)
         self._ledger.analysed(written, upto)

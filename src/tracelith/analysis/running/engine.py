@@ -104,7 +104,7 @@ class Engine:
             done = 0
             observed_batches = observe_batches(self._store, observe, self._tables, batches, at_once=at_once)
             for observed in several_at_once(stack.enter_context(closing(observed_batches))):
-                self._store.replace_facts(observed.windows, observed.facts, observed.upto)
+                self._store.replace_facts(observed.windows, observed.facts, observed.upto, observed.span_counts)
                 self.failures.update(observed.failures)
                 done += len(observed.windows)
                 if on_progress is not None:

@@ -4,16 +4,17 @@ How much is put together at once is bounded: quiet windows are observed many at 
 for that in buckets of whole traces whose facts are merged.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import polars as pl
 
 from tracelith.analysis.base import Analysis
 from tracelith.analysis.registry import registered_analyses
+from tracelith.analysis.running.span_counts import count_spans
 from tracelith.forest import observe_view
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FACT_KEYS, FactTable, merge_facts
@@ -74,10 +75,12 @@ class Observed:
     Attributes:
         facts: one frame per fact table, with one row per key; none of an analysis that failed.
         failures: what went wrong, by analysis name; FOREST when no analysis could even start.
+        span_counts: as replace_facts of the store takes them.
     """
 
     facts: Mapping[str, pl.DataFrame]
     failures: Mapping[str, str]
+    span_counts: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,14 @@ class ObservedWindows:
         facts: one frame per fact table of every analysis, with or without rows.
         upto: commit sequence the facts describe.
         failures: as of Observed; PROCESS when the observer did not survive the spans.
+        span_counts: as of Observed.
     """
 
     windows: tuple[int, ...]
     facts: Mapping[str, pl.DataFrame]
     upto: int
     failures: Mapping[str, str]
+    span_counts: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 BuildView = Callable[[WindowSpans], ForestView]
@@ -167,7 +172,7 @@ def observe_spans(
     facts: dict[str, pl.DataFrame] = {}
     for analysis in analyses:
         facts.update(_observe(analysis, view, failures))
-    return Observed(facts, failures)
+    return Observed(facts, failures, count_spans(view.forest))
 
 
 def _observe(analysis: Analysis, view: ForestView, failures: dict[str, str]) -> Mapping[str, pl.DataFrame]:
@@ -252,13 +257,16 @@ def _together(batches: Sequence[ObservedWindows]) -> ObservedWindows:
     if len(batches) == 1:
         return batches[0]
     failures: dict[str, str] = {}
+    span_counts: Counter[tuple[int, str]] = Counter()
     for batch in batches:
         failures.update(batch.failures)
+        span_counts.update(batch.span_counts)
     return ObservedWindows(
         windows=tuple(window for batch in batches for window in batch.windows),
         facts={name: pl.concat([batch.facts[name] for batch in batches]) for name in batches[0].facts},
         upto=min(batch.upto for batch in batches),
         failures=failures,
+        span_counts=span_counts,
     )
 
 
@@ -291,6 +299,7 @@ def _observe_batch(
     """Facts of a batch of windows, buckets merged; none if the observer does not survive the last try."""
     frames: dict[str, list[pl.DataFrame]] = {table.name: [] for table in tables}
     failures: dict[str, str] = {}
+    span_counts: Counter[tuple[int, str]] = Counter()
     upto: list[int] = []
     for bucket in range(batch.buckets):
         spans = store.read_windows(batch.windows, bucket, batch.buckets)
@@ -303,10 +312,11 @@ def _observe_batch(
             empty = {table.name: table.schema.to_frame() for table in tables}
             return ObservedWindows(batch.windows, empty, min(upto), {PROCESS: str(death)})
         failures.update(observed.failures)
+        span_counts.update(observed.span_counts)
         for name, rows in observed.facts.items():
             frames[name].append(rows)
     facts = {table.name: _of_buckets(table, frames[table.name]) for table in tables}
-    return ObservedWindows(batch.windows, facts, min(upto), failures)
+    return ObservedWindows(batch.windows, facts, min(upto), failures, span_counts)
 
 
 def _of_buckets(table: FactTable, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -66,7 +66,7 @@ CREATE TABLE analysed_window (
     frozen    BOOLEAN NOT NULL
 );
 
--- Which environments have facts in a window, and how many spans started in it. end_ns - window_ns is five minutes,
+-- Which environments have traces in a window, and how many spans those have. end_ns - window_ns is five minutes,
 -- or an hour after compaction.
 CREATE TABLE window_summary (
     window_ns   BIGINT NOT NULL,
