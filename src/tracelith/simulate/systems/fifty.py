@@ -29,7 +29,7 @@ a business, and nobody dares to deploy five without the other forty-five. So the
 wait for Tuesday afternoon, when all that is ready goes out within an hour. What cannot wait goes out on another day,
 the services of that business together.
 
-One day at noon the database server is restarted, and for 25 minutes nothing works anywhere: fifty services, one
+One day the database server is restarted, and for 25 minutes nothing works anywhere: fifty services, one
 outage. It happens once a month or so, shorter.
 
 There are eight businesses in these fifty services: catalogue, pricing, customers, ordering, payments, fulfilment,

@@ -24,7 +24,7 @@ charges the card and waits until **inventory** has reserved the goods, which wai
 that the customer is to be told, which waits until **email** has handed the mail to its provider. Buying takes five
 hops, and as long as the mail provider does. None of them has another plan for when the next one fails.
 
-One afternoon, in the middle of the best day of the season, email crashes. It stays away for six hours. Its callers are
+On the best day of the season email crashes. It stays away for six hours. Its callers are
 refused the connection at once; notification tries three times, inventory tries notification three times, so every
 purchase knocks nine times on a closed door and waits longer and longer in between. Then the purchase fails. For six
 hours people look at products and fill their baskets, and nobody can buy anything, because a mail cannot be sent.
