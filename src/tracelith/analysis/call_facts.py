@@ -8,7 +8,7 @@ import polars as pl
 from tracelith.analysis.outcomes import call_outcomes
 from tracelith.analysis.places import call_cells
 from tracelith.analysis.statistics.grouping import groups_of
-from tracelith.analysis.statistics.pairs import number_pairs
+from tracelith.analysis.statistics.pairs import count_pairs
 from tracelith.analysis.strata import fact_rows
 from tracelith.compiled import compiled
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
@@ -46,8 +46,7 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
     )  # fmt: skip
     spans = _Spans(view.chains.span_chain, forest.duration_ns, critical_ns(view))
     sums = dict(zip(_SUMS, _sums(attempts, spans, cells.size), strict=True))
-    _, once = number_pairs(cells.trace, cells.of_call, len(forest.trace_root), cells.size)
-    sums["traces"] = np.bincount(cells.of_call[once], minlength=cells.size)
+    sums["traces"] = count_pairs(cells.trace, cells.of_call, len(forest.trace_root), cells.size)[1]
     edges = groups_of(cells.keys("window_ns", "environment", "caller", "callee"))
     added = {name: edges.sums(column) for name, column in sums.items()}
     rows = pl.DataFrame({**edges.keys, "callee_kind": edges.keys["callee"], **added})

@@ -90,7 +90,7 @@ def _compared(requests: Int64) -> Float64:
 
 
 @compiled
-def _tally(code: Int32, codes: int, operations: Int64, weight: Float64) -> tuple[Int64, Float64]:
+def _tally(code: Int32, codes: int, operations: Int32, weight: Float64) -> tuple[Int64, Float64]:
     """Rows and operations of each code, int64[2, codes], and their weights and squared weights, float64[2, codes]."""
     counts, weights = np.zeros((2, codes), np.int64), np.zeros((2, codes))
     for row in range(code.size):

@@ -7,8 +7,8 @@ import numpy as np
 from tracelith.analysis.failures.tables import ALONE, OTHERS, QUIET, SHARED
 from tracelith.analysis.outcomes import CallOutcomes
 from tracelith.analysis.places import call_cells
-from tracelith.analysis.statistics.pairs import number_pairs
-from tracelith.forest.view import Bool, ForestView, Int8, Int32, Int64
+from tracelith.analysis.statistics.pairs import count_pairs, number_pairs
+from tracelith.forest.view import Bool, ForestView, Int8, Int32
 from tracelith.model.schema import Outcome
 
 __all__ = ["CallerUnits", "awaited_attempts", "caller_units", "judged_calls"]
@@ -21,14 +21,14 @@ class CallerUnits:
     Attributes:
         request: int32[u], span. cell: int32[u], where its calls are counted (index into CallCells).
         state: int8[u], QUIET | ALONE | SHARED | OTHERS. caller_failed: bool[u].
-        operations: int64[u], of the callee that were called.
+        operations: int32[u], of the callee that were called.
     """
 
     request: Int32
     cell: Int32
     state: Int8
     caller_failed: Bool
-    operations: Int64
+    operations: Int32
 
 
 def judged_calls(view: ForestView) -> Bool:
@@ -69,12 +69,11 @@ def caller_units(view: ForestView, outcomes: CallOutcomes, judged: Bool) -> Call
     )
 
 
-def _operations(view: ForestView, unit: Int32, units: int) -> Int64:
+def _operations(view: ForestView, unit: Int32, units: int) -> Int32:
     """How many operations of the callee each unit called, by their name on the caller's side."""
     forest, calls = view.forest, view.calls
     named = forest.operation[np.where(calls.client >= 0, calls.client, calls.server)]
-    _, first = number_pairs(unit, named, units, len(forest.operations))
-    return np.bincount(unit[first], minlength=units)
+    return count_pairs(unit, named, units, len(forest.operations))[0]
 
 
 def _states(spans: int, request: Int32, failing: Bool) -> Int8:
