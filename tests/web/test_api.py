@@ -74,6 +74,14 @@ def test_a_trace_comes_in_tree_order_with_what_was_waited_for(client):
     assert max(trace["rows"], key=lambda row: row["saving_ms"])["name"] == "GET /permissions"
 
 
+@pytest.mark.parametrize("path", ["analysis", "findings", "datastores", "deployments"])
+def test_a_misspelt_parameter_is_refused_instead_of_answered_for_something_else(client, path):
+    answer = client.get(f"/api/v1/{path}", params={"evironment": "staging", "since": "7d"})
+
+    assert answer.status_code == 400
+    assert "no parameter is called evironment; known are environment, since, until" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(("trace_id", "status"), [("xyz", 400), ("0" * 32, 404), ("a" * 31, 400)])
 def test_an_unknown_trace_is_told_apart_from_a_wrong_id(client, trace_id, status):
     answer = client.get(f"/api/v1/traces/{trace_id}")

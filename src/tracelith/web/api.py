@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from tracelith.model.document import (
@@ -21,7 +22,7 @@ from tracelith.model.document import (
 from tracelith.present.sections import sections
 from tracelith.web.deployment_body import DeploymentAnswer, DeploymentBodies, deployment_rows
 from tracelith.web.problems import Problem
-from tracelith.web.selection import Selection, select
+from tracelith.web.selection import BadSelection, Selection, select
 from tracelith.web.sources import ProcessStatus, Sources
 from tracelith.web.traces import find_trace
 
@@ -62,11 +63,21 @@ class KnownDeployment(BaseModel):
 
 def api_router(sources: Sources) -> APIRouter:
     """All endpoints below /api/v1."""
-    router = APIRouter(prefix="/api/v1", responses=_MESSAGES)
+    router = APIRouter(prefix="/api/v1", responses=_MESSAGES, dependencies=[Depends(_only_known_parameters)])
     _add_document_endpoints(router, sources)
     _add_deployment_endpoints(router, sources)
     _add_evidence_endpoints(router, sources)
     return router
+
+
+def _only_known_parameters(request: Request) -> None:
+    """A misspelt parameter would be answered as if it had not been given: with numbers of something else."""
+    route = request.scope["route"]
+    known = {one.alias for one in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        expected = f"known are {', '.join(sorted(known))}" if known else "there are none here"
+        raise BadSelection(f"no parameter is called {', '.join(unknown)}; {expected}")
 
 
 def probe_router(sources: Sources) -> APIRouter:
