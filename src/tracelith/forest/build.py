@@ -38,7 +38,7 @@ def build_forest(window: WindowSpans) -> TraceForest:
     services, service_of = _services(resources, used, window.linked_spans)
     trace, service = traces.of_rows(), service_of.take(rows.resource)
     tree = _tree(rows, traces, service)
-    handed_over = (rows.kind == Kind.CONSUMER) | _linking(rows, trace, traces, window.links, tree.parent)
+    handed_over = (rows.kind == int(Kind.CONSUMER)) | _linking(rows, trace, traces, window.links, tree.parent)
     root, roots = find_roots(traces.first, (tree.parent < 0) & ~tree.orphan & ~tree.circular, handed_over)
     weight = least_inclusion(traces.first, rows.weight)
     counts = _defects(rows, trace, traces, tree) | {
@@ -143,7 +143,7 @@ def _defects(rows: SpanRows, trace: Int32, traces: TraceRows, tree: _Tree) -> di
         "orphan_spans": tree.orphan,
         "cyclic_spans": tree.circular,
         "clamped_spans": (rows.defects & 1) > 0,
-        "kindless_spans": rows.kind == Kind.UNSPECIFIED,
+        "kindless_spans": rows.kind == int(Kind.UNSPECIFIED),
     }
     count = traces.lo.size
     counts = {name: np.bincount(trace[mask], minlength=count).astype(np.int32) for name, mask in marked.items()}

@@ -39,7 +39,8 @@ class SpanRows:
     @property
     def callee(self) -> Bool:
         """The side: SERVER and CONSUMER spans may share the id of their CLIENT or PRODUCER."""
-        callee: Bool = (self.kind == Kind.SERVER) | (self.kind == Kind.CONSUMER)
+        # As plain numbers: next to a member of an enumeration, NumPy makes 64 bits of the other side first.
+        callee: Bool = (self.kind == int(Kind.SERVER)) | (self.kind == int(Kind.CONSUMER))
         return callee
 
 
@@ -64,7 +65,7 @@ class TraceRows:
 
 def take(rows: SpanRows, index: NDArray[Any]) -> SpanRows:
     """The rows at these positions."""
-    return SpanRows(**{field.name: getattr(rows, field.name)[index] for field in fields(rows)})
+    return SpanRows(**{field.name: getattr(rows, field.name).take(index) for field in fields(rows)})
 
 
 def span_rows(spans: pl.DataFrame, resources: TextTable, operations: TextTable) -> SpanRows:
@@ -77,7 +78,7 @@ def span_rows(spans: pl.DataFrame, resources: TextTable, operations: TextTable) 
         duration_ns=spans["duration_ns"].to_numpy(),
         resource=resources.rows_of(spans["resource"].to_numpy()),
         operation=operation,
-        kind=operations.column("kind")[operation] if len(spans) else np.empty(0, np.uint8),
+        kind=operations.column("kind").take(operation) if len(spans) else np.empty(0, np.uint8),
         outcome=spans["outcome"].to_numpy(),
         attempt=spans["attempt"].to_numpy(),
         defects=spans["defects"].to_numpy(),

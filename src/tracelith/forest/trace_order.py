@@ -10,8 +10,8 @@ __all__ = ["number_traces", "order_rows"]
 Keys = tuple[Int64, UInt64, Bool]
 """What rows of one trace are sorted by: start, span id, callee's side."""
 
-_RUN = 16
-"""So many rows are sorted by insertion, which is fastest for few; longer runs are merged."""
+_RUN = 32
+"""So many rows are sorted by comparing each with each, in loops without branches; longer runs are merged."""
 
 
 @compiled
@@ -67,7 +67,7 @@ def order_rows(group: Int32, place: Int32, places: int, keys: Keys) -> tuple[Int
         if at >= 0:
             order[first[at + 1]] = row
             first[at + 1] += 1
-    spare = np.empty(order.size, np.int64)
+    spare = np.empty(order.size + 2 * _RUN, np.int64)
     for at in range(places):
         _sort(order[first[at] : first[at + 1]], spare, keys)
     return order, first[: places + 1]
@@ -77,17 +77,27 @@ def order_rows(group: Int32, place: Int32, places: int, keys: Keys) -> tuple[Int
 def _sort(rows: Int64, spare: Int64, keys: Keys) -> None:
     """Sorts the rows of one trace in place, by merging ever longer runs."""
     for begin in range(0, rows.size, _RUN):
-        for unsorted in range(begin + 1, min(begin + _RUN, rows.size)):
-            row, at = rows[unsorted], unsorted
-            while at > begin and _precedes(row, rows[at - 1], keys):
-                rows[at] = rows[at - 1]
-                at -= 1
-            rows[at] = row
+        _sort_few(rows[begin : begin + _RUN], spare, keys)
     length = _RUN
     while length < rows.size:
         for begin in range(0, rows.size - length, 2 * length):
             _merge(rows[begin : begin + 2 * length], length, spare, keys)
         length *= 2
+
+
+@compiled
+def _sort_few(rows: Int64, spare: Int64, keys: Keys) -> None:
+    """Puts each row where as many come before it as precede it."""
+    came, before = spare[: rows.size], spare[rows.size : 2 * rows.size]
+    for at in range(rows.size):
+        came[at] = rows[at]
+        before[at] = at
+        for other in range(at):
+            precedes = _precedes(came[at], came[other], keys)
+            before[other] += precedes
+            before[at] -= precedes
+    for at in range(rows.size):
+        rows[before[at]] = came[at]
 
 
 @compiled
