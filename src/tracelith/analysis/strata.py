@@ -1,4 +1,4 @@
-"""Where each trace and chain is counted: its window, environment, sampling and entry operation.
+"""The keys of facts about entry operations, and the text of codes.
 
 Observing works on integer codes; text is looked up once per fact row, at the end.
 """
@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from tracelith.analysis.statistics.histograms import bucket_of
-from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
+from tracelith.analysis.statistics.weights import SAMPLING_KEY
 from tracelith.forest.view import ForestView
 from tracelith.model.facts import FactTable
 
-__all__ = ["ENTRY_KEYS", "chain_rows", "fact_rows", "names_of", "trace_rows"]
+__all__ = ["ENTRY_KEYS", "fact_rows", "names_of"]
 
 ENTRY_KEYS: Mapping[str, type[pl.DataType]] = {
     "service": pl.String,
@@ -22,31 +21,6 @@ ENTRY_KEYS: Mapping[str, type[pl.DataType]] = {
 }
 """Keys of every fact about an entry operation. Restarted chains (headed by the receiver of a deferred call) are
 entry operations of their own: nobody waits for them at the door."""
-
-
-def trace_rows(view: ForestView) -> pl.DataFrame:
-    """One row per trace: window_ns, environment (code), sampling_known, weight."""
-    forest = view.forest
-    known, weight = known_sampling(forest.trace_weight)
-    return pl.DataFrame(
-        {
-            "window_ns": forest.trace_window,
-            "environment": forest.trace_environment,
-            SAMPLING_KEY: known,
-            "weight": weight,
-        }
-    )
-
-
-def chain_rows(view: ForestView) -> pl.DataFrame:
-    """One row per chain: the columns of trace_rows, entry (code), restarted, latency_ns and its bucket."""
-    chains, latency_ns = view.chains, view.forest.duration_ns[view.chains.root]
-    return trace_rows(view)[chains.trace].with_columns(
-        entry=pl.Series(chains.entry),
-        restarted=pl.Series(chains.restarted),
-        latency_ns=pl.Series(latency_ns),
-        bucket=pl.Series(bucket_of(latency_ns)),
-    )
 
 
 def names_of(codes: pl.Series, names: tuple[str, ...]) -> pl.Series:
