@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -140,15 +141,16 @@ def _sources(operations: pl.DataFrame) -> tuple[pl.DataFrame, Int64]:
 
 
 def _calls(view: ForestView, asked: _Asked) -> pl.DataFrame:
-    kept = np.where(asked.failed, 0.0, asked.weight)
-    counted = asked.groups.frame(
-        "calls",
-        failures=asked.failed.astype(np.int64),
-        weight=kept,
-        weight_squares=kept * kept,
-        log_ns=asked.log_ns,
-    )
-    return _named(DATASTORE_CALLS, view, asked, counted)
+    groups, kept = asked.groups, np.where(asked.failed, 0.0, asked.weight)
+    rows = {
+        **groups.keys,
+        "calls": groups.counts(),
+        "failures": groups.sums(asked.failed.astype(np.int64)),
+        "weight": groups.sums(kept),
+        "weight_squares": groups.sums(kept * kept),
+        "log_ns": groups.sums(asked.log_ns),
+    }
+    return _named(DATASTORE_CALLS, view, asked, rows)
 
 
 def _exemplars(view: ForestView, asked: _Asked) -> pl.DataFrame:
@@ -160,7 +162,7 @@ def _exemplars(view: ForestView, asked: _Asked) -> pl.DataFrame:
     trace = pl.Series(view.forest.trace[asked.span[longest]])
     rows = {name: column[told] for name, column in asked.groups.keys.items()}
     examples = ranks_of(view, trace, pl.Series(asked.duration_ns[longest]))
-    return _named(DATASTORE_EXEMPLARS, view, asked, pl.DataFrame({**rows, "rank": examples}))
+    return _named(DATASTORE_EXEMPLARS, view, asked, {**rows, "rank": examples})
 
 
 def _stalls(view: ForestView, asked: _Asked) -> pl.DataFrame:
@@ -184,7 +186,7 @@ def _stalls(view: ForestView, asked: _Asked) -> pl.DataFrame:
         "last_ns": told.largest(start_ns[call] + duration_ns),
         "rank": slowest_ranks(view, told, view.forest.trace[asked.span[call]], duration_ns),
     }
-    return _named(DATASTORE_STALLS, view, asked, pl.DataFrame(rows))
+    return _named(DATASTORE_STALLS, view, asked, rows)
 
 
 def _stretches(view: ForestView, asked: _Asked, late: Bool, start_ns: Int64) -> tuple[Int64, Groups]:
@@ -219,11 +221,8 @@ def _of_statements(asked: _Asked, what: str) -> Bool:
     return np.array([bool(getattr(one, what)) for one in parsed], dtype=np.bool_)
 
 
-def _named(table: FactTable, view: ForestView, asked: _Asked, rows: pl.DataFrame) -> pl.DataFrame:
+def _named(table: FactTable, view: ForestView, asked: _Asked, rows: Mapping[str, Any]) -> pl.DataFrame:
     """Rows of the table with what their place and source stand for."""
-    texts = asked.sources.columns
-    placed = rows.with_columns(
-        **view.once(places_of).columns(rows["place"].to_numpy()), **dict.fromkeys(texts, pl.col("source"))
-    )
-    names = {name: tuple(asked.sources[name]) for name in texts}
-    return fact_rows(table, placed, view, service=view.forest.services, **names)
+    names = {name: tuple(asked.sources[name]) for name in asked.sources.columns}
+    placed = {**rows, **view.once(places_of).columns(rows["place"]), **dict.fromkeys(names, rows["source"])}
+    return fact_rows(table, pl.DataFrame(placed), view, service=view.forest.services, **names)

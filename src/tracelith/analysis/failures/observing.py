@@ -149,34 +149,27 @@ def _exemplars(view: ForestView, units: CallerUnits, outcome: Int8) -> pl.DataFr
     edge = units.cell[felled]
     by_edge = _examples(view, forest.trace[units.request[felled]], cells.caller[edge], cells.callee[edge])
     by_entry = _examples(view, chains.trace[hidden], chains.entry[hidden], chains.entry[hidden])
-    edges = by_edge.with_columns(kind=pl.lit(0, pl.Int32))
-    entries = by_entry.with_columns(kind=pl.lit(0, pl.Int32))
-    return pl.concat(
-        [
-            fact_rows(
-                FAILURE_EXEMPLARS, edges, view, kind=("edge",), first=forest.services, second=calls.node_names
-            ),
-            fact_rows(
-                FAILURE_EXEMPLARS, entries, view, kind=("hidden",), first=chains.entry_services,
-                second=chains.entry_operations,
-            ),
-        ]
-    )  # fmt: skip
+    edges = {"kind": ("edge",), "first": forest.services, "second": calls.node_names}
+    entries = {"kind": ("hidden",), "first": chains.entry_services, "second": chains.entry_operations}
+    told = ((by_edge, edges), (by_entry, entries))
+    return pl.concat([fact_rows(FAILURE_EXEMPLARS, rows, view, **texts) for rows, texts in told])
 
 
 def _examples(view: ForestView, trace: Int32, first: Int32, second: Int32) -> pl.DataFrame:
+    """The slowest of these traces, by first and second; they are of the only kind that the caller names."""
     forest = view.forest
     rows = pl.DataFrame(
         {
             "window_ns": forest.trace_window[trace],
             "environment": forest.trace_environment[trace],
+            "kind": np.zeros(trace.size, np.int32),
             "first": first,
             "second": second,
             "trace": trace,
             "duration_ns": root_ns(view, trace),
         }
     )
-    return slowest_rows(view, rows, ["window_ns", "environment", "first", "second"])
+    return slowest_rows(view, rows, ["window_ns", "environment", "kind", "first", "second"])
 
 
 def _roots(view: ForestView) -> Int32:
