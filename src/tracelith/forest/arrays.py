@@ -74,12 +74,20 @@ def distinct_codes(codes: Int64, limit: int) -> tuple[Int64, Int32]:
 @compiled
 def _distinct_in_table(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     number = np.full(limit, -1, np.int32)
+    count = 0
     for code in codes:
-        number[code] = 0
-    distinct = np.flatnonzero(number == 0)
-    for place in range(distinct.size):
-        number[distinct[place]] = place
-    return distinct, number[codes]
+        if number[code] < 0:
+            number[code] = 0
+            count += 1
+    distinct, place = np.empty(count, np.int64), np.empty(codes.size, np.int32)
+    count = 0
+    for code in range(limit):
+        if number[code] >= 0:
+            distinct[count], number[code] = code, count
+            count += 1
+    for row in range(codes.size):
+        place[row] = number[codes[row]]
+    return distinct, place
 
 
 @compiled
