@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tracelith.forest.parents import cut_cycles, find_parents, repeated_spans
+from tracelith.forest.parents import cut_cycles, find_parents, first_alike
 
 Row = tuple[int, int, bool, int]
 """Span id, parent id, whether on the callee's side, service."""
@@ -51,13 +51,13 @@ def test_parents_are_found_by_id_within_the_trace(traces: list[list[Row]]) -> No
 
 
 @given(st.lists(st.lists(ROW, max_size=12), max_size=4))
-def test_rows_repeat_those_before_them_with_the_same_trace_id_and_side(traces: list[list[Row]]) -> None:
+def test_rows_are_alike_that_have_trace_id_and_side_in_common(traces: list[list[Row]]) -> None:
     first, span_id, _, callee, _ = columns(traces)
 
-    repeated = repeated_spans(first, span_id, callee)
+    alike = first_alike(first, span_id, callee)
 
     keys = [(number, row[0], row[2]) for number, trace in enumerate(traces) for row in trace]
-    assert repeated.tolist() == [key in keys[:at] for at, key in enumerate(keys)]
+    assert alike.tolist() == [keys.index(key) for key in keys]
 
 
 @st.composite

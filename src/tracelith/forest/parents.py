@@ -5,33 +5,36 @@ import numpy as np
 from tracelith.compiled import compiled
 from tracelith.forest.view import Bool, Int32, UInt64
 
-__all__ = ["cut_cycles", "find_parents", "repeated_spans"]
+__all__ = ["cut_cycles", "find_parents", "first_alike"]
 
 _SCATTERING = np.uint64(0x9E3779B97F4A7C15)
 """2**64 / golden ratio: in the upper bits of its products, ids that follow each other lie apart (Knuth, TAOCP 6.4)."""
 
 
 @compiled
-def repeated_spans(trace_first: Int32, span_id: UInt64, callee: Bool) -> Bool:
-    """Which rows have the trace, the span id and the side of a row before them.
+def first_alike(trace_first: Int32, span_id: UInt64, callee: Bool) -> Int32:
+    """The first row with the trace, the span id and the side of each row: mostly the row itself.
 
     Args:
         trace_first: where each trace begins, one more at the end.
     """
-    repeated = np.zeros(span_id.size, np.bool_)
-    table, several = _table(trace_first), np.zeros(span_id.size, np.bool_)
+    alike = np.arange(span_id.size, dtype=np.int32)
+    table, across = _table(trace_first), np.full(span_id.size, -1, np.int32)
     for trace in range(trace_first.size - 1):
         spans = range(trace_first[trace], trace_first[trace + 1])
         slots = _empty_slots(table, len(spans))
         for span in spans:
             slot = _slot_of(span_id[span], slots, span_id)
-            if slots[slot] < 0:
+            first = slots[slot]
+            if first < 0:
                 slots[slot] = span
+            elif callee[span] == callee[first]:
+                alike[span] = first
+            elif across[first] >= 0:
+                alike[span] = across[first]
             else:
-                first = slots[slot]
-                repeated[span] = several[first] or callee[span] == callee[first]
-                several[first] |= not repeated[span]
-    return repeated
+                across[first] = span
+    return alike
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tracelith.forest.parents import repeated_spans
+from tracelith.forest.parents import first_alike
 from tracelith.forest.tables import TextTable
 from tracelith.forest.trace_order import number_traces, order_rows
 from tracelith.forest.view import Bool, Int32, Int64, UInt8, UInt64
@@ -119,19 +119,19 @@ def drop_duplicates(rows: SpanRows, traces: TraceRows) -> tuple[SpanRows, TraceR
     Rows of one trace, id and side describe the same span. Which one stays depends on what they say, not on when they
     came: the longest, then the earliest, then the one that sorts first by content.
     """
-    repeated = repeated_spans(traces.first, rows.span_id, rows.callee)
+    alike = first_alike(traces.first, rows.span_id, rows.callee)
+    repeated = alike != np.arange(alike.size)
     if not repeated.any():
         return rows, traces, np.zeros(traces.lo.size, np.int32)
-    trace = traces.of_rows()
-    members = np.flatnonzero(np.isin(trace, trace[repeated]))
-    part = take(rows, members)
-    span = (part.callee, part.span_id, trace[members])
-    content = (part.weight, part.defects, part.attempt, part.outcome, part.parent_id, part.resource)
-    best_first = np.lexsort((*content, part.operation, part.start_ns, -part.duration_ns, *span))
-    again = np.logical_and.reduce([key[best_first][1:] == key[best_first][:-1] for key in span])
-    dropped = members[best_first[1:][again]]
-    keep = np.ones(trace.size, np.bool_)
+    several = repeated.copy()
+    several[alike[repeated]] = True
+    members = np.flatnonzero(several)
+    part, alike = take(rows, members), alike[members]
+    content = (part.weight, part.defects, part.attempt, part.outcome, part.parent_id, part.resource, part.operation)
+    best_first = np.lexsort((*content, part.start_ns, -part.duration_ns, alike))
+    dropped = members[best_first[1:][np.diff(alike[best_first]) == 0]]
+    keep = np.ones(repeated.size, np.bool_)
     keep[dropped] = False
-    counts = np.bincount(trace[dropped], minlength=traces.lo.size).astype(np.int32)
+    counts = np.bincount(traces.of_rows()[dropped], minlength=traces.lo.size).astype(np.int32)
     first = traces.first - np.concatenate([[0], np.cumsum(counts, dtype=np.int32)])
     return take(rows, np.flatnonzero(keep)), replace(traces, first=first.astype(np.int32)), counts
