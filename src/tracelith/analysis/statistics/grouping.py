@@ -62,7 +62,7 @@ class Groups:
 
     def firsts(self, values: NDArray[T]) -> NDArray[T]:
         """The value of the first row of each group."""
-        return values[_first_rows(self.group, self.size)]
+        return values.take(_first_rows(self.group, self.size))
 
     def frame(self, count: str, /, **values: NDArray[Any]) -> pl.DataFrame:
         """One row per group: its keys, how many rows it has, and the sums of the values.
@@ -94,7 +94,7 @@ def groups_of(keys: Mapping[str, NDArray[np.integer | np.bool_]]) -> Groups:
         _append(code, place if place.dtype == np.int32 else place.astype(np.int64, copy=False), low, size)
         limit *= size
     group, first = _numbered(code, limit)
-    return Groups(group, {name: array[first] for name, array in keys.items()})
+    return Groups(group, {name: array.take(first) for name, array in keys.items()})
 
 
 def _ranks(array: NDArray[np.integer | np.bool_]) -> tuple[Int64, int, int]:
@@ -112,10 +112,10 @@ def _numbered(code: Int64, limit: int) -> tuple[Int32, Int32]:
     if limit <= _DENSE * code.size:
         return _numbered_densely(code, limit)
     group, first = _numbered_as_found(code)
-    order = np.argsort(code[first])
+    order = np.argsort(code.take(first))
     rank = np.empty(order.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)
-    return rank[group], first[order]
+    return rank.take(group), first[order]
 
 
 @compiled

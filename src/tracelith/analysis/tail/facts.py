@@ -1,6 +1,7 @@
 """Facts about where time goes: per hop and latency, and the calls and requests behind each edge.
 
 Everything is kept per entry operation, because mixing operations invents correlations (Simpson's paradox).
+Arrays as long as the calls or the path are looked up by ``take``: with int32 indexes it is twice as fast as brackets.
 """
 
 from collections.abc import Mapping
@@ -146,7 +147,7 @@ def observe_tail(view: ForestView) -> Mapping[str, pl.DataFrame]:
 def _hop_times(view: ForestView, chains: CountedChains, spent: Spent) -> pl.DataFrame:
     # Chains first, which are far fewer than what is spent.
     cohorts = groups_of({"stratum": chains.stratum, "bucket": coarse(chains.bucket, LATENCY_FACTOR)})
-    cells = groups_of({"cohort": cohorts.group[spent.chain], "hop": spent.hop})
+    cells = groups_of({"cohort": cohorts.group.take(spent.chain), "hop": spent.hop})
     path, hop = view.path, cells.keys["hop"]
     rows = {
         **{name: key[cells.keys["cohort"]] for name, key in cohorts.keys.items()},
@@ -168,9 +169,9 @@ def _hop_times(view: ForestView, chains: CountedChains, spent: Spent) -> pl.Data
 def _exemplars(view: ForestView, chains: CountedChains, spent: Spent) -> pl.DataFrame:
     rows = pl.DataFrame(
         {
-            "stratum": chains.stratum[spent.chain],
+            "stratum": chains.stratum.take(spent.chain),
             "hop": spent.hop,
-            "trace": view.chains.trace[spent.chain],
+            "trace": view.chains.trace.take(spent.chain),
             "duration_ns": spent.hop_ns,
         }
     )
@@ -181,9 +182,9 @@ def _exemplars(view: ForestView, chains: CountedChains, spent: Spent) -> pl.Data
 def _caller_requests(view: ForestView, chains: CountedChains) -> pl.DataFrame:
     forest = view.forest
     entering = _entering(forest.parent, forest.service, view.chains.span_chain)
-    chain = view.chains.span_chain[entering]
-    callers = groups_of({"stratum": chains.stratum[chain], "caller": forest.service[entering]})
-    rows = chains.named(callers.frame("requests", weight=chains.weight[chain]))
+    chain = view.chains.span_chain.take(entering)
+    callers = groups_of({"stratum": chains.stratum.take(chain), "caller": forest.service.take(entering)})
+    rows = chains.named(callers.frame("requests", weight=chains.weight.take(chain)))
     return fact_rows(CALLER_REQUESTS, rows, view, caller=forest.services)
 
 
@@ -203,14 +204,16 @@ def _entering(parent: Int32, service: Int32, chain: Int32) -> Int32:
 def _used(view: ForestView, chains: CountedChains) -> _Used:
     calls = view.calls
     # Awaited calls all have a client: only messages come without, joined by a link.
-    chain = view.chains.span_chain[calls.client]
+    chain = view.chains.span_chain.take(calls.client)
     used = np.flatnonzero(calls.awaited & (calls.request >= 0) & (chain >= 0))
     chain, call_ns = chain[used], calls.duration_ns[used]
-    places = groups_of({"stratum": chains.stratum[chain], "caller": calls.caller[used], "callee": calls.callee[used]})
+    places = groups_of(
+        {"stratum": chains.stratum.take(chain), "caller": calls.caller[used], "callee": calls.callee[used]}
+    )
     return _Used(
         chain=chain,
         request=calls.request[used],
-        weight=chains.weight[chain],
+        weight=chains.weight.take(chain),
         place=places.group,
         places=chains.named(pl.DataFrame(dict(places.keys))),
         call_ns=call_ns,
@@ -224,20 +227,20 @@ def _edge_calls(view: ForestView, used: _Used) -> pl.DataFrame:
 
 def _edge_requests(view: ForestView, used: _Used) -> pl.DataFrame:
     slowest = _slowest(used, used.request, view.forest.parent.size)
-    cells = groups_of({"place": used.place[slowest], "bucket": used.bucket[slowest]})
-    return _edges(EDGE_REQUESTS, view, used, cells, used.weight[slowest])
+    cells = groups_of({"place": used.place.take(slowest), "bucket": used.bucket.take(slowest)})
+    return _edges(EDGE_REQUESTS, view, used, cells, used.weight.take(slowest))
 
 
 def _edge_tails(view: ForestView, chains: CountedChains, used: _Used) -> pl.DataFrame:
     slowest = _slowest(used, used.chain, chains.weight.size)
     cells = groups_of(
         {
-            "place": used.place[slowest],
-            "latency_bucket": coarse(chains.bucket, CALL_FACTOR)[used.chain[slowest]],
-            "call_bucket": used.bucket[slowest],
+            "place": used.place.take(slowest),
+            "latency_bucket": coarse(chains.bucket, CALL_FACTOR).take(used.chain.take(slowest)),
+            "call_bucket": used.bucket.take(slowest),
         }
     )
-    return _edges(EDGE_TAILS, view, used, cells, used.weight[slowest])
+    return _edges(EDGE_TAILS, view, used, cells, used.weight.take(slowest))
 
 
 def _edges(table: FactTable, view: ForestView, used: _Used, cells: Groups, weight: Float64) -> pl.DataFrame:
