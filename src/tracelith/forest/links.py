@@ -3,11 +3,12 @@
 import numpy as np
 import polars as pl
 
+from tracelith.compiled import compiled
 from tracelith.forest.arrays import grouped_order
 from tracelith.forest.placement import Placement
 from tracelith.forest.sides import Sides, take_sides
 from tracelith.forest.tables import operation_table, resource_table
-from tracelith.forest.view import TraceForest
+from tracelith.forest.view import Bool, Int32, TraceForest, UInt64
 from tracelith.model.ports import WindowSpans
 from tracelith.model.schema import Kind
 
@@ -28,62 +29,105 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
     if not len(window.links):
         return sides
     found = _handovers(forest, window, placement)
-    known = pl.DataFrame({"client": sides.client, "server": sides.server})
-    found = found.join(known, on=["client", "server"], how="anti")
-    if not len(found):
-        return sides
-    told = (sides.server < 0) & np.isin(sides.client, found["client"].to_numpy())
+    by_parent = np.full(forest.parent.size, -1, np.int32)  # the call that each span answers: by parent there is one
+    by_parent[sides.server[sides.server >= 0]] = np.flatnonzero(sides.server >= 0)
+    known = by_parent[found.server]
+    new = (known < 0) | (sides.client[known] != found.client)
+    found, known = take_sides(found, new), known[new]
     # A receiver may have both: a parent in the producer's service, and a link to the publish. That is one message.
-    by_parent = pl.DataFrame({"server": sides.server, "caller": sides.caller})
-    again = by_parent.with_row_index("row").join(found, on=["server", "caller"], how="semi")["row"].to_numpy()
+    again = known[(known >= 0) & (sides.caller[known] == found.caller)]
+    published = np.zeros(forest.parent.size + 1, np.bool_)
+    published[found.client] = True
+    published[-1] = False  # by the producers of other traces
+    told = (sides.server < 0) & published[sides.client]
     told[again] = True
-    sides = _append(take_sides(sides, ~told), found)
-    return take_sides(sides, grouped_order(sides.client + 1, sides.server + 1, sides.caller))
+    kept = take_sides(sides, ~told)
+    joined = Sides._make(np.concatenate([one, other]) for one, other in zip(kept, found, strict=True))
+    order = grouped_order(joined.client + 1, joined.server + 1, joined.caller, -joined.sent_ns)
+    return _without_repeats(take_sides(joined, order))
 
 
-def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -> pl.DataFrame:
-    receivers = _index(forest, placement, window.links.select(_ID), callee=True)
-    producers = _index(
-        forest, placement, window.links.select(_LINKED_ID).rename(dict(zip(_LINKED_ID, _ID, strict=True))), callee=False
-    )
-    near = (pl.col("trace_hi") == pl.col("linked_trace_hi")) & (pl.col("trace_lo") == pl.col("linked_trace_lo"))
-    return (
-        window.links.join(receivers, on=_ID)
-        .join(producers, left_on=_LINKED_ID, right_on=_ID, how="left", suffix="_near")
-        .join(_elsewhere(forest, window), left_on=_LINKED_ID, right_on=_ID, how="left", suffix="_far")
-        .select(
-            client=pl.when(near).then("span_near").fill_null(-1),
-            server="span",
-            caller=pl.coalesce(pl.when(near).then("service_near"), "service_far"),
-            sent_ns=pl.when(near).then(None).otherwise("sent_ns").fill_null(-1),
-            callee="service",
-            client_kind=pl.coalesce(pl.when(near).then("kind_near"), "kind_far"),
-            kind="kind",
-        )
-        .filter(
-            pl.col("caller").is_not_null()
-            & (pl.col("caller") != pl.col("callee"))
-            & ((pl.col("kind") == Kind.CONSUMER) | (pl.col("client_kind") == Kind.PRODUCER))
-        )
-        .group_by("client", "server", "caller")
-        .agg(pl.col("sent_ns").max())
-    )
+def _without_repeats(sides: Sides) -> Sides:
+    """Each call once, as the first of several in a row says it."""
+    again = np.zeros(sides.client.size, np.bool_)
+    again[1:] = (sides.client[1:] == sides.client[:-1]) & (sides.server[1:] == sides.server[:-1])
+    again[1:] &= sides.caller[1:] == sides.caller[:-1]
+    return take_sides(sides, ~again) if again.any() else sides
 
 
-def _index(forest: TraceForest, placement: Placement, ids: pl.DataFrame, *, callee: bool) -> pl.DataFrame:
-    """Spans of the forest with these ids; where two share an id, the one on the callee's (or caller's) side."""
-    spans = pl.DataFrame(
-        {
-            "trace_hi": forest.trace_hi[forest.trace],
-            "trace_lo": forest.trace_lo[forest.trace],
-            "span_id": forest.span_id,
-            "span": np.arange(forest.span_id.size, dtype=np.int32),
-            "service": placement.service,
-            "kind": forest.kind,
-        }
-    ).join(ids.unique(), on=_ID, how="semi")
-    receiving = pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)])
-    return spans.sort(receiving if not callee else ~receiving, "span").unique(_ID, keep="first", maintain_order=True)
+def _handovers(forest: TraceForest, window: WindowSpans, placement: Placement) -> Sides:
+    """The calls that links tell of, some repeatedly; a client in another trace is -1."""
+    _, receiver = _spans_with(forest, window.links.select(_ID))
+    links, receiver = window.links.filter(pl.Series(receiver >= 0)), receiver[receiver >= 0]
+    near = (links["trace_hi"] == links["linked_trace_hi"]) & (links["trace_lo"] == links["linked_trace_lo"])
+    near_rows = near.to_numpy()
+    producers = links.select(_LINKED_ID).rename(dict(zip(_LINKED_ID, _ID, strict=True)))
+    client = np.full(receiver.size, -1, np.int32)
+    client[near_rows], _ = _spans_with(forest, producers.filter(near))
+    caller, kind = placement.service[client], forest.kind[client]
+    sent = np.full(receiver.size, -1, np.int64)
+
+    far = np.flatnonzero(client < 0)
+    told = producers[far].join(_elsewhere(forest, window), on=_ID, how="left", maintain_order="left")
+    caller[far] = told["service"].fill_null(-1).to_numpy()
+    kind[far] = told["kind"].fill_null(Kind.UNSPECIFIED).to_numpy()
+    sent[far] = np.where(near_rows[far], -1, told["sent_ns"].fill_null(-1).to_numpy())
+    message = (forest.kind[receiver] == Kind.CONSUMER) | (kind == Kind.PRODUCER)
+    valid = (caller >= 0) & (caller != placement.service[receiver]) & message
+    every = np.ones(receiver.size, np.bool_)
+    return take_sides(Sides(client, receiver, caller, every, every, sent), valid)
+
+
+def _spans_with(forest: TraceForest, ids: pl.DataFrame) -> tuple[Int32, Int32]:
+    """The spans with these ids, -1 without; where two share one, those on the caller's and on the callee's side."""
+    hi, lo, span_id = (ids[name].to_numpy(writable=True) for name in _ID)
+    trace = _traces_with(forest.trace_hi, forest.trace_lo, hi, lo)
+    receiving = (forest.kind == Kind.SERVER) | (forest.kind == Kind.CONSUMER)
+    order = np.lexsort((span_id, trace))
+    found = _first_with(trace[order], span_id[order], forest.trace_first, forest.span_id, receiving)
+    sides = np.empty((2, trace.size), np.int32)
+    sides[:, order] = found
+    caller_side = np.where(sides[0] >= 0, sides[0], sides[1])
+    return caller_side, np.where(sides[1] >= 0, sides[1], sides[0])
+
+
+@compiled
+def _traces_with(trace_hi: UInt64, trace_lo: UInt64, hi: UInt64, lo: UInt64) -> Int32:
+    """The trace with each id, -1 without; traces are sorted by the low, then the high half."""
+    trace = np.full(hi.size, -1, np.int32)
+    for row in range(hi.size):
+        low, high = 0, trace_lo.size
+        while low < high:
+            middle = (low + high) // 2
+            before = trace_lo[middle] < lo[row] or (trace_lo[middle] == lo[row] and trace_hi[middle] < hi[row])
+            low, high = (middle + 1, high) if before else (low, middle)
+        if low < trace_lo.size and trace_lo[low] == lo[row] and trace_hi[low] == hi[row]:
+            trace[row] = low
+    return trace
+
+
+@compiled
+def _first_with(trace: Int32, ids: UInt64, trace_first: Int32, span_id: UInt64, receiving: Bool) -> Int32:
+    """The first span with each id in its trace that does not receive (row 0), and that does (row 1); -1 without.
+
+    Args:
+        trace, ids: looked for, sorted by both; trace may be -1.
+        trace_first, span_id, receiving: of the forest.
+    """
+    found = np.full((2, ids.size), -1, np.int32)
+    begin = np.searchsorted(trace, 0)
+    while begin < ids.size:
+        end = begin + np.searchsorted(trace[begin:], trace[begin], "right")
+        for span in range(trace_first[trace[begin]], trace_first[trace[begin] + 1]):
+            row = begin + np.searchsorted(ids[begin:end], span_id[span])
+            side = 1 if receiving[span] else 0
+            if row < end and ids[row] == span_id[span] and found[side, row] < 0:
+                found[side, row] = span
+        for row in range(begin + 1, end):
+            if ids[row] == ids[row - 1]:
+                found[:, row] = found[:, row - 1]
+        begin = end
+    return found
 
 
 def _elsewhere(forest: TraceForest, window: WindowSpans) -> pl.DataFrame:
@@ -99,16 +143,4 @@ def _elsewhere(forest: TraceForest, window: WindowSpans) -> pl.DataFrame:
         .with_columns(service=pl.Series(service[resource]), kind=pl.Series(kind[operation]))
         .sort(pl.col("kind").is_in([int(Kind.SERVER), int(Kind.CONSUMER)]), "service", "kind", "sent_ns")
         .unique(_ID, keep="first", maintain_order=True)
-    )
-
-
-def _append(sides: Sides, found: pl.DataFrame) -> Sides:
-    added = np.ones(len(found), np.bool_)
-    return Sides(
-        client=np.concatenate([sides.client, found["client"].to_numpy()]),
-        server=np.concatenate([sides.server, found["server"].to_numpy()]),
-        caller=np.concatenate([sides.caller, found["caller"].to_numpy()]),
-        paired=np.concatenate([sides.paired, added]),
-        linked=np.concatenate([sides.linked, added]),
-        sent_ns=np.concatenate([sides.sent_ns, found["sent_ns"].to_numpy()]),
     )
