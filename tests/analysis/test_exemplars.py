@@ -5,7 +5,7 @@ import polars as pl
 
 from analysis.pipelines import PERIOD, batches, over_windows
 from tracelith.analysis.chains.facts import CHAIN_EXEMPLARS, observe_depth
-from tracelith.analysis.exemplars import SLOTS, slowest_ids
+from tracelith.analysis.exemplars import SLOTS, ranks_of, slowest_ids
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
 from tracelith.analysis.tail.facts import TAIL_EXEMPLARS, observe_tail
@@ -71,6 +71,17 @@ def test_ranks_sort_by_time_and_give_the_trace_back() -> None:
     ranks = pl.Series([f"{took:020d}{high:020d}{low:020d}" for took, high, low in [(9, 1, 2), (10, 0, 2**64 - 1)]])
 
     assert slowest_ids(pl.concat([ranks, ranks])) == ["0" * 16 + "f" * 16, "0" * 15 + "1" + "0" * 15 + "2"]
+
+
+def test_a_rank_is_duration_and_trace_id_in_twenty_digits_each() -> None:
+    view = view_of(SHOP, copies=3)
+    durations = [0, 7, 2**63 - 1]
+
+    ranks = ranks_of(view, pl.Series([2, 0, 1], dtype=pl.Int32), pl.Series(durations))
+
+    ids = [(int(view.forest.trace_hi[at]), int(view.forest.trace_lo[at])) for at in (2, 0, 1)]
+    written = [f"{took:020d}{high:020d}{low:020d}" for took, (high, low) in zip(durations, ids, strict=True)]
+    assert ranks.to_list() == written
 
 
 def test_traces_that_are_not_complete_are_no_examples() -> None:
