@@ -37,9 +37,9 @@ def request_own_time_ns(view: ForestView) -> Int64:
     """
     forest, calls = view.forest, view.calls
     calling = (forest.kind == Kind.CLIENT) | (forest.kind == Kind.PRODUCER)
-    clients = calls.client[(calls.client >= 0) & (calls.server < 0)]
+    clients = calls.client[np.flatnonzero((calls.client >= 0) & (calls.server < 0))]
     # Without kinds, a span that names a peer is the call to it; one that is also the request itself is both.
-    calling[clients[clients != calls.span_request[clients]]] = True
+    calling[clients[clients != calls.span_request.take(clients)]] = True
     return _work_ns(calls.span_request, calling, own_time_ns(view))
 
 

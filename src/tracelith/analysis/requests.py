@@ -29,13 +29,15 @@ class Requests:
 
     def of(self, rows: NDArray[np.integer]) -> "Requests":
         """Those in these rows."""
-        return Requests(self.span[rows], self.trace[rows], self.stratum[rows], self.service[rows], self.operation[rows])
+        columns = (self.span, self.trace, self.stratum, self.service, self.operation)
+        return Requests(*(column.take(rows) for column in columns))
 
 
 def requests_of(view: ForestView) -> Requests:
     """The requests of all traces; ask for them by ``view.once``."""
     forest, service = view.forest, view.calls.span_service
     span = np.flatnonzero(view.calls.span_request == np.arange(service.size, dtype=np.int32)).astype(np.int32)
-    trace = forest.trace[span]
-    stratum = view.once(trace_strata).stratum[trace]
-    return Requests(span, trace, stratum, service[span], view.once(request_names)[1][forest.operation[span]])
+    trace = forest.trace.take(span)
+    stratum = view.once(trace_strata).stratum.take(trace)
+    operation = view.once(request_names)[1].take(forest.operation.take(span))
+    return Requests(span, trace, stratum, service.take(span), operation)

@@ -113,13 +113,13 @@ def _sets(view: ForestView, names: Int32) -> _Sets:
     forest, calls = view.forest, view.calls
     made = np.flatnonzero(calls.final & calls.awaited & (calls.client >= 0) & (calls.request >= 0) & ~calls.linked)
     client, server, request = calls.client[made], calls.server[made], calls.request[made]
-    called = names[forest.operation[np.where(server >= 0, server, client)]]
+    called = names.take(forest.operation.take(np.where(server >= 0, server, client)))
     what = groups_of({"callee": calls.callee[made], "called": called})
     number, first = number_pairs(request, what.group, forest.parent.size, what.size)
     # Calls come in the order of their clients, which is that of their start within a trace.
     told = _repeated(number, first.size, client, forest.start_ns, forest.duration_ns)
-    of = what.group[first]
-    return _Sets(request[first], what.keys["callee"][of], what.keys["called"][of], *told)
+    of = what.group.take(first)
+    return _Sets(request.take(first), what.keys["callee"].take(of), what.keys["called"].take(of), *told)
 
 
 @compiled
@@ -151,14 +151,14 @@ def _repeated(
 def _edges(view: ForestView, sets: _Sets, asking: Int32) -> Groups:
     """The sets by where they are counted, but for how often; names as codes."""
     forest = view.forest
-    trace, kind = forest.trace[sets.request], forest.kind[sets.request]
+    trace, kind = forest.trace.take(sets.request), forest.kind.take(sets.request)
     by_hand = (kind == Kind.SERVER) | (kind == Kind.UNSPECIFIED)
     edges = groups_of(
         {
-            "stratum": view.once(trace_strata).stratum[trace],
-            SAMPLING_KEY: known_sampling(forest.trace_weight)[0][trace],
-            "caller": view.calls.span_service[sets.request],
-            "operation": asking[forest.operation[sets.request]],
+            "stratum": view.once(trace_strata).stratum.take(trace),
+            SAMPLING_KEY: known_sampling(forest.trace_weight)[0].take(trace),
+            "caller": view.calls.span_service.take(sets.request),
+            "operation": asking.take(forest.operation.take(sets.request)),
             "asked": np.where(by_hand, 0, np.where(kind == Kind.CONSUMER, 1, 2)),
             "callee": sets.callee,
             "callee_operation": sets.called,
@@ -170,7 +170,7 @@ def _edges(view: ForestView, sets: _Sets, asking: Int32) -> Groups:
 def _counted(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
     """Rows of REPEATED_CALLS in codes."""
     _, weights = known_sampling(view.forest.trace_weight)
-    weight: Float64 = weights[view.forest.trace[sets.request]]
+    weight: Float64 = weights.take(view.forest.trace.take(sets.request))
     busy = weight * sets.busy_ns
     once = {
         "weighted_calls": weight * sets.calls,
@@ -179,7 +179,7 @@ def _counted(view: ForestView, sets: _Sets, edges: Groups) -> pl.DataFrame:
     }
     parts = []
     for number, times in enumerate((sets.calls, sets.in_a_row, sets.at_once)):
-        kept = np.flatnonzero(times > 1) if number else np.arange(times.size)
+        kept = np.flatnonzero(times > 1) if number else slice(None)
         groups = groups_of({"edge": edges.group[kept], "times": _shortened(times[kept])})
         rows = groups.frame("requests", weight=weight[kept], weight_squares=weight[kept] ** 2)
         # Time is told once per set, in the row of all its calls.

@@ -111,19 +111,19 @@ def _requests(view: ForestView) -> _Requests:
     forest, calls = view.forest, view.calls
     service = np.array([kind == "service" for kind in calls.node_kinds], np.bool_)
     # A call whose clocks cannot tell whether it was awaited is no message either, so it speaks for itself.
-    onward = service[calls.callee] & ~calls.deferred
+    onward = service.take(calls.callee) & ~calls.deferred
     only = _only_calls(calls.request, calls.final, onward, forest.parent.size)
     requests = view.once(requests_of)
-    handled = requests.of(np.flatnonzero(forest.trace_complete[requests.trace]))
+    handled = requests.of(np.flatnonzero(forest.trace_complete.take(requests.trace)))
     span = handled.span
-    kind, own_ns = forest.kind[span], view.once(request_own_time_ns)[span]
+    kind, own_ns, only = forest.kind.take(span), view.once(request_own_time_ns).take(span), only.take(span)
     answers = (kind == Kind.SERVER) | (kind == Kind.UNSPECIFIED)
-    single = answers & (only[span] >= 0)
+    single = answers & (only >= 0)
     own_share = np.full(span.size, -1, np.int8)
     share = own_ns[single] / np.maximum(forest.duration_ns[span[single]], 1)
     own_share[single] = np.searchsorted(np.array(OWN_SHARES[1:-1]), share, side="right")
-    call = np.where(single, only[span], np.int32(-1))
-    return _Requests(handled, own_ns, call, own_share, alone=only[span] == _NONE)
+    call = np.where(single, only, np.int32(-1))
+    return _Requests(handled, own_ns, call, own_share, alone=only == _NONE)
 
 
 _NONE, _MORE = -1, -2
@@ -158,11 +158,11 @@ def _handed_on(view: ForestView, requests: _Requests) -> pl.DataFrame:
             "own_share": requests.own_share,
         }
     )
-    single, outcome = requests.call >= 0, forest.outcome[requests.handled.span]
+    single, outcome = requests.call >= 0, forest.outcome.take(requests.handled.span)
     way_ns = np.full(single.size, -1, np.int64)
     way_ns[single] = calls.network_ns[requests.call[single]]
     marks = {
-        "from_outside": forest.parent[requests.handled.span] < 0,
+        "from_outside": forest.parent.take(requests.handled.span) < 0,
         "turned_away": requests.alone & (outcome == Outcome.REFUSED),
         "answered": requests.alone & (outcome == Outcome.FINE),
         "translated": translated,
@@ -204,17 +204,17 @@ def _entry_calls(view: ForestView) -> pl.DataFrame:
     """Each edge once per chain that awaits a call on it, and each chain once."""
     forest, chains, calls = view.forest, view.chains, view.calls
     asking = np.where(calls.client >= 0, calls.client, calls.server)
-    chain = chains.span_chain[asking]
+    chain = chains.span_chain.take(asking)
     called = np.flatnonzero(calls.awaited & (calls.server >= 0) & (chain >= 0))
-    called = called[~chains.restarted[chain[called]]]
+    called = called[~chains.restarted.take(chain[called])]
     chain = chain[called]
     edges = groups_of({"caller": calls.caller[called], "callee": calls.callee[called]})
     _, once = number_pairs(chain, edges.group, chains.root.size, edges.size)
     outside = np.flatnonzero(~chains.restarted).astype(np.int32)
-    chain = np.concatenate([chain[once], outside])
-    edge = np.concatenate([edges.group[once], np.full(outside.size, edges.size, np.int32)])
-    stratum = view.once(trace_strata).stratum[chains.trace[chain]]
-    entries = groups_of({"stratum": stratum, "entry": chains.entry[chain], "edge": edge})
+    chain = np.concatenate([chain.take(once), outside])
+    edge = np.concatenate([edges.group.take(once), np.full(outside.size, edges.size, np.int32)])
+    stratum = view.once(trace_strata).stratum.take(chains.trace.take(chain))
+    entries = groups_of({"stratum": stratum, "entry": chains.entry.take(chain), "edge": edge})
     rows, of = entries.frame("traces"), entries.keys["edge"]
     # The last edge stands for all chains, and has no names.
     caller = np.append(edges.keys["caller"], len(forest.services))[of]

@@ -135,11 +135,11 @@ def _takings(view: ForestView, places: Places, rows: Int64) -> Takings:
     span, sent_ns = calls.server[joined], calls.sent_ns[joined]
     known = np.zeros(forest.parent.size, np.bool_)
     known[span] = True
-    takers = np.flatnonzero(places.takes[forest.operation]).astype(np.int32)
+    takers = np.flatnonzero(places.takes.take(forest.operation)).astype(np.int32)
     # Where polling has a span around those of the messages it got, only these are messages.
     around = forest.parent[takers]
     around = around[around >= 0]
-    known[around[places.takes[forest.operation[around]]]] = True
+    known[around[places.takes.take(forest.operation.take(around))]] = True
     alone = takers[~known[takers]]
     span = np.concatenate([span, alone])
     sent_ns = np.concatenate([sent_ns, np.full(alone.size, -1, np.int64)])

@@ -56,12 +56,12 @@ def observe_scaling(view: ForestView) -> Mapping[str, pl.DataFrame]:
 def _load(view: ForestView) -> pl.DataFrame:
     requests, services = view.once(requests_of), view.forest.services
     known, weights = known_sampling(view.forest.trace_weight)
-    weight, unknown = weights[requests.trace], ~known[requests.trace]
+    weight, unknown = weights.take(requests.trace), ~known.take(requests.trace)
     load = groups_of({"stratum": requests.stratum, "service": requests.service})
     rows = load.frame("requests", unweighted=unknown.astype(np.int64), weight=weight)
     number, first = number_pairs(requests.trace, requests.service, weights.size, len(services))
-    together = (np.bincount(number, minlength=first.size) * weight[first]) ** 2
-    squares = pl.Series("squares", np.bincount(load.group[first], together, load.size))
+    together = (np.bincount(number, minlength=first.size) * weight.take(first)) ** 2
+    squares = pl.Series("squares", np.bincount(load.group.take(first), together, load.size))
     return fact_rows(SERVICE_LOAD, view.once(trace_strata).placed(rows.hstack([squares])), view, service=services)
 
 
@@ -69,7 +69,7 @@ def _instances(view: ForestView) -> pl.DataFrame:
     requests = view.once(requests_of)
     names, instance = numbered(view.forest.resources["instance"].to_list())
     keys = {"stratum": requests.stratum, "service": requests.service}
-    groups = groups_of(keys | {"instance": instance[view.forest.resource[requests.span]]})
+    groups = groups_of(keys | {"instance": instance.take(view.forest.resource.take(requests.span))})
     rows = view.once(trace_strata).placed(groups.frame("requests"))
     return fact_rows(SERVICE_INSTANCES, rows, view, service=view.forest.services, instance=names)
 
@@ -79,17 +79,17 @@ def _caused(view: ForestView) -> pl.DataFrame:
     _, weights = known_sampling(view.forest.trace_weight)
     span, above, elsewhere = requests.span, _above(view, requests.span), _senders_elsewhere(view, requests.span)
     row, cause, direct = _causes(span, above, view.calls.span_service, len(services), elsewhere)
-    groups = groups_of({"stratum": requests.stratum[row], "service": requests.service[row], "cause": cause})
-    rows = groups.frame("requests", weight=weights[requests.trace[row]], direct=direct.astype(np.int64))
+    groups = groups_of({"stratum": requests.stratum.take(row), "service": requests.service.take(row), "cause": cause})
+    rows = groups.frame("requests", weight=weights.take(requests.trace.take(row)), direct=direct.astype(np.int64))
     return fact_rows(CAUSED_REQUESTS, view.once(trace_strata).placed(rows), view, service=services, cause=services)
 
 
 def _above(view: ForestView, span: Int32) -> Int32:
     """The request above each span that is the entry of one, along calls and messages; -1 for none and other spans."""
     forest, calls = view.forest, view.calls
-    parent = forest.parent[span]
+    parent = forest.parent.take(span)
     above = np.full(forest.parent.size, -1, np.int32)
-    above[span] = np.where(parent >= 0, calls.span_request[parent], np.int32(-1))
+    above[span] = np.where(parent >= 0, calls.span_request.take(parent), np.int32(-1))
     linked = np.flatnonzero(calls.linked & (calls.client >= 0))
     above[calls.server[linked]] = calls.request[linked]
     return above

@@ -112,7 +112,7 @@ def observe_structure(view: ForestView) -> Mapping[str, pl.DataFrame]:
 def _handled(view: ForestView) -> Requests:
     """Requests but for those that are nothing but a call themselves."""
     requests = view.once(requests_of)
-    kind = view.forest.kind[requests.span]
+    kind = view.forest.kind.take(requests.span)
     return requests.of(np.flatnonzero((kind != Kind.CLIENT) & (kind != Kind.PRODUCER)))
 
 
@@ -120,15 +120,15 @@ def _work(view: ForestView, handled: Requests) -> tuple[pl.DataFrame, pl.DataFra
     """Rows of SERVICE_WORK and OWN_TIMES in codes."""
     forest, strata = view.forest, view.once(trace_strata)
     span, trace = handled.span, handled.trace
-    own_ns = view.once(request_own_time_ns)[span]
+    own_ns, kind = view.once(request_own_time_ns).take(span), forest.kind.take(span)
     known, weight = known_sampling(forest.trace_weight)
-    asked = (forest.kind[span] == Kind.SERVER) | (forest.kind[span] == Kind.UNSPECIFIED)
-    outside = asked & (forest.trace_root[trace] == span)
+    asked = (kind == Kind.SERVER) | (kind == Kind.UNSPECIFIED)
+    outside = asked & (forest.trace_root.take(trace) == span)
     values = {
         "own_ns": own_ns,
         "outside": outside.astype(np.int64),
-        "outside_weight": np.where(outside, weight[trace], 0.0),
-        "outside_unknown": (outside & ~known[trace]).astype(np.int64),
+        "outside_weight": np.where(outside, weight.take(trace), 0.0),
+        "outside_unknown": (outside & ~known.take(trace)).astype(np.int64),
     }
     keys = {"stratum": handled.stratum, "service": handled.service}
     work = groups_of(keys | {"operation": handled.operation})
