@@ -29,18 +29,18 @@ def join_links(forest: TraceForest, window: WindowSpans, placement: Placement, s
     if not len(window.links):
         return sides
     found = _handovers(forest, window, placement)
-    by_parent = np.full(forest.parent.size, -1, np.int32)  # the call that each span answers: by parent there is one
-    by_parent[sides.server[sides.server >= 0]] = np.flatnonzero(sides.server >= 0)
-    known = by_parent[found.server]
-    new = (known < 0) | (sides.client[known] != found.client)
-    found, known = take_sides(found, new), known[new]
+    # What is known of the call by parent that each span answers: there is at most one.
+    client_of, caller_of = np.full((2, forest.parent.size), -2, np.int32)
+    answered = sides.server >= 0
+    client_of[sides.server[answered]] = sides.client[answered]
+    caller_of[sides.server[answered]] = sides.caller[answered]
+    found = take_sides(found, client_of[found.server] != found.client)
     # A receiver may have both: a parent in the producer's service, and a link to the publish. That is one message.
-    again = known[(known >= 0) & (sides.caller[known] == found.caller)]
-    published = np.zeros(forest.parent.size + 1, np.bool_)
+    again, published = np.zeros((2, forest.parent.size + 1), np.bool_)
+    again[found.server[caller_of[found.server] == found.caller]] = True
     published[found.client] = True
-    published[-1] = False  # by the producers of other traces
-    told = (sides.server < 0) & published[sides.client]
-    told[again] = True
+    published[-1] = False  # by producers in other traces
+    told = again[sides.server] | (~answered & published[sides.client])
     kept = take_sides(sides, ~told)
     joined = Sides._make(np.concatenate([one, other]) for one, other in zip(kept, found, strict=True))
     order = grouped_order(joined.client + 1, joined.server + 1, joined.caller, -joined.sent_ns)
