@@ -69,8 +69,7 @@ def operation_table(operations: pl.DataFrame) -> TextTable:
 
 def _table(frame: pl.DataFrame, code: str, columns: list[str]) -> TextTable:
     ordered = frame.sort(columns)
-    number = ordered.select(pl.struct(columns).rle_id().cast(pl.Int32)).to_series()
-    codes = ordered[code].cast(pl.UInt32).to_numpy()
+    row = ordered.select(pl.struct(columns).rle_id()).to_series().to_numpy().astype(np.int32)
+    codes = ordered[code].to_numpy()
     by_code = np.argsort(codes)
-    texts = ordered.select(columns).filter(number.is_first_distinct())
-    return TextTable(texts, codes[by_code], number.to_numpy()[by_code])
+    return TextTable(ordered[columns][np.flatnonzero(np.diff(row, prepend=-1))], codes[by_code], row[by_code])
