@@ -26,7 +26,7 @@ def own_time_ns(view: ForestView) -> Int64:
     """
     forest, calls = view.forest, view.calls
     detached = np.zeros(forest.parent.size, np.bool_)
-    detached[calls.server[calls.deferred & (calls.server >= 0)]] = True
+    detached[calls.server[np.flatnonzero(calls.deferred & (calls.server >= 0))]] = True
     return _uncovered_ns(forest.parent, forest.start_ns, forest.duration_ns, calls.span_service, detached)
 
 

@@ -78,6 +78,9 @@ PASSING_EXEMPLARS = FactTable(
 
 _PROTOCOLS = {"http": 1, "rpc": 2}
 
+_NONE, _MORE = -1, -2
+"""In place of the only call of a request that makes none, or several, or one of another kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
@@ -118,15 +121,12 @@ def _requests(view: ForestView) -> _Requests:
     span = handled.span
     kind, own_ns, only = forest.kind.take(span), view.once(request_own_time_ns).take(span), only.take(span)
     answers = (kind == Kind.SERVER) | (kind == Kind.UNSPECIFIED)
-    single = answers & (only >= 0)
-    own_share = np.full(span.size, -1, np.int8)
+    single = np.flatnonzero(answers & (only >= 0))
+    call, own_share = np.full(span.size, -1, np.int32), np.full(span.size, -1, np.int8)
+    call[single] = only[single]
     share = own_ns[single] / np.maximum(forest.duration_ns[span[single]], 1)
     own_share[single] = np.searchsorted(np.array(OWN_SHARES[1:-1]), share, side="right")
-    call = np.where(single, only, np.int32(-1))
     return _Requests(handled, own_ns, call, own_share, alone=only == _NONE)
-
-
-_NONE, _MORE = -1, -2
 
 
 @compiled
@@ -158,8 +158,8 @@ def _handed_on(view: ForestView, requests: _Requests) -> pl.DataFrame:
             "own_share": requests.own_share,
         }
     )
-    single, outcome = requests.call >= 0, forest.outcome.take(requests.handled.span)
-    way_ns = np.full(single.size, -1, np.int64)
+    single, outcome = np.flatnonzero(requests.call >= 0), forest.outcome.take(requests.handled.span)
+    way_ns = np.full(requests.call.size, -1, np.int64)
     way_ns[single] = calls.network_ns[requests.call[single]]
     marks = {
         "from_outside": forest.parent.take(requests.handled.span) < 0,

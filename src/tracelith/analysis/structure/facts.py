@@ -143,7 +143,7 @@ def _circles(view: ForestView) -> _Circles:
     """
     calls = view.calls
     above = np.full(view.forest.parent.size, -1, np.int32)
-    answered = calls.awaited & (calls.server >= 0) & (calls.request >= 0)
+    answered = np.flatnonzero(calls.awaited & (calls.server >= 0) & (calls.request >= 0))
     above[calls.server[answered]] = calls.request[answered]
     service = calls.span_service
     span, steps = _returns(above, service)
