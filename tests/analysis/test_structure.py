@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from analysis.pipelines import analysed, batches, over_windows
 from tracelith.analysis.base import Analysis
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.service_structure import ANALYSIS
+from tracelith.analysis.structure.facts import _returns
 from tracelith.analysis.structure.graph import gini, modified_z, service_graph
 from tracelith.analysis.structure.size import _judge
 
@@ -82,6 +84,23 @@ def test_13_2_a_request_that_comes_back_to_a_waiting_service_is_a_cycle() -> Non
     assert len(cycle["trace_ids"]) == 3
     assert (finding["rule"], finding["severity"], finding["subjects"]) == ("call-cycle", "warning", ["price", "shop"])
     assert "50 % of the requests through shop" in finding["title"]
+
+
+@given(spans=st.lists(st.tuples(st.integers(-1, 5), st.integers(0, 2)), min_size=6, max_size=6))
+def test_a_request_comes_back_to_the_nearest_of_its_service_above_past_another(spans: list[tuple[int, int]]) -> None:
+    above, service = (np.array([span[column] for span in spans], np.int32) for column in range(2))
+    expected = []
+    for span in range(6):
+        way = [span]  # upwards, round and round where requests link to each other in a circle
+        while len(way) <= 33 and above[way[-1]] >= 0:
+            way.append(above[way[-1]])
+        back = [steps for steps, at in enumerate(way) if steps and service[at] == service[span]]
+        if back and back[0] > 1:
+            expected.append((span, back[0]))
+
+    span, steps = _returns.py_func(above, service)
+
+    assert list(zip(span, steps, strict=True)) == expected
 
 
 def test_a_longer_circle_names_all_on_it() -> None:
