@@ -136,14 +136,16 @@ def stored_form(
     unknown = sorted(facts.keys() - tables.keys())
     if unknown:
         raise ValueError(f"fact table(s) {', '.join(unknown)} not declared; call ensure_fact_tables first")
-    pairs = []
+    asked, pairs = set(windows), []
     for name, rows in facts.items():
         schema = tables[name].schema
         missing = [column for column in schema.names() if column not in rows.columns]
         if missing:
             raise ValueError(f"facts of {name} lack the column(s) {', '.join(missing)}")
-        kept = rows.select(schema.names()).cast(schema).filter(pl.col("window_ns").is_in(list(windows)))
-        pairs.append((tables[name], kept))
+        stored = rows if rows.schema == schema else rows.select(schema.names()).cast(schema)
+        if not asked.issuperset(stored["window_ns"].unique()):  # rarely: to copy all rows took longer than to look
+            stored = stored.filter(pl.col("window_ns").is_in(list(asked)))
+        pairs.append((tables[name], stored))
     return pairs
 
 
