@@ -98,13 +98,13 @@ def sorted_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ..
     """
     met, example, earliest = number_traces(hi, lo, rows.start_ns, _UNFORESEEN)
     window = earliest // WINDOW_NS * WINDOW_NS
-    order = _ascending(hi[example], lo[example])
+    kept = _ascending(hi[example], lo[example])
     if windows:
-        order = order[np.isin(window, np.array(windows, np.int64))[order]]
-    number = np.full(window.size, -1, np.int32)
-    number[order] = np.arange(order.size, dtype=np.int32)
-    place, first = order_rows(met, number, order.size, (rows.start_ns, rows.span_id, rows.callee))
-    return take(rows, place), TraceRows(hi[example[order]], lo[example[order]], window[order], first)
+        kept = kept[np.isin(window[kept], np.array(windows, np.int64))]
+    place = np.full(window.size, -1, np.int32)
+    place[kept] = np.arange(kept.size, dtype=np.int32)
+    order, first = order_rows(met, place, kept.size, (rows.start_ns, rows.span_id, rows.callee))
+    return take(rows, order), TraceRows(hi[example[kept]], lo[example[kept]], window[kept], first)
 
 
 def _ascending(hi: UInt64, lo: UInt64) -> Int64:
