@@ -216,16 +216,39 @@ def test_windows_far_apart_read_together_hold_the_traces_they_hold_alone(store: 
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 7])
-def test_buckets_partition_the_traces_of_a_window(store: Store, buckets: int) -> None:
+@pytest.mark.parametrize("asked", [[0], [0, 2]], ids=["one window", "with a gap"])
+def test_buckets_partition_the_traces_of_windows_wherever_their_spans_lie(
+    store: Store, buckets: int, asked: list[int]
+) -> None:
+    lying = (-13, -12, -1, 0, 0, 0, 1, 2, 12, 15)
+    traces = [[lying[(trace + step) % len(lying)] for step in range(4)] for trace in range(50)]
     store.append(
-        [batch(span(trace * 2**33 + trace, number, window(0) + number) for trace in range(50) for number in range(3))]
+        [
+            batch(
+                span(trace * 2**33 + trace, number, window(at) + number)
+                for trace, places in enumerate(traces)
+                for number, at in enumerate(places)
+            )
+        ]
     )
 
-    parts = [store.read_windows([window(0)], bucket, buckets).spans for bucket in range(buckets)]
+    parts = [read.spans for read in store.read_buckets([window(number) for number in asked], buckets)]
 
-    assert sum(part.height for part in parts) == 150
-    assert sum(part["trace_lo"].n_unique() for part in parts) == 50
+    touched = {trace * 2**33 + trace for trace, places in enumerate(traces) if set(places) & set(asked)}
+    whole = store.read_windows([window(number) for number in asked]).spans
+    assert pl.concat(parts).sort("trace_lo", "span_id").equals(whole.sort("trace_lo", "span_id"))
+    assert set(whole["trace_lo"]) == touched
+    assert sum(part["trace_lo"].n_unique() for part in parts) == len(touched)
     assert all(part.height for part in parts)
+
+
+def test_no_bucket_tells_of_what_was_committed_after_the_first(store: Store) -> None:
+    store.append([batch(span(trace, 1, window(0)) for trace in range(9))])
+    reads = store.read_buckets([window(0)], 2)
+    first = next(reads)
+    store.append([batch(span(trace, 2, window(1)) for trace in range(9))])
+
+    assert next(reads).upto == first.upto
 
 
 def test_linked_spans_come_from_any_trace_with_their_dimension_rows(store: Store) -> None:

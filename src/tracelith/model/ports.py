@@ -3,7 +3,7 @@
 "Window" is the start of an analysis window in nanoseconds, a multiple of WINDOW_NS.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,12 +59,18 @@ class AnalysisStore(TraceReader, Protocol):
         """
         ...
 
-    def read_windows(self, windows: Sequence[int], bucket: int = 0, buckets: int = 1) -> WindowSpans:
-        """Spans of these windows; with buckets > 1 only the traces whose id falls in that bucket (bounds memory).
+    def read_windows(self, windows: Sequence[int]) -> WindowSpans:
+        """Spans of these windows, in no particular order.
 
-        Spans come in no particular order. After several buckets, hand the smallest ``upto`` to replace_facts.
         Quiet systems and imports have thousands of windows with a few spans each, so windows are read, observed and
         replaced many at a time.
+        """
+        ...
+
+    def read_buckets(self, windows: Sequence[int], buckets: int) -> Iterator[WindowSpans]:
+        """The same in so many parts, each with the traces whose id falls in one bucket (bounds memory).
+
+        All parts have the same ``upto``.
         """
         ...
 

@@ -3,7 +3,7 @@
 Frames have the columns of model.schema in that order, whatever order migrations have left them in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,20 @@ from tracelith.model.schema import LINK, OPERATION, RESOURCE, SPAN, WINDOW_NS
 from tracelith.store.connection import Cursor, Database, number_list
 from tracelith.store.windows import HORIZON_NS, horizon_of
 
-__all__ = ["read_trace", "read_windows", "window_span_counts"]
+__all__ = ["read_buckets", "read_trace", "window_span_counts"]
+
+SPANS = "SELECT * EXCLUDE (commit_no) "
+TRACES = "SELECT DISTINCT trace_lo "
+PLACES = "SELECT trace_lo, start_ns "
 
 # What is asked for, and what else there is of the traces found: nearly nothing, but it must be looked for in two hours
 # of spans. In one query, with each trace's horizon joined to all its spans, reading took three times as long.
 # A condition that holds for every row is left out: each is a tenth of the reading.
-NEAR = "SELECT * EXCLUDE (commit_no) FROM span WHERE start_ns >= $first AND start_ns < $end{asked}{bucket}"
+NEAR = "FROM span WHERE start_ns >= $first AND start_ns < $end{asked}"
 
 # Before and after are told apart because DuckDB evaluates ranges while it scans, but "not in between" row by row.
 FAR = """
-    SELECT {columns} FROM (
+    FROM (
         FROM span WHERE start_ns >= $from AND start_ns < $first
         UNION ALL FROM span WHERE start_ns >= $end AND start_ns < $to
         {between}
@@ -66,43 +70,53 @@ class Horizon:
     end_ns: int
 
 
-def read_windows(database: Database, windows: Sequence[int], bucket: int, buckets: int, upto: int) -> WindowSpans:
-    """Spans of every trace of the bucket that has a span starting in one of the windows, in no particular order."""
+def read_buckets(database: Database, windows: Sequence[int], buckets: int, upto: int) -> Iterator[WindowSpans]:
+    """Spans of every trace that has a span starting in one of the windows, by bucket, in no particular order.
+
+    Where else these traces have spans is looked for once, for all buckets: it takes longer than reading one. So none
+    of them tells of a later commit than ``upto``, though it may hold some of that, too.
+    """
     asked = tuple(sorted(set(windows)))
     first, last = (asked[0], asked[-1]) if asked else (0, -WINDOW_NS)
     start, end = horizon_of(first, last)
-    parameters: Parameters = {
-        "windows": number_list(asked), "first": first, "end": last + WINDOW_NS, "bucket": bucket, "buckets": buckets,
-        "from": start, "to": end,
-    }  # fmt: skip
     gaps = (last - first) // WINDOW_NS + 1 > len(asked)
-    near_query = NEAR.format(asked=ASKED if gaps else "", bucket=BUCKET if buckets > 1 else "")
-    with database.snapshot() as cursor:
-        near = _spans(cursor, near_query, parameters)
-        far = _far_spans(cursor, BETWEEN if gaps else "", parameters, near)
-        spans = pl.concat([near, _within_reach(near, far)]) if far.height else near
-        return _completed(cursor, asked, spans, Horizon(start, end), upto)
+    near_query = NEAR.format(asked=ASKED if gaps else "")
+    far_query = FAR.format(between=BETWEEN if gaps else "")
+    parameters: Parameters = {
+        "windows": number_list(asked), "first": first, "end": last + WINDOW_NS, "from": start, "to": end,
+    }  # fmt: skip
+    elsewhere: pl.DataFrame | None = None
+    for bucket in range(buckets):
+        with database.snapshot() as cursor:
+            of_bucket = {**parameters, "bucket": bucket, "buckets": buckets}
+            near = _selected(cursor, SPANS + near_query + (BUCKET if buckets > 1 else ""), of_bucket)
+            near = near.select(SPAN.names())
+            if elsewhere is None:
+                traces = _traces(near) if buckets == 1 else _selected(cursor, TRACES + near_query, parameters)
+                elsewhere = _selected(cursor, PLACES + far_query, parameters, traces)
+            far = _far_spans(cursor, far_query, parameters, near, elsewhere)
+            spans = pl.concat([near, far]) if far.height else near
+            read = _completed(cursor, asked, spans, Horizon(start, end), upto)
+        yield read
 
 
-def _spans(cursor: Cursor, query: str, parameters: Parameters) -> pl.DataFrame:
-    return _selected(cursor, query, parameters).select(SPAN.names())
-
-
-def _far_spans(cursor: Cursor, between: str, parameters: Parameters, near: pl.DataFrame) -> pl.DataFrame:
-    """What else there is of these traces within the horizon of all windows.
-
-    Ids tell first whether there is anything, and where: it lies beside the windows, if not far from them.
-    """
-    trace_lo = near["trace_lo"]
+def _traces(spans: pl.DataFrame) -> pl.DataFrame:
+    trace_lo = spans["trace_lo"]
     runs = trace_lo.filter(trace_lo.ne_missing(trace_lo.shift()))  # as stored, spans of a trace mostly lie together
-    query = FAR.format(columns="trace_lo, start_ns", between=between)
-    ids = _selected(cursor, query, parameters, runs.unique().to_frame())
-    if ids.is_empty():
+    return runs.unique().to_frame()
+
+
+def _far_spans(
+    cursor: Cursor, query: str, parameters: Parameters, near: pl.DataFrame, elsewhere: pl.DataFrame
+) -> pl.DataFrame:
+    """What else there is of these traces; where, is known, and mostly it is just beside the windows."""
+    places = elsewhere.join(_traces(near), on="trace_lo", how="semi")
+    if places.is_empty():
         return near.clear()
-    starts = ids["start_ns"].to_numpy()
+    starts = places["start_ns"].to_numpy()
     narrowed = {**parameters, "from": int(starts.min()), "to": int(starts.max()) + 1}
-    query = FAR.format(columns="* EXCLUDE (commit_no)", between=between)
-    return _selected(cursor, query, narrowed, ids.select("trace_lo").unique()).select(SPAN.names())
+    found = _selected(cursor, SPANS + query, narrowed, places.select("trace_lo").unique())
+    return _within_reach(near, found.select(SPAN.names()))
 
 
 def _selected(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -169,13 +169,13 @@ class Store:
                     self._database.write(lambda cursor: save_progress(cursor, self._ledger))
         return self._ledger.stale(now_ns, quiet_ns)
 
-    def read_windows(self, windows: Sequence[int], bucket: int = 0, buckets: int = 1) -> WindowSpans:
-        """Spans of these windows' traces; with buckets > 1 only of those traces that fall in that bucket.
+    def read_windows(self, windows: Sequence[int]) -> WindowSpans:
+        """Spans of these windows' traces."""
+        return next(self.read_buckets(windows, 1))
 
-        After several buckets, hand the smallest ``upto`` of them to replace_facts.
-        """
-        upto = self._ledger.last_commit
-        return reading.read_windows(self._database, windows, bucket, buckets, upto)
+    def read_buckets(self, windows: Sequence[int], buckets: int) -> Iterator[WindowSpans]:
+        """Spans of these windows' traces, in so many buckets of whole traces."""
+        return reading.read_buckets(self._database, windows, buckets, self._ledger.last_commit)
 
     def window_span_counts(self, windows: Sequence[int]) -> dict[int, int]:
         """Stored spans that start in each window."""
