@@ -10,6 +10,7 @@ from tracelith.analysis.places import call_cells
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.pairs import count_pairs
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.compiled import compiled
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
@@ -47,11 +48,11 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
     spans = _Spans(view.chains.span_chain, forest.duration_ns, critical_ns(view))
     sums = dict(zip(_SUMS, _sums(attempts, spans, cells.size), strict=True))
     sums["traces"] = count_pairs(cells.trace, cells.of_call, len(forest.trace_root), cells.size)[1]
-    edges = groups_of(cells.keys("window_ns", "environment", "caller", "callee"))
+    edges = groups_of(cells.keys("stratum", "caller", "callee"))
     added = {name: edges.sums(column) for name, column in sums.items()}
     rows = pl.DataFrame({**edges.keys, "callee_kind": edges.keys["callee"], **added})
     nodes = {"callee": calls.node_names, "callee_kind": calls.node_kinds}
-    return fact_rows(CALL_EDGES, rows, view, caller=forest.services, **nodes)
+    return fact_rows(CALL_EDGES, view.once(trace_strata).placed(rows), view, caller=forest.services, **nodes)
 
 
 def critical_ns(view: ForestView) -> Int64:

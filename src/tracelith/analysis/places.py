@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.analysis.times import MINUTE_NS
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.compiled import compiled
 from tracelith.forest.view import Bool, Float64, ForestView, Int32, Int64
-from tracelith.model.schema import WINDOW_NS
 
 __all__ = ["CallCells", "Places", "call_cells", "places_of"]
 
@@ -24,12 +24,13 @@ class Places:
     Attributes:
         of_trace: int32[t], index into the others. weight: float64[t], 1 where it is unknown. minute: int64[t], in which
             each trace began.
-        window_ns, environment, known: per place.
+        stratum: int32[p], window and environment as one (see trace_strata). window_ns, environment, known: per place.
     """
 
     of_trace: Int32
     weight: Float64
     minute: Int64
+    stratum: Int32
     window_ns: Int64
     environment: Int32
     known: Bool
@@ -50,7 +51,7 @@ class CallCells:
     Attributes:
         of_call: int32[m], index into the others. trace: int32[m], in which each attempt counts.
         place: int32[k]. minute: int64[k]. caller: int32[k], service. callee: int32[k], node.
-        window_ns: int64[k], environment: int32[k], of the place.
+        stratum: int32[k], of the place (see trace_strata).
     """
 
     of_call: Int32
@@ -59,8 +60,7 @@ class CallCells:
     minute: Int64
     caller: Int32
     callee: Int32
-    window_ns: Int64
-    environment: Int32
+    stratum: Int32
 
     @property
     def size(self) -> int:
@@ -80,19 +80,16 @@ def places_of(view: ForestView) -> Places:
     """The places of a view's traces; ask for them by ``view.once(places_of)``."""
     forest = view.forest
     known, weight = known_sampling(forest.trace_weight)
-    groups = groups_of(
-        {
-            "window": forest.trace_window // WINDOW_NS,
-            "environment": forest.trace_environment,
-            "known": known,
-        }
-    )
+    strata = view.once(trace_strata)
+    groups = groups_of({"stratum": strata.stratum, "known": known})
+    stratum = groups.keys["stratum"]
     return Places(
         groups.group,
         weight,
         forest.start_ns[forest.trace_first[:-1]] // MINUTE_NS,
-        groups.keys["window"] * WINDOW_NS,
-        groups.keys["environment"],
+        stratum,
+        strata.window_ns[stratum],
+        strata.environment[stratum],
         groups.keys["known"],
     )
 
@@ -113,8 +110,7 @@ def call_cells(view: ForestView) -> CallCells:
         moments.keys["minute"][moment],
         cells.keys["caller"],
         cells.keys["callee"],
-        places.window_ns[place],
-        places.environment[place],
+        places.stratum[place],
     )
 
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.failures.tables import ALONE, ENTRY_EDGES, FAILED_EDGES, QUIET
 from tracelith.analysis.failures.units import CallerUnits
-from tracelith.analysis.places import CallCells, call_cells, places_of
+from tracelith.analysis.places import call_cells, places_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.pairs import number_pairs
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.compiled import compiled
 from tracelith.forest.view import Float64, ForestView, Int32, Int64
 
@@ -60,15 +60,12 @@ def entry_edges(view: ForestView, units: CallerUnits) -> pl.DataFrame:
     chain = from_outside[chains.span_chain[units.request]]
     _, once = number_pairs(chain, units.cell, chains.root.size, cells.size)
     counted = groups_of({"cell": units.cell[once], "entry": chains.entry[chain[once]]})
-    edges = groups_of({**_edge_keys(cells, counted.keys["cell"]), "entry": counted.keys["entry"]})
+    keys = {name: column[counted.keys["cell"]] for name, column in cells.keys("stratum", "caller", "callee").items()}
+    edges = groups_of({**keys, "entry": counted.keys["entry"]})
     rows = {**edges.keys, "callee_kind": edges.keys["callee"], "requests": edges.sums(counted.counts())}
     names = {"callee": view.calls.node_names, "callee_kind": view.calls.node_kinds}
-    return fact_rows(ENTRY_EDGES, pl.DataFrame(rows), view, caller=view.forest.services, **names)
-
-
-def _edge_keys(cells: CallCells, cell: NDArray[np.integer]) -> dict[str, NDArray[np.integer]]:
-    keys = cells.keys("window_ns", "environment", "caller", "callee")
-    return {name: column[cell] for name, column in keys.items()}
+    placed = view.once(trace_strata).placed(pl.DataFrame(rows))
+    return fact_rows(ENTRY_EDGES, placed, view, caller=view.forest.services, **names)
 
 
 def _compared(requests: Int64) -> Float64:

@@ -12,6 +12,7 @@ from tracelith.analysis.places import call_cells, places_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
 from tracelith.analysis.times import MINUTE_NS
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 
 __all__ = ["failed_minutes", "retried_minutes", "root_ns"]
@@ -96,15 +97,15 @@ def _lost(view: ForestView, requests: FailedRequests) -> _Lost:
 
 def _notable(view: ForestView, attempts: Bool, lost: _Lost) -> Bool:
     """Which of them are of minutes in which their origin failed often."""
-    forest, cells, minute = view.forest, view.once(call_cells), view.once(places_of).minute
+    forest, cells, places = view.forest, view.once(call_cells), view.once(places_of)
     traces = np.flatnonzero(forest.trace_root >= 0)
     trace = np.concatenate([traces, lost.trace])
     # Attempts in cells and requests from outside were asked of their callee, and some failed.
     parts = (cells.size, traces.size, lost.trace.size)
     minutes = groups_of(
         {
-            "environment": np.concatenate([cells.environment, forest.trace_environment[trace]]),
-            "minute": np.concatenate([cells.minute, minute[trace]]),
+            "environment": np.concatenate([places.environment[cells.place], forest.trace_environment[trace]]),
+            "minute": np.concatenate([cells.minute, places.minute[trace]]),
             "origin": np.concatenate([cells.callee, forest.service[forest.trace_root[traces]], lost.origin]),
         }
     )
@@ -122,7 +123,7 @@ def retried_minutes(view: ForestView) -> pl.DataFrame:
     forest, calls, cells = view.forest, view.calls, view.once(call_cells)
     sent = (calls.client >= 0) & ~calls.deferred
     again = sent & ~calls.final
-    minutes = groups_of(cells.keys("window_ns", "environment", "caller", "callee", "minute"))
+    minutes = groups_of(cells.keys("stratum", "caller", "callee", "minute"))
     attempts, retries = minutes.sums(cells.count(sent)), minutes.sums(cells.count(again))
     often = (retries > 0) & (retries >= NOTABLE_SHARE * (attempts - retries))
     picked = np.flatnonzero(sent & often[minutes.group][cells.of_call])
@@ -141,7 +142,8 @@ def retried_minutes(view: ForestView) -> pl.DataFrame:
         "attempts": attempts[told],
         "rank": slowest_ranks(view, retried, trace[tried], root_ns(view, trace[tried])),
     }
-    return fact_rows(RETRIED_MINUTES, pl.DataFrame(columns), view, caller=forest.services, callee=calls.node_names)
+    placed = view.once(trace_strata).placed(pl.DataFrame(columns))
+    return fact_rows(RETRIED_MINUTES, placed, view, caller=forest.services, callee=calls.node_names)
 
 
 def root_ns(view: ForestView, trace: Int32) -> Int64:

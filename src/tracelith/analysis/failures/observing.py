@@ -29,6 +29,7 @@ from tracelith.analysis.outcomes import CallOutcomes, call_outcomes, failed_span
 from tracelith.analysis.places import call_cells, places_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.strata import fact_rows
+from tracelith.analysis.trace_strata import trace_strata
 from tracelith.forest.view import Bool, ForestView, Int8, Int32
 from tracelith.model.schema import Outcome
 
@@ -64,15 +65,14 @@ def _nodes(view: ForestView, asked: Bool, requests: FailedRequests) -> pl.DataFr
         asked: attempts that are requests of their callee.
     """
     forest, calls, cells = view.forest, view.calls, view.once(call_cells)
-    roots, silent = _roots(view), requests.silent
+    strata, roots, silent = view.once(trace_strata), _roots(view), requests.silent
     trace = np.concatenate([forest.trace[roots], forest.trace[requests.request], forest.trace[calls.request[silent]]])
     own = requests.origin == requests.service
     # Attempts in cells, requests from outside, failed requests, and failed calls that nobody answered.
     parts = (cells.size, roots.size, own.size, silent.size)
     nodes = groups_of(
         {
-            "window_ns": np.concatenate([cells.window_ns, forest.trace_window[trace]]),
-            "environment": np.concatenate([cells.environment, forest.trace_environment[trace]]),
+            "stratum": np.concatenate([cells.stratum, strata.stratum[trace]]),
             "node": np.concatenate([cells.callee, forest.service[roots], requests.service, calls.callee[silent]]),
         }
     )
@@ -82,7 +82,8 @@ def _nodes(view: ForestView, asked: Bool, requests: FailedRequests) -> pl.DataFr
     sums = {"requests": nodes.sums(asking), "failures": nodes.sums(failing), "own": nodes.sums(by_itself)}
     told = np.flatnonzero(sums["requests"] + sums["failures"])
     rows = {name: column[told] for name, column in {**nodes.keys, "node_kind": nodes.keys["node"], **sums}.items()}
-    return fact_rows(FAILED_NODES, pl.DataFrame(rows), view, node=calls.node_names, node_kind=calls.node_kinds)
+    placed = strata.placed(pl.DataFrame(rows))
+    return fact_rows(FAILED_NODES, placed, view, node=calls.node_names, node_kind=calls.node_kinds)
 
 
 def _entry_outcome(view: ForestView) -> Int8:
