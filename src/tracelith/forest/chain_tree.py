@@ -57,7 +57,7 @@ def cut_chains(forest: TraceForest, graph: CallGraph) -> ChainTree:
     cut[replies.answering] = False
     arrives[replies.answering] = True
 
-    complete = forest.trace_complete[forest.trace]
+    complete = forest.trace_complete.take(forest.trace)
     parent: Int32 = np.where(cut | ~complete, np.int32(-1), forest.parent)
     parent = _below_receipts(forest, replies, parent, complete)
     arrives &= parent >= 0

@@ -93,7 +93,7 @@ def _asking_peers(graph: CallGraph) -> Int32:
     """Client spans that awaited a peer without spans; handing a message to a broker is no such wait."""
     calls = graph.calls
     waits = np.array([kind != "destination" for kind in calls.node_kinds], np.bool_)
-    asking: Int32 = calls.client[(calls.server < 0) & calls.awaited & waits[calls.callee]]
+    asking: Int32 = calls.client[(calls.server < 0) & calls.awaited & waits.take(calls.callee)]
     return asking
 
 

@@ -33,7 +33,7 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
     services, nodes = len(forest.services), len(graph.peers.names)
     placement, client = graph.placement, np.where(graph.paired, graph.calls.client, np.int32(-1))
     charged = _charged_to(placement.service, placement.within, forest.top_down, client, _ways(forest, graph))
-    distinct, hop = distinct_codes(charged[span], services + 2 * services * nodes)
+    distinct, hop = distinct_codes(charged.take(span), services + 2 * services * nodes)
     named = [_name(int(code), forest.services, graph.peers.names) for code in distinct]
     columns = tuple(zip(*named, strict=True)) if named else ((), (), (), ())
     return Hops(hop, *columns)
@@ -43,13 +43,14 @@ def _ways(forest: TraceForest, graph: CallGraph) -> Int64:
     """The code of the way that the time of each call's client goes to; -1 for its service itself."""
     calls, peers = graph.calls, graph.peers
     services, nodes = len(forest.services), len(peers.names)
-    operation = forest.operation[calls.client]
+    operation = forest.operation.take(calls.client)
     publishing = peers.message | (forest.operations["kind"].to_numpy() == Kind.PRODUCER)
-    published = (calls.deferred | (calls.reply >= 0)) & publishing[operation]
-    way = np.where(published, peers.node[operation], calls.callee) + calls.caller.astype(np.int64) * nodes + services
+    published = (calls.deferred | (calls.reply >= 0)) & publishing.take(operation)
+    node = np.where(published, peers.node.take(operation), calls.callee)
+    way = node + calls.caller.astype(np.int64) * nodes + services
     way[(calls.server >= 0) & ~published] += services * nodes  # on the network
     # A producer that does not say where it sends to waits for nobody we could name.
-    way[published & ~peers.message[operation]] = -1
+    way[published & ~peers.message.take(operation)] = -1
     return way
 
 
