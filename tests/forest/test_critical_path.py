@@ -116,6 +116,15 @@ def test_siblings_that_overlap_by_one_percent_follow_each_other() -> None:
     assert own_times(beyond) == {"C": 50, "A": 50}
 
 
+def test_a_span_that_ends_with_the_clock_waited_for_its_children_too() -> None:
+    view = view_of("""
+        s A  0..7420000000s
+          s B  10..20s
+    """)
+
+    assert segments(view, 10**9) == [("A", 0, 10), ("B", 10, 20), ("A", 20, 7_420_000_000)]
+
+
 def test_of_children_that_end_together_the_latest_to_start_is_waited_for_then_the_smaller_id() -> None:
     view = view_of("""
         s A  0..100ms
@@ -203,6 +212,23 @@ def test_a_producer_that_names_no_destination_is_its_services_own_time() -> None
     """)
 
     assert hop_times(view) == {("shop", "service"): 100, ("mail", "service"): 30}
+
+
+def test_a_producer_without_a_destination_is_its_services_own_time_inside_a_call_too() -> None:
+    view = view_of("""
+        shop   SERVER checkout   0..100ms
+          shop   CLIENT price      10..50ms
+            shop   PRODUCER publish  20..30ms
+              mail   CONSUMER receive  200..230ms
+            price  SERVER answer     35..45ms
+    """)
+
+    assert hop_times(view) == {
+        ("shop", "service"): 70,
+        ("shop → price", "network"): 20,
+        ("price", "service"): 10,
+        ("mail", "service"): 30,
+    }
 
 
 # --- against recursion -------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def label_hops(forest: TraceForest, graph: CallGraph, span: Int32) -> Hops:
 
 
 def _ways(forest: TraceForest, graph: CallGraph) -> Int64:
-    """The code of the way that the time of each call's client goes to; -1 for its service itself."""
+    """The code of the way that the time of each call's client goes to, or of its service itself."""
     calls, peers = graph.calls, graph.peers
     services, nodes = len(forest.services), len(peers.names)
     operation = forest.operation.take(calls.client)
@@ -50,7 +50,8 @@ def _ways(forest: TraceForest, graph: CallGraph) -> Int64:
     way = node + calls.caller.astype(np.int64) * nodes + services
     way[(calls.server >= 0) & ~published] += services * nodes  # on the network
     # A producer that does not say where it sends to waits for nobody we could name.
-    way[published & ~peers.message.take(operation)] = -1
+    nameless = published & ~peers.message.take(operation)
+    way[nameless] = calls.caller[nameless]
     return way
 
 

@@ -110,7 +110,8 @@ def _keep_waited_for(last: Int32, before: Int32, start: Int64, end: Int64, in_fl
         begun, tolerance = end[span], (end[span] - start[span]) // _TOUCHING
         while child >= 0:
             following = before[child]
-            waited_for = start[child] < begun if in_flight else end[child] <= begun + tolerance
+            # Taken off here, not added there: the end of time plus anything overflows.
+            waited_for = start[child] < begun if in_flight else end[child] - tolerance <= begun
             if waited_for:
                 if later < 0:
                     last[span] = child
