@@ -144,6 +144,14 @@ def analyze(
     )
 
 
+@app.command("compile")
+def compile_() -> None:
+    """Compile what analyses run, for this machine: half a minute that else the first analysis takes."""
+    from tracelith.cli.compiling import compile_loops
+
+    compile_loops()
+
+
 @app.command()
 def report(
     db: Db = None,

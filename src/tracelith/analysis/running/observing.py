@@ -282,7 +282,7 @@ def _under_way(
         try:
             for batch in batches:
                 ahead.append((batch, threads.submit(attempt, batch)))
-                if len(ahead) > at_once:  # one waits, so that no thread does
+                if len(ahead) > at_once + WRITTEN_AT_ONCE:  # so many wait, so that no thread does during a write
                     first, future = ahead.popleft()
                     yield first, future.result
             while ahead:
