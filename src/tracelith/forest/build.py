@@ -8,7 +8,7 @@ import polars as pl
 
 from tracelith.forest.arrays import parents_first, sum_to_root
 from tracelith.forest.parents import cut_cycles, find_parents
-from tracelith.forest.rows import SpanRows, TraceRows, drop_duplicates, sorted_traces, span_rows
+from tracelith.forest.rows import UNFORESEEN, SpanRows, TraceRows, drop_duplicates, sorted_traces, span_rows
 from tracelith.forest.soundness import find_roots, implausible_spans, least_inclusion
 from tracelith.forest.tables import TextTable, operation_table, resource_table
 from tracelith.forest.view import Bool, Int32, TraceForest
@@ -92,7 +92,8 @@ class _Tree:
 
 
 def _tree(rows: SpanRows, traces: TraceRows, service: Int32) -> _Tree:
-    named, orphan, own = find_parents(traces.first, rows.span_id, rows.parent_id, rows.callee, service)
+    ids = (rows.span_id, rows.parent_id)
+    named, orphan, own = find_parents(traces.first, ids, rows.callee, service, UNFORESEEN)
     parent, circular = cut_cycles(named)
     return _Tree(parent, orphan, circular | own)
 

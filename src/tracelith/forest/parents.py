@@ -7,16 +7,15 @@ from tracelith.forest.view import Bool, Int32, UInt64
 
 __all__ = ["cut_cycles", "find_parents", "first_alike"]
 
-_SCATTERING = np.uint64(0x9E3779B97F4A7C15)
-"""2**64 / golden ratio: in the upper bits of its products, ids that follow each other lie apart (Knuth, TAOCP 6.4)."""
-
 
 @compiled
-def first_alike(trace_first: Int32, span_id: UInt64, callee: Bool) -> Int32:
+def first_alike(trace_first: Int32, span_id: UInt64, callee: Bool, odd: np.uint64) -> Int32:
     """The first row with the trace, the span id and the side of each row: mostly the row itself.
 
     Args:
         trace_first: where each trace begins, one more at the end.
+        span_id, callee: of each row.
+        odd: a number that nobody can foresee: clients choose span ids, and could choose such as collide.
     """
     alike = np.arange(span_id.size, dtype=np.int32)
     table, across = _table(trace_first), np.full(span_id.size, -1, np.int32)
@@ -24,7 +23,7 @@ def first_alike(trace_first: Int32, span_id: UInt64, callee: Bool) -> Int32:
         spans = range(trace_first[trace], trace_first[trace + 1])
         slots = _empty_slots(table, len(spans))
         for span in spans:
-            slot = _slot_of(span_id[span], slots, span_id)
+            slot = _slot_of(span_id[span], slots, span_id, odd)
             first = slots[slot]
             if first < 0:
                 slots[slot] = span
@@ -39,7 +38,7 @@ def first_alike(trace_first: Int32, span_id: UInt64, callee: Bool) -> Int32:
 
 @compiled
 def find_parents(
-    trace_first: Int32, span_id: UInt64, parent_id: UInt64, callee: Bool, service: Int32
+    trace_first: Int32, ids: tuple[UInt64, UInt64], callee: Bool, service: Int32, odd: np.uint64
 ) -> tuple[Int32, Bool, Bool]:
     """The index of each span's parent or -1; whether it names one that is not there; whether it names itself.
 
@@ -48,8 +47,11 @@ def find_parents(
 
     Args:
         trace_first: where each trace begins, one more at the end.
-        span_id, parent_id, callee, service: of each span; no two spans share trace, id and side.
+        ids: of each span and of the parent that it names.
+        callee, service: of each span; no two spans share trace, id and side.
+        odd: see first_alike.
     """
+    span_id, parent_id = ids
     parent = np.full(span_id.size, -1, np.int32)
     orphan, own = np.zeros(span_id.size, np.bool_), np.zeros(span_id.size, np.bool_)
     table, twin = _table(trace_first), np.full(span_id.size, -1, np.int32)
@@ -57,7 +59,7 @@ def find_parents(
         spans = range(trace_first[trace], trace_first[trace + 1])
         slots = _empty_slots(table, len(spans))
         for span in spans:
-            slot = _slot_of(span_id[span], slots, span_id)
+            slot = _slot_of(span_id[span], slots, span_id, odd)
             if slots[slot] < 0:
                 slots[slot] = span
             else:
@@ -68,7 +70,7 @@ def find_parents(
             elif parent_id[span] == span_id[span]:
                 own[span] = parent_id[span] != 0
             elif parent_id[span] != 0:
-                named = slots[_slot_of(parent_id[span], slots, span_id)]
+                named = slots[_slot_of(parent_id[span], slots, span_id, odd)]
                 if named >= 0 and twin[named] >= 0:
                     client, server = (twin[named], named) if callee[named] else (named, twin[named])
                     named = client if service[span] == service[client] != service[server] else server
@@ -126,9 +128,9 @@ def _slot_count(spans: int) -> int:
 
 
 @compiled
-def _slot_of(wanted: np.uint64, slots: Int32, span_id: UInt64) -> int:
+def _slot_of(wanted: np.uint64, slots: Int32, span_id: UInt64, odd: np.uint64) -> int:
     """The slot of the span with this id, or the empty one where it belongs."""
-    slot = np.int64((wanted * _SCATTERING >> np.uint64(32)) * np.uint64(len(slots)) >> np.uint64(32))
+    slot = np.int64((wanted * odd >> np.uint64(32)) * np.uint64(len(slots)) >> np.uint64(32))
     while slots[slot] >= 0 and span_id[slots[slot]] != wanted:
         slot = (slot + 1) & (len(slots) - 1)
     return int(slot)

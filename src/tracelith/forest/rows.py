@@ -14,10 +14,10 @@ from tracelith.forest.trace_order import number_traces, order_rows
 from tracelith.forest.view import Bool, Int32, Int64, UInt8, UInt64
 from tracelith.model.schema import WINDOW_NS, Kind
 
-__all__ = ["SpanRows", "TraceRows", "drop_duplicates", "sorted_traces", "span_rows"]
+__all__ = ["UNFORESEEN", "SpanRows", "TraceRows", "drop_duplicates", "sorted_traces", "span_rows"]
 
-_UNFORESEEN = np.uint64(secrets.randbits(64) | 1)
-"""Scatters trace ids; where each is found differs from process to process, what is found does not."""
+UNFORESEEN = np.uint64(secrets.randbits(64) | 1)
+"""Scatters ids; where each is found differs from process to process, what is found does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def sorted_traces(rows: SpanRows, hi: UInt64, lo: UInt64, windows: tuple[int, ..
         hi, lo: of each row's trace.
         windows: windows to keep; all traces are kept if empty.
     """
-    met, example, earliest = number_traces(hi, lo, rows.start_ns, _UNFORESEEN)
+    met, example, earliest = number_traces(hi, lo, rows.start_ns, UNFORESEEN)
     window = earliest // WINDOW_NS * WINDOW_NS
     kept = _ascending(hi[example], lo[example])
     if windows:
@@ -119,7 +119,7 @@ def drop_duplicates(rows: SpanRows, traces: TraceRows) -> tuple[SpanRows, TraceR
     Rows of one trace, id and side describe the same span. Which one stays depends on what they say, not on when they
     came: the longest, then the earliest, then the one that sorts first by content.
     """
-    alike = first_alike(traces.first, rows.span_id, rows.callee)
+    alike = first_alike(traces.first, rows.span_id, rows.callee, UNFORESEEN)
     repeated = alike != np.arange(alike.size)
     if not repeated.any():
         return rows, traces, np.zeros(traces.lo.size, np.int32)
