@@ -9,7 +9,7 @@ import polars as pl
 
 from tracelith.analysis.datastores.statements import parse_statement
 from tracelith.analysis.datastores.systems import store_kind
-from tracelith.analysis.exemplars import ranks_of, slowest_ranks
+from tracelith.analysis.exemplars import slowest_ranks
 from tracelith.analysis.places import places_of
 from tracelith.analysis.statistics.grouping import Groups, groups_of
 from tracelith.analysis.statistics.weights import SAMPLING_KEY
@@ -73,9 +73,6 @@ SLOW_NS = 200_000_000
 LATE_SHARE = 0.25
 """Share of a stretch's calls that are late at least: who waits for a lock does not wait alone. Without this, in a busy
 system every stretch of every statement would have a row of its own."""
-
-_NUMBER_BITS = 32
-_LONGEST_US = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +152,10 @@ def _calls(view: ForestView, asked: _Asked) -> pl.DataFrame:
 
 def _exemplars(view: ForestView, asked: _Asked) -> pl.DataFrame:
     """The longest call of each statement that names a table."""
+    rank = slowest_ranks(view, asked.groups, view.forest.trace[asked.span], asked.duration_ns)
     told = np.flatnonzero(_judged(asked)[asked.groups.keys["source"]])
-    # The longest call and its number in one: to look a row up per group costs as much as all the sums.
-    rank = np.minimum(asked.duration_ns // 1000, _LONGEST_US) << _NUMBER_BITS
-    longest = asked.groups.largest(rank | np.arange(rank.size))[told] & (2**_NUMBER_BITS - 1)
-    trace = pl.Series(view.forest.trace[asked.span[longest]])
     rows = {name: column[told] for name, column in asked.groups.keys.items()}
-    examples = ranks_of(view, trace, pl.Series(asked.duration_ns[longest]))
-    return _named(DATASTORE_EXEMPLARS, view, asked, {**rows, "rank": examples})
+    return _named(DATASTORE_EXEMPLARS, view, asked, {**rows, "rank": rank[told]})
 
 
 def _stalls(view: ForestView, asked: _Asked) -> pl.DataFrame:
