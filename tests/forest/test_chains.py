@@ -63,7 +63,6 @@ def test_a_service_visited_twice_is_two_hops_and_one_service() -> None:
     """)
 
     assert chains(view) == [("a in", 2, 2, 2, ("a", "b", "a"))]
-    assert view.chains.services_on_path.tolist() == [2]
     assert view.chains.span_hops.tolist() == [0, 0, 1, 1, 2]
 
 

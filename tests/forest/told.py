@@ -99,10 +99,7 @@ def tell(view: ForestView) -> Told:
             )
             for i in range(calls.client.size)
         ),
-        chains=frozenset(
-            (span(c.root[i]), bool(c.restarted[i]), int(c.services_on_path[i]), *told)
-            for i, told in enumerate(chains(view))
-        ),
+        chains=frozenset((span(c.root[i]), bool(c.restarted[i]), *told) for i, told in enumerate(chains(view))),
         segments=frozenset(
             (span(path.span[i]), int(path.start_ns[i]), int(path.end_ns[i]), path.hop_labels[path.hop[i]])
             for i in range(path.span.size)

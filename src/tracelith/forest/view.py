@@ -153,7 +153,6 @@ class Chains:
         restarted: bool[c], headed by the receiver of a deferred call instead of a trace root.
         hops_critical: int16[c], awaited service hops of the deepest span on the critical path (D_cp).
         hops_any: int16[c], the same over all spans (D). hops_with_peers: datastore and external leaf calls counted too.
-        services_on_path: int16[c], distinct services on the deepest critical path.
         path: int32[c], index into paths: services from the root to that deepest span; of a longer path the last 64.
             Of equally deep services the one with most time on the critical path.
         span_chain: int32[n], chain of each span, -1 outside complete traces. span_hops: int16[n], hops above it.
@@ -166,7 +165,6 @@ class Chains:
     hops_critical: Int16
     hops_any: Int16
     hops_with_peers: Int16
-    services_on_path: Int16
     path: Int32
     paths: tuple[tuple[str, ...], ...]
     entry_services: tuple[str, ...]

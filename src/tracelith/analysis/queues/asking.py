@@ -144,11 +144,8 @@ def _with_claims(view: ForestView, messages: Messages, asked: _Asked) -> _Asked:
     calls, forest = view.calls, view.forest
     far = messages.rows[(calls.client[messages.rows] < 0) & (calls.server[messages.rows] >= 0)]
     receipt = calls.server[far]
-    inner = calls.span_request[receipt] != receipt
-    far, receipt = (
-        far[inner & messages.places.receives[forest.operation[receipt]]],
-        receipt[inner & messages.places.receives[forest.operation[receipt]]],
-    )
+    inside = (calls.span_request[receipt] != receipt) & messages.places.receives[forest.operation[receipt]]
+    far, receipt = far[inside], receipt[inside]
     open_ended = np.flatnonzero(asked.answered_ns < 0)
     if not far.size or not open_ended.size:
         return asked
