@@ -12,6 +12,7 @@ from tracelith.analysis.statistics.pairs import count_pairs
 from tracelith.analysis.strata import fact_rows
 from tracelith.analysis.trace_strata import trace_strata
 from tracelith.compiled import compiled
+from tracelith.forest.arrays import added_up
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.facts import FactTable
 
@@ -58,7 +59,7 @@ def observe_edges(view: ForestView) -> pl.DataFrame:
 def critical_ns(view: ForestView) -> Int64:
     """Critical time of each span with all it called, int64[n]: the segments of its subtree within its chain."""
     forest, path = view.forest, view.path
-    own_ns = _own_critical_ns(path.span, path.start_ns, path.end_ns, len(forest.trace))
+    own_ns = added_up(path.span, len(forest.trace), path.end_ns - path.start_ns)
     return _with_all_below(forest.parent, forest.top_down, view.chains.span_chain, own_ns)
 
 
@@ -106,15 +107,6 @@ def _sums(attempts: _Attempts, spans: _Spans, cells: int) -> Int64:
             total[7] += spans.duration_ns[span]
             total[8] += spans.critical_ns[span]
     return sums.T
-
-
-@compiled
-def _own_critical_ns(span: Int32, start_ns: Int64, end_ns: Int64, spans: int) -> Int64:
-    """The lengths of the segments of each span, added up."""
-    own = np.zeros(spans, np.int64)
-    for segment in range(span.size):
-        own[span[segment]] += end_ns[segment] - start_ns[segment]
-    return own
 
 
 @compiled

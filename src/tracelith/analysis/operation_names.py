@@ -3,6 +3,7 @@
 import polars as pl
 
 from tracelith.analysis.numbered import numbered
+from tracelith.forest.tables import asked_for
 from tracelith.forest.view import ForestView, Int32
 
 __all__ = ["OperationNames", "call_names", "request_names"]
@@ -13,17 +14,12 @@ OperationNames = tuple[tuple[str, ...], Int32]
 
 def request_names(view: ForestView) -> OperationNames:
     """Names of operations that answer: ``METHOD route`` where the span tells both, else its name."""
-    return numbered(view.forest.operations.select(_answered()).to_series().to_list())
+    return numbered(view.forest.operations.select(asked_for()).to_series().to_list())
 
 
 def call_names(view: ForestView) -> OperationNames:
     """Names of operations that are called: what a statement does to which tables, else as request_names."""
     action = pl.concat_str("peer_action", "peer_object", separator=" ").str.strip_chars()
     stored = pl.when(pl.col("peer_statement") != "").then(pl.col("peer_statement")).otherwise(action)
-    told = pl.when((pl.col("protocol") == "db") & (stored != "")).then(stored).otherwise(_answered())
+    told = pl.when((pl.col("protocol") == "db") & (stored != "")).then(stored).otherwise(asked_for())
     return numbered(view.forest.operations.select(told).to_series().to_list())
-
-
-def _answered() -> pl.Expr:
-    routed = (pl.col("http_method") != "") & (pl.col("http_route") != "")
-    return pl.when(routed).then(pl.concat_str("http_method", "http_route", separator=" ")).otherwise("name")

@@ -9,6 +9,7 @@ takes.
 import numpy as np
 
 from tracelith.compiled import compiled
+from tracelith.forest.arrays import added_up
 from tracelith.forest.view import Bool, ForestView, Int32, Int64
 from tracelith.model.schema import Kind
 
@@ -40,17 +41,7 @@ def request_own_time_ns(view: ForestView) -> Int64:
     clients = calls.client[np.flatnonzero((calls.client >= 0) & (calls.server < 0))]
     # Without kinds, a span that names a peer is the call to it; one that is also the request itself is both.
     calling[clients[clients != calls.span_request.take(clients)]] = True
-    return _work_ns(calls.span_request, calling, own_time_ns(view))
-
-
-@compiled
-def _work_ns(request: Int32, calling: Bool, own_ns: Int64) -> Int64:
-    """Own time of the spans of each request that call nobody, added up at its entry span."""
-    total = np.zeros(own_ns.size, np.int64)
-    for span in range(own_ns.size):
-        if not calling[span]:
-            total[request[span]] += own_ns[span]
-    return total
+    return added_up(calls.span_request, calling.size, np.where(calling, 0, own_time_ns(view)))
 
 
 @compiled

@@ -11,7 +11,7 @@ from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.analysis.times import MINUTE_NS
 from tracelith.analysis.trace_strata import trace_strata
-from tracelith.compiled import compiled
+from tracelith.forest.arrays import added_up
 from tracelith.forest.view import Bool, Float64, ForestView, Int32, Int64
 
 __all__ = ["CallCells", "Places", "call_cells", "places_of"]
@@ -69,7 +69,7 @@ class CallCells:
 
     def count(self, chosen: Bool) -> Int64:
         """How many of the chosen attempts are in each cell, int64[k]."""
-        return _count(self.of_call, chosen, self.size)
+        return added_up(self.of_call, self.size, chosen.astype(np.int64))
 
     def keys(self, *names: str) -> Mapping[str, NDArray[np.integer]]:
         """These attributes by name."""
@@ -112,12 +112,3 @@ def call_cells(view: ForestView) -> CallCells:
         cells.keys["callee"],
         places.stratum[place],
     )
-
-
-@compiled
-def _count(cell: Int32, chosen: Bool, cells: int) -> Int64:
-    """How many of the chosen rows are in each cell."""
-    count = np.zeros(cells, np.int64)
-    for row in range(cell.size):
-        count[cell[row]] += chosen[row]
-    return count

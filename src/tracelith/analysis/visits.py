@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tracelith.analysis.numbered import numbered
 from tracelith.analysis.statistics.grouping import groups_of
-from tracelith.forest.view import ForestView
+from tracelith.forest.view import ForestView, Int32, Int64
 from tracelith.model.schema import Outcome
 
 __all__ = ["Visits", "visits_of"]
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Traces as arrays: parent index, calls, depth and critical path, without a Python loop over spans."""
+"""Traces as arrays: parent index, calls, depth and critical path, worked out in compiled loops."""
 
 from tracelith.forest.build import build_forest
 from tracelith.forest.observe import observe_view

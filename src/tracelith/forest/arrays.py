@@ -9,6 +9,7 @@ from tracelith.compiled import compiled
 from tracelith.forest.view import Bool, Int32, Int64
 
 __all__ = [
+    "added_up",
     "distinct_codes",
     "grouped_order",
     "nearest_marked",
@@ -18,6 +19,7 @@ __all__ = [
 ]
 
 T = TypeVar("T", np.int32, np.int64)
+N = TypeVar("N", np.int64, np.float64)
 
 
 def pack_keys(group: NDArray[Any], value: NDArray[Any]) -> tuple[Int64, Int64]:
@@ -88,6 +90,20 @@ def _distinct_in_table(codes: Int64, limit: int) -> tuple[Int64, Int32]:
     for row in range(codes.size):
         place[row] = number[codes[row]]
     return distinct, place
+
+
+@compiled
+def added_up(group: Int32, groups: int, values: NDArray[N]) -> NDArray[N]:
+    """The values of each group added up, row after row: the same rows always give the same last digit.
+
+    Args:
+        group: of each row, from 0 up to below ``groups``.
+        values: int64 or float64, one per row.
+    """
+    total = np.zeros(groups, values.dtype)
+    for row in range(group.size):
+        total[group[row]] += values[row]
+    return total
 
 
 @compiled

@@ -1,12 +1,12 @@
 """Describes each chain: its entry operation, how many services deep it goes, and along which of them."""
 
 import numpy as np
-import polars as pl
 
 from tracelith.compiled import compiled
-from tracelith.forest.arrays import distinct_codes
+from tracelith.forest.arrays import added_up, distinct_codes
 from tracelith.forest.calls import CallGraph
 from tracelith.forest.chain_tree import ChainTree
+from tracelith.forest.tables import asked_for
 from tracelith.forest.view import Chains, CriticalPath, Int16, Int32, Int64, TraceForest
 
 __all__ = ["describe_chains"]
@@ -26,12 +26,10 @@ def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path
 
     Source: metrics.md §4.
     """
-    deepest = _deepest(
-        tree.head, tree.chain, tree.hops, _visits_ns(tree.landing, path.span, path.start_ns, path.end_ns)
-    )
+    visits_ns = added_up(tree.landing.take(path.span), tree.landing.size, path.end_ns - path.start_ns)
+    deepest = _deepest(tree.head, tree.chain, tree.hops, visits_ns)
     hops_any, hops_with_peers = _most_hops(tree.chain, tree.hops, tree.head.size, _asking_peers(graph))
     texts, text = _service_paths(forest, graph, tree, deepest)
-    distinct = np.array([len(set(services)) for services in texts], np.int16)
     names, operations, entry = _entries(forest, graph, tree)
     return Chains(
         root=tree.head,
@@ -41,7 +39,6 @@ def describe_chains(forest: TraceForest, graph: CallGraph, tree: ChainTree, path
         hops_critical=_saturated(tree.hops[deepest]),
         hops_any=_saturated(hops_any),
         hops_with_peers=_saturated(hops_with_peers),
-        services_on_path=distinct[text],
         path=text,
         paths=texts,
         entry_services=names,
@@ -56,17 +53,12 @@ def _saturated(hops: Int32) -> Int16:
 
 
 @compiled
-def _visits_ns(landing: Int32, span: Int32, start_ns: Int64, end_ns: Int64) -> Int64:
-    """Time on the critical path of each visit to a service, where it began."""
-    time_ns = np.zeros(landing.size, np.int64)
-    for segment in range(span.size):
-        time_ns[landing[span[segment]]] += end_ns[segment] - start_ns[segment]
-    return time_ns
-
-
-@compiled
 def _deepest(head: Int32, chain: Int32, hops: Int32, time_ns: Int64) -> Int32:
-    """Where the deepest service visit on each chain's critical path begins; the chain's head if it has no path."""
+    """Where the deepest service visit on each chain's critical path begins; the chain's head if it has no path.
+
+    Args:
+        time_ns: on the critical path, of each visit to a service, where it began.
+    """
     deepest = head.copy()
     for visit in range(chain.size):
         if time_ns[visit] > 0:
@@ -136,9 +128,7 @@ def _entries(forest: TraceForest, graph: CallGraph, tree: ChainTree) -> tuple[tu
     """Distinct entry operations, sorted by service and name, and the one of each chain; a sidecar names none."""
     behind = graph.placement.behind[tree.head]
     head = np.where(graph.placement.proxy[tree.head] & (behind >= 0), behind, tree.head)
-    routed = (pl.col("http_method") != "") & (pl.col("http_route") != "")
-    route = pl.concat_str("http_method", "http_route", separator=" ")
-    names = forest.operations.select(pl.when(routed).then(route).otherwise("name"))["http_method"].to_list()
+    names = forest.operations.select(asked_for()).to_series().to_list()
     distinct = sorted(set(names))
     number = {name: at for at, name in enumerate(distinct)}
     name = np.array([number[name] for name in names], np.int64)[forest.operation[head]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tracelith.forest.view import Int32
 from tracelith.model.schema import OPERATION_TEXT, RESOURCE_TEXT
 
-__all__ = ["TextTable", "operation_table", "resource_table"]
+__all__ = ["TextTable", "asked_for", "operation_table", "resource_table"]
 
 _DENSE = 4_000_000
 """Codes below this are looked up in a list, of 16 MB at most."""
@@ -65,6 +65,12 @@ def resource_table(resources: pl.DataFrame) -> TextTable:
 def operation_table(operations: pl.DataFrame) -> TextTable:
     """OPERATION rows as a table of texts."""
     return _table(operations, "operation", list(OPERATION_TEXT))
+
+
+def asked_for() -> pl.Expr:
+    """What the caller of an operation asked for: ``METHOD route`` where the span tells both, else its name."""
+    routed = (pl.col("http_method") != "") & (pl.col("http_route") != "")
+    return pl.when(routed).then(pl.concat_str("http_method", "http_route", separator=" ")).otherwise("name")
 
 
 def _table(frame: pl.DataFrame, code: str, columns: list[str]) -> TextTable:

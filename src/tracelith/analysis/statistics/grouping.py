@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tracelith.compiled import compiled
+from tracelith.forest.arrays import added_up
+from tracelith.forest.view import Int32, Int64
 
 __all__ = ["Groups", "groups_of"]
 
@@ -20,8 +22,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: multiplied by it, neighbouring codes end up far apart (Knuth, TAOCP 3, §6.4)."""
 
 T = TypeVar("T", bound=np.generic)
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Groups:
 
     def sums(self, values: NDArray[T]) -> NDArray[T]:
         """Sum of the values of each group, in their type."""
-        wide = values if values.dtype == np.float64 else values.astype(np.int64, copy=False)
-        return cast("NDArray[T]", _sums(self.group, self.size, wide).astype(values.dtype, copy=False))
+        wide: NDArray[Any] = values if values.dtype == np.float64 else values.astype(np.int64, copy=False)
+        return added_up(self.group, self.size, wide).astype(values.dtype, copy=False)
 
     def largest(self, values: Int64) -> Int64:
         """The largest value of each group."""
@@ -172,15 +172,6 @@ def _counts(group: Int32, size: int) -> Int64:
     for row in range(group.size):
         count[group[row]] += 1
     return count
-
-
-@compiled
-def _sums(group: Int32, size: int, values: NDArray[Any]) -> NDArray[Any]:
-    """Values of each group added up, row after row."""
-    total = np.zeros(size, values.dtype)
-    for row in range(group.size):
-        total[group[row]] += values[row]
-    return total
 
 
 @compiled
