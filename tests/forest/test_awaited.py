@@ -117,3 +117,26 @@ def test_a_service_that_consumes_its_own_message_does_not_wait_for_itself() -> N
     assert edges(view) == []
     assert len(chains(view)) == 2
     assert sum(high - low for name, low, high in segments(view) if name == "checkout") == 99
+
+
+def test_what_clocks_round_off_is_no_skew() -> None:
+    view = view_of("""
+        shop   SERVER checkout  0..100ms host=a
+          shop   CLIENT price     10.000..40.000ms host=a
+            price  SERVER answer    9.999..39.999ms host=b
+          shop   CLIENT price     50.000..80.000ms host=a
+            price  SERVER answer    49.998..79.998ms host=b
+    """)
+
+    assert view.forest.counts["skewed_spans"] == 1
+
+
+def test_a_server_whose_clock_is_so_far_behind_that_it_is_the_first_of_all_spans_is_still_called() -> None:
+    view = view_of("""
+        shop   SERVER checkout  100..200ms host=a
+          shop   CLIENT price     110..140ms host=a
+            price  SERVER answer    0..25ms host=b
+    """)
+
+    assert chains(view) == [("shop checkout", 1, 1, 1, ("shop", "price"))]
+    assert not view.chains.restarted.any()
