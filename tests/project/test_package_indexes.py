@@ -8,8 +8,14 @@ from pkgutil import iter_modules
 import pytest
 
 INDEXED = (
+    "tracelith.analysis.datastores",
     "tracelith.analysis.deployments",
+    "tracelith.analysis.failures",
+    "tracelith.analysis.layers",
+    "tracelith.analysis.queues",
+    "tracelith.analysis.scaling",
     "tracelith.analysis.statistics",
+    "tracelith.analysis.structure",
     "tracelith.analysis.tail",
     "tracelith.evaluate",
     "tracelith.simulate",

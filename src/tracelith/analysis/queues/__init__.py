@@ -1,7 +1,12 @@
 """What traces say about queues.
 
-messages: messages sent and taken in a window. traffic, silence, asking: the facts observed of them: who sends and
-takes, when groups took nothing, and requests that ask over a queue. lags: how long messages wait. slopes, waits:
-whether requests wait for answers. gaps, stalls, causes: when groups stood still, and why. groups, destinations: what
-the document says of each.
+messages        messages sent and taken in a window
+traffic         who sends and takes, and how long messages wait
+silence         when groups took nothing
+asking          requests that send messages, and what came of it
+slopes, waits   whether requests wait for answers
+gaps, stalls    when groups stood still
+causes          and why
+groups          what the document says of each consumer group
+destinations    and of each destination
 """
