@@ -12,7 +12,7 @@ from tracelith.analysis.base import Analysis
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.service_structure import ANALYSIS
 from tracelith.analysis.structure.facts import _returns
-from tracelith.analysis.structure.graph import gini, modified_z, service_graph
+from tracelith.analysis.structure.graph import gini, service_graph, standing_out
 from tracelith.analysis.structure.size import _judge
 
 ORACLE = (("gw", "o"), ("gw", "u"), ("o", "i"), ("o", "p"), ("p", "o"), ("i", "u"))
@@ -69,9 +69,16 @@ def test_concentration_does_not_depend_on_the_unit(values: list[float], unit: fl
     assert gini([value * unit for value in values]) == pytest.approx(gini(values), abs=1e-9)
 
 
-def test_one_of_many_like_values_stands_out_even_where_most_are_the_same() -> None:
-    assert list(modified_z([1, 1, 1])) == [0, 0, 0]
-    assert modified_z([1] * 20 + [9])[-1] > 3.5
+@pytest.mark.parametrize(
+    ("others", "most_ordinary"),
+    [([0] * 20, 3), ([1] * 20, 3), ([0, 1] * 10, 3), ([1, 2] * 10, 4), ([1, 1, 1, 2, 4] * 4, 5), ([3] * 20, 9)],
+)
+def test_whoever_has_three_times_as_many_as_usual_stands_out_however_much_the_others_differ(
+    others: list[int], most_ordinary: int
+) -> None:
+    assert not standing_out([*others, most_ordinary], 4)[-1]
+    assert standing_out([*others, most_ordinary + 1], 4)[-1]
+    assert not standing_out([*others, most_ordinary + 1], 4)[:-1].any()
 
 
 def test_13_2_a_request_that_comes_back_to_a_waiting_service_is_a_cycle() -> None:

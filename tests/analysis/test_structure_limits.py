@@ -22,9 +22,11 @@ EDGES = tuple(zip(RING, (*RING[1:], RING[0]), strict=True))
 NO_CALLS = pl.DataFrame(schema={"caller": pl.String, "callee": pl.String})
 
 
-def shapes_of(edges: Sequence[tuple[str, str]], first: Mapping[str, int] | None = None) -> dict[str, Mapping[str, Any]]:
+def shapes_of(
+    edges: Sequence[tuple[str, str]], first: Mapping[str, int] | None = None, *, usual_operations: int = 2
+) -> dict[str, Mapping[str, Any]]:
     """Shapes of the services of the ring, the first of which works as told, by name."""
-    usual = {"requests": 500, "own_ns": 500_000_000, "outside": 0, "operations": 2}
+    usual = {"requests": 500, "own_ns": 500_000_000, "outside": 0, "operations": usual_operations}
     rows = [{"service": name, **usual, **((first or {}) if name == RING[0] else {})} for name in RING]
     work = WorkOfServices(pl.DataFrame(rows), dict.fromkeys(RING, 1.0), NO_CALLS)
     return {shape["service"]: shape for shape in service_shapes(work, service_graph(RING, edges), Declarations())}
@@ -50,6 +52,20 @@ def test_a_hub_has_four_neighbours_on_each_side_even_where_others_have_one(degre
     shapes = shapes_of(neighbours(degree, degree))
 
     assert [name for name, shape in shapes.items() if shape["hub"]] == [RING[0]] * hub
+
+
+def test_a_hub_is_told_also_where_every_other_service_has_two_neighbours_on_each_side() -> None:
+    across = zip(RING[10:], (*RING[12:], *RING[10:12]), strict=True)
+
+    shapes = shapes_of([*neighbours(9, 9), *across])
+
+    assert [name for name, shape in shapes.items() if shape["hub"]] == [RING[0]]
+
+
+def test_two_operations_are_not_many_even_where_most_services_have_one() -> None:
+    few = {"operations": 2, "own_ns": 90_000_000_000}
+
+    assert shapes_of(neighbours(14, 1), few, usual_operations=1)[RING[0]]["size"] == "ordinary"
 
 
 def test_many_operations_alone_are_not_accused_of_being_too_large() -> None:

@@ -2,10 +2,11 @@
 
 Question: Do calls go in circles, does everything go through one place, and are there more services than needed?
 Method: Services and their awaited calls make a graph: its circles, and who has far more callers and callees than the
-    others (modified z of the logarithm above 3.5). A path of awaited calls that comes back to a service still waiting
-    above is a circle that one request goes round. Services with one operation that works shorter than it takes to
-    reach it are very small, those with far more operations and work than the others very large. Services that surely
-    deploy together or write each other's data are counted as one unit.
+    others (at least four of each, and three times as many as services have on average). A path of awaited
+    calls that comes back to a service still waiting above is a circle that one request goes round. Services with one
+    operation that works shorter than it takes to reach it are very small; those with far more operations than the
+    others (at least eight) and with far more callers or most of the work are very large. Services that surely deploy
+    together or write each other's data are counted as one unit.
 Reading: A circle that the same request goes round is a warning: both services have to be there, and a full pool of
     workers on one waits for itself. One that only different requests close is worth knowing. Instability is the share
     of a service's neighbours that it calls: 0 only answers, 1 only asks. More than three services to a unit are more
@@ -14,8 +15,8 @@ Needs: 10 requests that come back for a warning; 200 requests of a service and 8
     deployments for the number of units.
 False positives: Gateways, declared or with most of their requests from outside, are no hubs. Answers that come back
     as messages close no circle. Size says nothing about a service that has a team or a load of its own.
-Source: Taibi and Lenarduzzi, IEEE Software 2018, for the smells; Bogner et al. 2017 for the measures; Iglewicz and
-    Hoaglin 1993 for the modified z; units own.
+Source: Taibi and Lenarduzzi, IEEE Software 2018, for the smells; Bogner et al. 2017 for the measures; limits and
+    units own.
 """
 
 from collections.abc import Mapping

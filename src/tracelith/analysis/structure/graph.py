@@ -12,15 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tracelith.analysis.components import connected_sets
 
-__all__ = ["FEWEST_COMPARED", "OUTLYING", "ServiceGraph", "gini", "modified_z", "service_graph"]
+__all__ = ["FEWEST_COMPARED", "ServiceGraph", "gini", "service_graph", "standing_out"]
 
-OUTLYING = 3.5
-"""A modified z above this is an outlier (Iglewicz and Hoaglin 1993)."""
+TIMES_AS_MANY = 3.0
+"""Whoever has so many times as many as the services have on average stands out (own)."""
 
 FEWEST_COMPARED = 8
 """Below so many services no one stands out from the others."""
-
-Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +89,15 @@ def gini(values: ArrayLike) -> float | None:
     return float((2 * rank - ordered.size - 1) @ ordered / (ordered.size * total))
 
 
-def modified_z(values: ArrayLike) -> Float64:
-    """How far each value lies from the median, in robust standard deviations.
+def standing_out(counts: ArrayLike, least: int) -> NDArray[np.bool_]:
+    """Who has at least so many, and several times as many as services have on average.
 
-    Where more than half of the values are the same, the mean distance stands in for the median one; 0 for all if all
-    are the same.
+    Distances from the median in terms of the usual one, as of measurements, say little of numbers so small: most
+    services have none, one or two neighbours, so that either the second was outlying or not even the fiftieth.
 
-    Source: Iglewicz and Hoaglin 1993.
+    Source: own.
     """
-    sample = np.asarray(values, dtype=np.float64)
+    sample = np.asarray(counts, dtype=np.float64)
     if not sample.size:
-        return sample
-    distance = sample - np.median(sample)
-    middling, mean = float(np.median(np.abs(distance))), float(np.abs(distance).mean())
-    scale = middling / 0.6745 if middling > 0 else mean * 1.2533
-    return distance / scale if scale > 0 else np.zeros_like(sample)
+        return sample > 0
+    return sample >= max(least, TIMES_AS_MANY * float(sample.mean()))

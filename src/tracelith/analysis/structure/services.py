@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tracelith.analysis.base import Evidence
 from tracelith.analysis.statistics.histograms import representative
 from tracelith.analysis.structure.facts import OWN_TIME_FACTOR, OWN_TIMES, SERVICE_WORK
-from tracelith.analysis.structure.graph import FEWEST_COMPARED, OUTLYING, ServiceGraph, modified_z
+from tracelith.analysis.structure.graph import FEWEST_COMPARED, ServiceGraph, standing_out
 from tracelith.model.declarations import Declarations
 from tracelith.model.schema import is_folded
 
@@ -22,6 +21,12 @@ NEEDED_REQUESTS = 200
 
 HUB_DEGREE = 4
 """Callers and callees that a hub has at least (own): among services with one neighbour each, three stand out."""
+
+MEGA_OPERATIONS = 8
+"""Operations that a very large service has at least (own): what one table needs is done with half as many."""
+
+MOST_WORK = 0.5
+"""Of all own time, above which a service does more than all the others together."""
 
 ONLY_CALLER_SHARE = 0.95
 """Of the calls to a service (metrics.md §12)."""
@@ -107,16 +112,14 @@ def service_shapes(work: WorkOfServices, graph: ServiceGraph, declarations: Decl
 
 
 def _hubs(graph: ServiceGraph, rows: Mapping[str, Mapping[str, Any]], declarations: Declarations) -> set[str]:
-    """Services with outlying many callers and callees at once; gateways are meant to have them."""
+    """Services with far more callers and callees than others have; gateways are meant to have them."""
     if len(graph.services) < FEWEST_COMPARED:
         return set()
-    sides = [
-        np.array([len(neighbours[service]) for service in graph.services])
+    asked, asking = (
+        standing_out([len(neighbours[service]) for service in graph.services], HUB_DEGREE)
         for neighbours in (graph.callers, graph.callees)
-    ]
-    outlying = [(modified_z(np.log1p(degree)) > OUTLYING) & (degree >= HUB_DEGREE) for degree in sides]
-    stands_out: NDArray[np.bool_] = outlying[0] & outlying[1]
-    found = {graph.services[at] for at in np.flatnonzero(stands_out)}
+    )
+    found = {graph.services[at] for at in np.flatnonzero(asked & asking)}
     return {service for service in found if service not in declarations.gateways and not _door(rows.get(service))}
 
 
@@ -125,14 +128,14 @@ def _door(row: Mapping[str, Any] | None) -> bool:
 
 
 def _mega(rows: pl.DataFrame, graph: ServiceGraph) -> set[str]:
-    """Services that are outlyingly large in operations and own time, or in operations and callers."""
+    """Services with far more operations than others have, and far more callers or most of the work."""
     judged = rows.filter(pl.col("requests") >= NEEDED_REQUESTS)
     if len(judged) < FEWEST_COMPARED:
         return set()
     callers = [len(graph.callers.get(service, ())) for service in judged["service"]]
-    many = modified_z(np.log1p(judged["operations"].to_numpy())) > OUTLYING
-    busy = modified_z(np.log(np.maximum(judged["own_ns"].to_numpy(), 1.0))) > OUTLYING
-    asked = modified_z(np.log1p(callers)) > OUTLYING
+    many = standing_out(judged["operations"], MEGA_OPERATIONS)
+    busy = judged["own_ns"].to_numpy() > MOST_WORK * float(rows["own_ns"].sum())
+    asked = standing_out(callers, HUB_DEGREE)
     return {str(judged["service"][int(at)]) for at in np.flatnonzero(many & (busy | asked))}
 
 
@@ -146,7 +149,7 @@ def _size(
     if row is None or row["requests"] < NEEDED_REQUESTS or own_ms is None:
         return "unknown", f"{NEEDED_REQUESTS} requests are needed, {row['requests'] if row else 0} came"
     if large:
-        return "mega", "far more operations than the other services, and far more callers or work"
+        return "mega", "far more operations than the other services, and far more callers or most of the work"
     small = row["operations"] == 1 and network_ms is not None and own_ms < network_ms
     if small and callees:
         return "nano", "one operation that works for a shorter time than it takes to reach it, and asks on"
