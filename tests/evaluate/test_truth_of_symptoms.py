@@ -11,12 +11,14 @@ from stories import read_spans
 from tracelith.evaluate.claims import Case, Truth
 from tracelith.evaluate.detectors import DETECTORS, RULES
 from tracelith.evaluate.one_case import simulation_of
+from tracelith.evaluate.truth.calls import call_truths
 from tracelith.evaluate.truth.coupling import coupling_truths
 from tracelith.evaluate.truth.data import data_truths
 from tracelith.evaluate.truth.queues import queue_truths
 from tracelith.evaluate.truth.scaling import scaling_truths
 from tracelith.evaluate.truth.steps import requests_by_entry, steps_taken
 from tracelith.evaluate.truth.structure import structure_truths
+from tracelith.evaluate.truth.waiting import waiting_truths
 from tracelith.present.answers import topic_of
 from tracelith.simulate import Simulation
 from tracelith.simulate.flow import Answer, Call, Consumer, Entry, Publish, Query, Repeat, Sometimes
@@ -134,7 +136,7 @@ def test_what_is_planted_in_random_structures_is_found_again() -> None:
     for seed in range(1, 25):
         run = simulation_of(Case("random-structure", seed, 1, 6_000))
         found = structure_truths(Case("random-structure", seed, 1, 6_000), run)
-        for kind in ("pass_through", "cycles", "chatter"):
+        for kind in ("pass_through", "cycles", "chatter", "hubs", "megas", "nanos"):
             planted[kind] += len(run.system.planted.get(kind, ()))
         for one in found:
             told[one.detector] += one.positive is True
@@ -142,6 +144,67 @@ def test_what_is_planted_in_random_structures_is_found_again() -> None:
     assert 0.7 * planted["pass_through"] <= told["pass-through"] <= planted["pass_through"]
     assert 0.7 * planted["cycles"] <= told["call-cycle"] <= 1.3 * planted["cycles"]  # larger circles around them
     assert 0.7 * planted["chatter"] <= told["chatty"] <= planted["chatter"]
+    # In small systems a hub makes most of the calls that there are.
+    assert 0.6 * planted["hubs"] <= told["hub-service"] <= planted["hubs"]
+    assert 0.7 * planted["megas"] <= told["mega-service"] <= planted["megas"]
+    # Who hands on and does nothing else does it in less time than the way takes.
+    assert 0.7 * planted["nanos"] <= told["nano-service"] <= planted["nanos"] + planted["pass_through"]
+
+
+def test_who_takes_messages_beside_the_calls_that_it_hands_on_has_work_of_its_own() -> None:
+    third = Service("third", "go", 1, "1.0")
+    handing_on = operation(back, Call(operation(third, constant(1))))
+    handler = Consumer(back, ORDERS, "packing", QUICK, (constant(1),))
+    system = small_system(Call(handing_on), Publish(ORDERS, QUICK), consumers=(handler,), services=(front, back, third))
+
+    found = structure_truths(Case("small", 1, 1, 2_000), run_of(system, traces=2_000))
+
+    (share,) = (one.value for one in found if (one.detector, one.subject) == ("pass-through", "back"))
+    assert share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("work_ms", "asks_on", "tiny"), [(0.05, True, True), (5.0, True, False), (0.05, False, False)])
+def test_a_service_is_tiny_if_it_does_less_than_the_way_to_it_takes_and_asks_on(
+    work_ms: float, asks_on: bool, tiny: bool
+) -> None:
+    third = Service("third", "go", 1, "1.0")
+    below = [Call(operation(third, constant(1)))] if asks_on else []
+    system = small_system(Call(operation(back, constant(work_ms), *below)), services=(front, back, third))
+
+    found = structure_truths(Case("small", 1, 1, 2_000), run_of(system, traces=2_000))
+
+    assert [one.positive for one in found if (one.detector, one.subject) == ("nano-service", "back")] == [tiny]
+
+
+@pytest.mark.parametrize(("timeout_ms", "positive"), [(None, True), (60_000.0, True), (5_000.0, False)])
+def test_calls_wait_without_end_where_something_behind_them_hangs_and_nobody_gives_up(
+    timeout_ms: float | None, positive: bool
+) -> None:
+    third = Service("third", "go", 1, "1.0")
+    hanging = operation(third, Sometimes(0.02, (constant(60_000),)))
+    system = small_system(Call(operation(back, Call(hanging)), timeout_ms=timeout_ms), services=(front, back, third))
+
+    found = {one.subject: one.positive for one in waiting_truths(run_of(system, traces=2_000), 1.0)}
+
+    assert found == {"front → back": positive, "back → third": True}
+
+
+@pytest.mark.parametrize(("answered", "share"), [((True,), 1.0), ((False,), 0.0), ((True, False), 0.5)])
+def test_of_messages_between_two_services_that_share_is_awaited_which_asks_for_an_answer(
+    answered: tuple[bool, ...], share: float
+) -> None:
+    topics = [replace(ORDERS, destination=f"orders-{number}") for number in range(len(answered))]
+    sent = [
+        Publish(topic, QUICK, reply=replace(ORDERS, destination="answers") if awaits else None, awaits_reply=awaits)
+        for topic, awaits in zip(topics, answered, strict=True)
+    ]
+    handlers = tuple(Consumer(back, topic, "packing", QUICK, (constant(1),)) for topic in topics)
+
+    found = call_truths(Case("small", 1, 1, 100), run_of(small_system(*sent, consumers=handlers), traces=100))
+
+    there = {one.detector: one for one in found if one.subject == "front → back"}
+    assert there["awaited-share"].value == share
+    assert ("sync-edge" in there) == (share in (0.0, 1.0))
 
 
 def test_islands_scale_apart_from_the_rest_and_together_among_themselves() -> None:
@@ -179,7 +242,9 @@ def test_every_rule_with_a_page_of_its_own_has_a_detector_that_knows_of_it() -> 
     assert all(topic_of(rule) for rule in RULES)
     assert len(RULES) == len(set(RULES))
     assert all(
-        one.rules or one.kind == "estimate" or one.topic == "calls" for one in DETECTORS if one.name not in KNOWN
+        one.rules or one.kind == "estimate" or one.topic in ("calls", "alarms")
+        for one in DETECTORS
+        if one.name not in KNOWN
     )
 
 

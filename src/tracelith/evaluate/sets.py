@@ -63,7 +63,7 @@ def cases_of(name: SetName, *, seed: int, only: Sequence[str] = ()) -> tuple[tup
     )
 
 
-_TANGLED = (2, 4, 5, 6, 8)
+_TANGLED = (2, 3, 5, 6, 10)
 """Of the first systems of seed 1, small ones in which much is planted: looked up in their truths before any was run."""
 
 _FAILING = (13, 20, 24, 46, 49, 70)

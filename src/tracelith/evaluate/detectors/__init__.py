@@ -28,8 +28,6 @@ _ALARM = Detector(
     "claim",
     "alarms",
     invented=True,
-    # Rules of whose subjects no other detector knows what is true.
-    rules=("missing-timeout", "hub-service", "nano-service", "mega-service"),
 )
 
 DETECTORS: tuple[Detector, ...] = (

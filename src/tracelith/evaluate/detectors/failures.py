@@ -49,6 +49,16 @@ FAILURES = (
         rules=("retry-storm",),
     ),
     Detector(
+        "missing-timeout",
+        "Does a caller wait without end?",
+        _EDGE,
+        "claim",
+        "failures",
+        invented=True,
+        rules=("missing-timeout",),
+        graded=True,
+    ),
+    Detector(
         "blast-radius",
         "Which share of requests from outside fails if a service does?",
         "service",

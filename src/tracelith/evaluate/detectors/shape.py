@@ -1,4 +1,4 @@
-"""The shape of a system: layers, cycles, chatter, what scales together, and what is bound without a call."""
+"""The shape of a system: layers, cycles, chatter, proportions, what scales together or is bound unseen."""
 
 from tracelith.evaluate.detectors.form import Detector
 
@@ -44,6 +44,14 @@ STRUCTURE = (
         invented=True,
         rules=("call-cycle",),
         others=("graph-cycles",),
+    ),
+    *(
+        Detector(f"{kind}-service", question, "service", "claim", "structure", rules=(f"{kind}-service",), graded=True)
+        for kind, question in (
+            ("hub", "Do far more services call it, and does it call far more, than is usual in the system?"),
+            ("mega", "Does it do far more different things than the other services?"),
+            ("nano", "Does it work for a shorter time than it takes to reach it?"),
+        )
     ),
     Detector(
         "too-many-services",

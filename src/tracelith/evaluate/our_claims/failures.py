@@ -9,7 +9,7 @@ __all__ = ["failure_claims"]
 
 
 def failure_claims(reading: Reading) -> Iterator[Claim]:
-    """Dependencies, cascades, storms, radii and availability."""
+    """Dependencies, cascades, storms, waiting, radii and availability."""
     for edge in reading.rows("failures", "edges"):
         if edge["callee_kind"] == "service":
             subject, kind = edge_subject(edge["caller"], edge["callee"]), edge["dependency"]
@@ -21,7 +21,7 @@ def failure_claims(reading: Reading) -> Iterator[Claim]:
         subject = entry_subject(entry["service"], entry["operation"])
         yield estimate("availability", subject, entry["availability"])
         yield estimate("hidden-errors", subject, entry["hidden_errors"])
-    for rule in ("failure-cascade", "retry-storm"):
+    for rule in ("failure-cascade", "retry-storm", "missing-timeout"):
         yield from (Claim(rule, subjects[0], claimed=True) for subjects in reading.told(rule))
     for pair in reading.rows("failures", "pairs"):
         yield Claim("failing-together", pair_subject(pair["a"], pair["b"]), claimed=pair["coupled"])

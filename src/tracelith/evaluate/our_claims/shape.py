@@ -9,7 +9,7 @@ __all__ = ["coupling_claims", "scaling_claims", "structure_claims"]
 
 
 def structure_claims(reading: Reading) -> Iterator[Claim]:
-    """Who only hands on, who talks too much, who is asked back, and whether there are too many."""
+    """Who only hands on, who talks too much, who is asked back, who stands out, and whether there are too many."""
     told = {subjects[0] for subjects in reading.told("pass-through-service")}
     yield from (Claim("pass-through", service, claimed=True) for service in sorted(told))
     for service in reading.rows("layers", "services"):
@@ -21,9 +21,19 @@ def structure_claims(reading: Reading) -> Iterator[Claim]:
         yield Claim("chatty", f"{subjects[0]} → {subjects[1]}", claimed=True)
     for subjects in reading.told("call-cycle"):
         yield Claim("call-cycle", cycle_subject(subjects), claimed=True)
+    yield from _out_of_proportion(reading)
     known = reading.document.get("structure", {}).get("size", {}).get("label", "unknown") != "unknown"
     many = bool(reading.told("too-many-services"))
     yield Claim("too-many-services", "system", claimed=many if known or many else None)
+
+
+def _out_of_proportion(reading: Reading) -> Iterator[Claim]:
+    """Hubs and sizes; of a service with few requests nobody knows how large it is."""
+    unknown = [shape["service"] for shape in reading.rows("structure", "services") if shape["size"] == "unknown"]
+    for rule in ("hub-service", "mega-service", "nano-service"):
+        yield from (Claim(rule, subjects[0], claimed=True) for subjects in reading.told(rule))
+        if rule != "hub-service":
+            yield from (Claim(rule, service) for service in unknown)
 
 
 def scaling_claims(reading: Reading) -> Iterator[Claim]:

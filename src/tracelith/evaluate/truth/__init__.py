@@ -8,11 +8,13 @@ means is the same on both sides: which stretch of time counts as together, how m
     data         whose data services use
     deployments  who is deployed together: many years of releases
     failures     how failures travel; fate works out what becomes of requests while services fail
+    proportions  hubs, very large and very small services
     queues       who waits behind queues
     requests     how deep and slow requests are: large reference runs
     scaling      who answers to one load
     steps        how often requests take each step of a system
     structure    layers, chatter and cycles
+    waiting      who waits without end
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -14,6 +14,7 @@ from tracelith.evaluate.claims import Case, Truth, edge_subject, entry_subject, 
 from tracelith.evaluate.naming import service_names
 from tracelith.evaluate.truth.fate import EdgeFate, EntryFate, entry_fates
 from tracelith.evaluate.truth.steps import requests_by_entry, requests_within
+from tracelith.evaluate.truth.waiting import waiting_truths
 from tracelith.simulate import Simulation
 from tracelith.simulate.flow import Operation
 from tracelith.simulate.incidents import Outage, TableLock
@@ -51,7 +52,7 @@ class _Episode:
 
 
 def failure_truths(case: Case, simulation: Simulation) -> list[Truth]:
-    """Dependencies, cascades, retries, radii, availability and errors that nobody sees."""
+    """Dependencies, cascades, retries, radii, availability, errors that nobody sees, and who waits without end."""
     ordinary, episodes = entry_fates(simulation.system, {}), _episodes(simulation)
     found = [
         *_dependencies(simulation, ordinary, episodes, case.sampling),
@@ -59,6 +60,7 @@ def failure_truths(case: Case, simulation: Simulation) -> list[Truth]:
         *_together(simulation, episodes),
         *_storms(simulation, episodes),
         *_radii(simulation, ordinary),
+        *waiting_truths(simulation, case.sampling),
     ]
     if not any(isinstance(happens.incident, TableLock) for happens in simulation.occurrences):
         found += _outcomes(simulation, ordinary, episodes)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -10,9 +10,10 @@ from scipy.sparse.csgraph import connected_components
 
 from tracelith.evaluate.claims import Case, Truth, chatty_subject, cycle_subject, layers_subject
 from tracelith.evaluate.naming import service_names
+from tracelith.evaluate.truth.proportions import proportion_truths
 from tracelith.evaluate.truth.steps import Taken, requests_by_entry, steps_taken
 from tracelith.simulate import Simulation
-from tracelith.simulate.flow import Cached, Call, External, Operation, Parallel, Publish, Query, Repeat, Step
+from tracelith.simulate.flow import Cached, Call, Consumer, External, Operation, Parallel, Publish, Query, Repeat, Step
 from tracelith.simulate.topology import Database, System
 
 __all__ = ["structure_truths"]
@@ -33,11 +34,10 @@ class _Habits:
 
     requests: float = 0.0
     handed_on: float = 0.0
-    callers: set[str] = field(default_factory=set)
 
 
 def structure_truths(case: Case, simulation: Simulation) -> list[Truth]:
-    """Who only hands on, who talks too much, and who is asked back."""
+    """Who only hands on, who talks too much, who is asked back, and who is out of proportion."""
     steps, names = steps_taken(simulation.system), service_names(simulation.system)
     requests = [number * case.sampling for number in requests_by_entry(simulation)]
     layers = [names[name] for name in simulation.system.planted.get("layers", ())]
@@ -46,6 +46,7 @@ def structure_truths(case: Case, simulation: Simulation) -> list[Truth]:
         *([Truth("layer-split", layers_subject(layers), positive=True)] if layers else ()),
         *_chatter(names, steps, requests),
         *_cycles(simulation, steps),
+        *proportion_truths(simulation, steps, requests),
         *_size(case),
     ]
 
@@ -61,7 +62,7 @@ def _pass_through(simulation: Simulation, steps: Sequence[Taken], requests: Sequ
     system, names = simulation.system, service_names(simulation.system)
     planted = _planted(system.planted.get("pass_through", ()))
     outside = {entry.operation.service.name for entry in system.entries if isinstance(entry.operation, Operation)}
-    habits = _habits(steps, requests)
+    habits = _habits(system, steps, requests)
     for name in sorted(names):
         service = habits[name]
         share = service.handed_on / service.requests if service.requests else 0.0
@@ -79,20 +80,27 @@ def _planted(told: Sequence[str | Mapping[str, str]]) -> set[str]:
     return {one if isinstance(one, str) else one["service"] for one in told}
 
 
-def _habits(steps: Sequence[Taken], requests: Sequence[float]) -> Mapping[str, _Habits]:
+def _habits(system: System, steps: Sequence[Taken], requests: Sequence[float]) -> Mapping[str, _Habits]:
+    """What services do with calls and with messages; both are requests to them."""
     found: defaultdict[str, _Habits] = defaultdict(_Habits)
     for taken in steps:
-        if isinstance(taken.step, Call):
-            operation = taken.step.operation
+        for operation, share in _asked_to(taken.step, system):
             service = found[operation.service.name]
-            times = taken.mean * requests[taken.where.entry]
+            times = taken.mean * requests[taken.where.entry] * share
             service.requests += times
-            service.callers.add(taken.where.service)
             service.handed_on += times * _hands_on(operation)
     return found
 
 
-def _hands_on(operation: Operation) -> bool:
+def _asked_to(step: Step, system: System) -> list[tuple[Operation | Consumer, float]]:
+    """What the step makes other services do, and in which share of the times."""
+    if isinstance(step, Call):
+        return [(step.operation, 1.0)]
+    taking = [one for one in system.consumers if one.topic == step.topic] if isinstance(step, Publish) else []
+    return [(one, 1 / sum(other.group == one.group for other in taking)) for one in taking]
+
+
+def _hands_on(operation: Operation | Consumer) -> bool:
     """Its steps that leave the service are one call."""
     leaving = [step for step in operation.steps if isinstance(step, Call | Query | External | Publish | Cached)]
     others = any(isinstance(step, Parallel | Repeat) or hasattr(step, "steps") for step in operation.steps)

@@ -5,6 +5,8 @@ dice, vocabulary        draws that are the same everywhere; the words of a busin
 draft, weaving          operations that can still be changed; an ordinary system put together from them
 tails, aiming           hops that make the slowest requests slow, as strong as wanted
 symptoms                foreign tables, outages, replies over queues, layers, cycles, chatter, scaling
+outliers                hubs, very large and very small services, waiting without end
+planting                what both of these need
 releasing               rhythms of deployment, planted pairs and groups, trains
 drawing, story          the whole system; its README
 """

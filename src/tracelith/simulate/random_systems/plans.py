@@ -123,6 +123,9 @@ class Symptoms:
         chatter: operations that read row by row. own_axes: chains of services that are busy when the others are not.
         locks: migrations of a table that several services use. shared_groups: groups in which a second service takes
         messages away from the first.
+        hubs: services that many call and that call many. megas: services with far more operations than others.
+        nanos: services that do next to nothing before they ask on. hangs: operations that now and then take longer
+        than anybody should wait, and for which nobody gives up waiting.
     """
 
     foreign_tables: Whole = (0, 0)
@@ -135,6 +138,10 @@ class Symptoms:
     own_axes: Whole = (0, 0)
     locks: Whole = (0, 0)
     shared_groups: Whole = (0, 0)
+    hubs: Whole = (0, 0)
+    megas: Whole = (0, 0)
+    nanos: Whole = (0, 0)
+    hangs: Whole = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +233,7 @@ FAILURES = SystemPlan(
     "failures",
     "A random system in which services fail, and callers pass on what they cannot do without",
     shapes=(_PLAIN,),
-    symptoms=Symptoms(outages=(1, 4)),
+    symptoms=Symptoms(outages=(1, 4), hangs=(0, 2)),
 )
 
 QUEUES = SystemPlan(
@@ -238,9 +245,9 @@ QUEUES = SystemPlan(
 
 STRUCTURE = SystemPlan(
     "structure",
-    "A random system with services that only hand on, callees that ask back, and row-by-row reading",
+    "A random system with services that hand on, callees that ask back, row-by-row reading, and some out of proportion",
     shapes=(_PLAIN,),
-    symptoms=Symptoms(pass_through=(0, 2), cycles=(0, 1), chatter=(0, 2)),
+    symptoms=Symptoms(pass_through=(0, 2), cycles=(0, 1), chatter=(0, 2), hubs=(1, 1), megas=(1, 1), nanos=(0, 2)),
 )
 
 TANGLED = SystemPlan(
@@ -256,6 +263,9 @@ TANGLED = SystemPlan(
         cycles=(1, 1),
         chatter=(1, 2),
         locks=(1, 1),
+        hubs=(1, 1),
+        megas=(1, 1),
+        nanos=(1, 1),
     ),
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tracelith.simulate.random_systems.draft import SystemDraft
-from tracelith.simulate.random_systems.symptoms import PlantedSymptom
+from tracelith.simulate.random_systems.planting import PlantedSymptom
 from tracelith.simulate.random_systems.tails import PlantedTail
 from tracelith.simulate.releases import ReleaseHabit, Train
 

@@ -1,11 +1,12 @@
-"""Plants what is neither depth, tail nor deployment: data, failures, queues, layers, cycles, chatter, scaling."""
+"""Plants what is neither depth, tail nor deployment: data, failures, queues, layers, cycles, chatter, scaling.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+Services out of proportion, and calls without a limit, are in outliers.
+"""
+
+from collections.abc import Callable
 
 from tracelith.simulate.flow import Publish, Query, Repeat
-from tracelith.simulate.incidents import GroupStall, Incident, Moments, Outage, TableLock
+from tracelith.simulate.incidents import GroupStall, Moments, Outage, TableLock
 from tracelith.simulate.latency import Latency
 from tracelith.simulate.random_systems.dice import Dice
 from tracelith.simulate.random_systems.draft import (
@@ -15,33 +16,19 @@ from tracelith.simulate.random_systems.draft import (
     OperationDraft,
     SystemDraft,
 )
+from tracelith.simulate.random_systems.outliers import plant_hang, plant_hub, plant_mega, plant_nano
 from tracelith.simulate.random_systems.plans import Symptoms
+from tracelith.simulate.random_systems.planting import PlantedSymptom, calls_of, insert_before, operations_of
 from tracelith.simulate.random_systems.vocabulary import plural
 from tracelith.simulate.random_systems.weaving import new_operation
 from tracelith.simulate.topology import Database, Scaling, Service, Topic
 from tracelith.simulate.traffic_shape import Cycle, Rush
 
-__all__ = ["PlantedSymptom", "plant_symptoms"]
+__all__ = ["plant_symptoms"]
 
 _MOST_SPANS = 45.0  # of an entry operation, before something is added that makes many
 _ISLANDS = (("feed", "ticks"), ("intake", "readings"), ("renderer", "frames"))
 _TOLERANCE = (0.0, 0.0, 0.5, 0.9, 1.0)  # shares of a callee's failures that a caller answers as if nothing had happened
-
-
-@dataclass(frozen=True, slots=True)
-class PlantedSymptom:
-    """Something planted.
-
-    Attributes:
-        kind: its key in System.planted. told: a sentence without its full stop. facts: JSON-ready.
-        incidents: what goes wrong because of it. rushes: when many requests come.
-    """
-
-    kind: str
-    told: str
-    facts: dict[str, Any]
-    incidents: tuple[Incident, ...] = ()
-    rushes: tuple[Rush, ...] = ()
 
 
 def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[PlantedSymptom]:
@@ -57,6 +44,10 @@ def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[P
         (symptoms.own_axes, _own_axis),
         (symptoms.locks, _lock),
         (symptoms.shared_groups, _shared_group),
+        (symptoms.hubs, plant_hub),
+        (symptoms.megas, plant_mega),
+        (symptoms.nanos, plant_nano),
+        (symptoms.hangs, plant_hang),
     )
     if symptoms.outages[1]:
         _draw_tolerance(dice, draft)
@@ -64,32 +55,9 @@ def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[P
     return [symptom for symptom in planted if symptom is not None]
 
 
-def _operations(draft: SystemDraft) -> list[OperationDraft]:
-    """Every operation that requests from outside always or often reach, each once."""
-    found: dict[int, OperationDraft] = {}
-
-    def visit(operation: OperationDraft) -> None:
-        if id(operation) not in found:
-            found[id(operation)] = operation
-            for call in operation.calls:
-                if call.mean > 0.2:
-                    visit(call.target)
-
-    for entry in draft.entries:
-        if entry.share > 2:
-            visit(entry.operation)
-    return list(found.values())
-
-
-def _calls(draft: SystemDraft) -> Iterator[tuple[OperationDraft, CallDraft]]:
-    for operation in _operations(draft):
-        for call in operation.calls:
-            yield operation, call
-
-
 def _foreign_table(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A table that a service uses although another one owns it."""
-    operations = [one for one in _operations(draft) if one.service.name in draft.own_data]
+    operations = [one for one in operations_of(draft) if one.service.name in draft.own_data]
     owners = sorted({one.service.name for one in operations if any(isinstance(step, Query) for step in one.data)})
     if len(owners) < 2:
         return None
@@ -118,7 +86,7 @@ def _foreign_table(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
 def _lock(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A migration that locks a table which several services use, in the middle of a busy hour."""
     users: dict[tuple[Database, str], set[str]] = {}
-    for operation in _operations(draft):
+    for operation in operations_of(draft):
         for step in operation.data:
             if isinstance(step, Query):
                 for table in (step.collection, *step.joins):
@@ -146,7 +114,7 @@ def _lock(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
 def _draw_tolerance(dice: Dice, draft: SystemDraft) -> None:
     """How much of each callee's failures its callers pass on, the same in all of a caller's operations."""
     tolerated: dict[tuple[str, str], float] = {}
-    for caller, call in _calls(draft):
+    for caller, call in calls_of(draft):
         pair = caller.service.name, call.target.service.name
         call.tolerated = tolerated.setdefault(pair, dice.pick(_TOLERANCE))
         call.attempts = 3 if dice.chance(0.15) else 1
@@ -155,7 +123,7 @@ def _draw_tolerance(dice: Dice, draft: SystemDraft) -> None:
 
 def _outage(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A service that others wait for fails now and then; sometimes with a stranger, for a reason they share."""
-    callees = sorted({call.target.service.name for _, call in _calls(draft)})
+    callees = sorted({call.target.service.name for _, call in calls_of(draft)})
     if not callees:
         return None
     failing = dice.some(callees, 2 if dice.chance(0.25) else 1)
@@ -171,7 +139,7 @@ def _outage(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
 
 def _reply(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A request that waits for an answer over a queue."""
-    operations = [one for one in _operations(draft) if one.calls or not one.sends]
+    operations = [one for one in operations_of(draft) if one.calls or not one.sends]
     asking = dice.pick(operations)
     others = [service for service in draft.services if service != asking.service]
     if not others:
@@ -229,14 +197,14 @@ def _shared_group(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
 
 def _pass_through(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A service through which all calls to another one go, operation for operation, and that adds nothing."""
-    callees = [call.target.service for _, call in _calls(draft) if call.target.service.name not in draft.layers]
+    callees = [call.target.service for _, call in calls_of(draft) if call.target.service.name not in draft.layers]
     if not callees:
         return None
     behind = dice.pick(callees)
-    between = _insert_before(draft, behind, f"{behind.name}-service")
+    between = insert_before(draft, behind, f"{behind.name}-service")
     draft.layers |= {between.name, behind.name}
     wrapped: dict[int, OperationDraft] = {}
-    for operation in [*draft.operations, *_operations(draft)]:
+    for operation in [*draft.operations, *operations_of(draft)]:
         for call in operation.calls:
             if call.target.service == behind and operation.service != between:
                 target = call.target
@@ -254,22 +222,10 @@ def _pass_through(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     return PlantedSymptom("pass_through", told, {"service": between.name, "callee": behind.name})
 
 
-def _insert_before(draft: SystemDraft, behind: Service, name: str) -> Service:
-    """A new service that is called before this one and after all who call this one."""
-    taken = {service.name for service in draft.services}
-    while name in taken:
-        name += "-proxy"
-    service = replace(behind, name=name, port=behind.port + 1_000, instances=2)
-    tier = draft.tier_of(behind) - 1
-    draft.tiers = (*draft.tiers[:tier], (*draft.tiers[tier], service), *draft.tiers[tier + 1 :])
-    draft.waits[name] = ()
-    return service
-
-
 def _chatter(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """Many statements or calls in a row where one would do."""
     spans = {id(one): entry.operation.mean_spans for entry in draft.entries for one in entry.spine()}
-    talking = [one for one in _operations(draft) if spans.get(id(one), _MOST_SPANS) < _MOST_SPANS - 15]
+    talking = [one for one in operations_of(draft) if spans.get(id(one), _MOST_SPANS) < _MOST_SPANS - 15]
     reading = [one for one in talking if one.data and isinstance(one.data[0], Query)]
     if not reading:
         return None
@@ -288,7 +244,7 @@ def _cycle(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A callee that asks its caller back before it answers."""
     pairs = [
         (one, call.target)
-        for one, call in _calls(draft)
+        for one, call in calls_of(draft)
         if call.share == 1 and call.cache is None and not draft.layers & {one.service.name, call.target.service.name}
     ]
     if not pairs:
