@@ -32,6 +32,10 @@ def test_1_3_durations_decide_between_hosts(client: str, server: str, expected: 
     assert mode(client, server) == expected
 
 
+def test_a_request_that_ends_with_the_clock_waited_for_its_calls_too() -> None:
+    assert mode("10..20s", "11..19s", request="0..7420000000s") == "sync"
+
+
 @pytest.mark.parametrize(
     ("server", "expected"),
     [("12..38ms", "sync"), ("12..41ms", "sync"), ("12..42ms", "async"), ("52..60ms", "async")],

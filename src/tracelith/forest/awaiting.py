@@ -103,12 +103,13 @@ def _answered(spans: _Spans, client: int, server: int, one_clock: bool) -> bool:
 def _ends_within(spans: _Spans, inner: int, outer: int) -> bool:
     inner_end = spans.start_ns[inner] + spans.duration_ns[inner]
     outer_ns = spans.duration_ns[outer]
-    within: bool = inner_end <= spans.start_ns[outer] + outer_ns + tolerance_ns(outer_ns)
+    # Taken off here, not added there: the end of time plus anything overflows.
+    within: bool = inner_end - tolerance_ns(outer_ns) <= spans.start_ns[outer] + outer_ns
     return within
 
 
 @compiled
 def _fits(spans: _Spans, inner: int, outer: int) -> bool:
     outer_ns = spans.duration_ns[outer]
-    fits: bool = spans.duration_ns[inner] <= outer_ns + tolerance_ns(outer_ns)
+    fits: bool = spans.duration_ns[inner] - tolerance_ns(outer_ns) <= outer_ns
     return fits
