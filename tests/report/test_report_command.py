@@ -1,5 +1,6 @@
 """``tracelith report`` and the schedule of ``tracelith serve``, on a real database."""
 
+import copy
 import json
 import time
 from datetime import UTC, datetime
@@ -26,31 +27,35 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def report_of(db: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-    capsys.readouterr()
-    assert run(["report", "--db", str(db), "--week", LAST_WEEK_OF_SAMPLE, "--format", "json"]) == 0
-    report: dict[str, object] = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def from_file(db: Path) -> dict[str, object]:
+    """The report of the last week, concluded once."""
+    out = db.with_suffix(".json")
+    asked = ["--week", LAST_WEEK_OF_SAMPLE, "--format", "json", "--out", str(out)]
+    assert run(["report", "--db", str(db), *asked]) == 0
+    report: dict[str, object] = json.loads(out.read_text())
     return report
 
 
 def test_a_quiet_week_has_deployments_to_tell_about_and_says_that_its_chains_are_not_measured(
-    db: Path, capsys: pytest.CaptureFixture[str]
+    from_file: dict[str, object],
 ) -> None:
-    report = report_of(db, capsys)
-
-    rules = {finding["rule"] for finding in report["analysis"]["findings"]}
-    tones = {answer["topic"]: answer["tone"] for answer in report["answers"]}
+    rules = {finding["rule"] for finding in from_file["analysis"]["findings"]}
+    tones = {answer["topic"]: answer["tone"] for answer in from_file["answers"]}
     assert rules >= {"codeployment-group", "system-lockstep"}
     assert not rules & {"deep-synchronous-chain", "remote-tail-hop"}
     assert (tones["chains"], tones["tail"], tones["deployments"]) == ("unknown", "unknown", "notable")
 
 
-def test_the_server_and_the_file_tell_the_same(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from_file = report_of(db, capsys)
-
+def test_the_server_and_the_file_tell_the_same(
+    db: Path, from_file: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
     with server_process(db):
-        from_server = report_of(db, capsys)
+        assert run(["report", "--db", str(db), "--week", LAST_WEEK_OF_SAMPLE, "--format", "json"]) == 0
+    from_server = json.loads(capsys.readouterr().out)
 
+    from_file = copy.deepcopy(from_file)
     for report in (from_file, from_server):
         del report["generated_at"], report["analysis"]["generated_at"]
         for finding in report["analysis"]["findings"]:
