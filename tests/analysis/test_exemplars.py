@@ -2,10 +2,12 @@
 
 import numpy as np
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.pipelines import PERIOD, batches, over_windows
 from tracelith.analysis.chains.facts import CHAIN_EXEMPLARS, observe_depth
-from tracelith.analysis.exemplars import SLOTS, ranks_of, slowest_ids
+from tracelith.analysis.exemplars import SLOTS, _slowest, ranks_of, slowest_ids
 from tracelith.analysis.registry import registered_analyses
 from tracelith.analysis.running.engine import Engine
 from tracelith.analysis.tail.facts import TAIL_EXEMPLARS, observe_tail
@@ -82,6 +84,17 @@ def test_a_rank_is_duration_and_trace_id_in_twenty_digits_each() -> None:
     ids = [(int(view.forest.trace_hi[at]), int(view.forest.trace_lo[at])) for at in (2, 0, 1)]
     written = [f"{took:020d}{high:020d}{low:020d}" for took, (high, low) in zip(durations, ids, strict=True)]
     assert ranks.to_list() == written
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 3)), min_size=1))
+def test_of_equally_long_ones_the_trace_with_the_largest_id_is_the_slowest(told: list[tuple[int, int, int]]) -> None:
+    group, duration_ns, trace = np.array(told, np.int64).T
+    upper, lower = np.array([0, 0, 1, 1], np.uint64), np.array([0, 1, 0, 1], np.uint64)
+
+    rows = _slowest(group.astype(np.int32), 2, duration_ns, trace.astype(np.int32), (upper, lower))
+
+    ranked = [max((row[1:] for row in told if row[0] == one), default=None) for one in range(2)]
+    assert [told[row][1:] if row >= 0 else None for row in rows] == ranked
 
 
 def test_traces_that_are_not_complete_are_no_examples() -> None:

@@ -106,6 +106,15 @@ def test_the_transport_of_a_database_client_is_not_a_second_call() -> None:
     assert edges(view) == [("shop", "dynamodb carts", "sync")]
 
 
+def test_the_transport_of_a_database_client_that_heads_its_trace_is_not_a_second_call() -> None:
+    view = view_of("""
+        shop  CLIENT get       10..80ms db=dynamodb namespace=carts
+          shop  CLIENT POST      11..79ms peer=dynamodb.example:443
+    """)
+
+    assert edges(view) == [("shop", "dynamodb carts", "sync")]
+
+
 @pytest.mark.parametrize(
     ("flags", "name", "kind", "mode"),
     [
