@@ -262,6 +262,21 @@ def test_planted_foreign_tables_are_used_by_the_named_service_and_no_others_are(
         assert foreign == planted
 
 
+@pytest.mark.parametrize("plan", ["data", "tangled"])
+def test_planted_foreign_tables_are_used_by_their_owner_where_the_others_use_them(plan: str) -> None:
+    for seed in range(60):
+        system = drawn(plan, seed)
+        used = {
+            (service, step.database.namespace, step.collection)
+            for service, step in everything(system)
+            if isinstance(step, Query)
+        }
+
+        planted = system.planted.get("foreign_tables", [])
+
+        assert {(one["owner"], one["namespace"], one["table"]) for one in planted} <= used
+
+
 def test_every_planted_kind_occurs_and_most_systems_of_its_plan_have_it() -> None:
     kinds = {
         "data": {"foreign_tables"},

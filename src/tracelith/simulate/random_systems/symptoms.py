@@ -58,19 +58,19 @@ def plant_symptoms(dice: Dice, draft: SystemDraft, symptoms: Symptoms) -> list[P
 def _foreign_table(dice: Dice, draft: SystemDraft) -> PlantedSymptom | None:
     """A table that a service uses although another one owns it."""
     operations = [one for one in operations_of(draft) if one.service.name in draft.own_data]
-    owners = sorted({one.service.name for one in operations if any(isinstance(step, Query) for step in one.data)})
+    tables: dict[str, str] = {}
+    for one in operations:
+        home = draft.own_data[one.service.name]
+        # What it keeps in the database of somebody else, as a planted join does, is no table of its own.
+        kept = [step.collection for step in one.data if isinstance(step, Query) and step.database == home]
+        if kept:
+            tables.setdefault(one.service.name, kept[0])
+    owners = sorted(tables)
     if len(owners) < 2:
         return None
     owner = dice.pick(owners)
     where = dice.pick([one for one in operations if one.service.name != owner])
-    name, database = where.service.name, draft.own_data[owner]
-    table = next(
-        step.collection
-        for one in operations
-        if one.service.name == owner
-        for step in one.data
-        if isinstance(step, Query)
-    )
+    name, database, table = where.service.name, draft.own_data[owner], tables[owner]
     way = dice.pick(("reads", "writes", "joins"))
     if way == "joins":
         own = f"{plural(name)}_of_{plural(owner)}"
