@@ -8,7 +8,7 @@ import pytest
 from analysis.test_concluding import NoFacts
 from tracelith.analysis.base import Conclusion, Evidence
 from tracelith.analysis.components import connected_sets
-from tracelith.analysis.hidden_coupling import ANALYSIS
+from tracelith.analysis.hidden_coupling import ANALYSIS, _pairs_of
 from tracelith.model.schema import DEPLOYMENT
 
 
@@ -235,3 +235,11 @@ def test_sets_hang_together_by_pairs() -> None:
     assert connected_sets("abcde", [("a", "c"), ("c", "e"), ("x", "a")]) == [("a", "c", "e"), ("b",), ("d",)]
     assert connected_sets("abc", [("a", "b"), ("b", "a"), ("b", "c")], mutual=True) == [("a", "b"), ("c",)]
     assert connected_sets((), ()) == []
+
+
+def test_a_single_pair_is_told_in_the_singular() -> None:
+    pairs = [{"families": ["deploy", "data"]}, {"families": ["deploy"]}, {"families": ["failure"]}]
+
+    told = _pairs_of(pairs)
+
+    assert told == "2 pairs deploy together and 1 pair fails together and 1 pair uses tables that one of them writes"

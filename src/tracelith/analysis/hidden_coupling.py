@@ -109,8 +109,12 @@ def _finding(members: tuple[str, ...], pairs: Sequence[Mapping[str, Any]], links
 def _pairs_of(pairs: Sequence[Mapping[str, Any]]) -> str:
     """How many of the pairs do what together; what binds one pair need not bind another."""
     numbers = {way: sum(family in row["families"] for row in pairs) for family, way in _WAYS.items()}
-    told = [f"{number} pair{'s' * (number > 1)} {way}" for way, number in numbers.items() if number]
-    return " and ".join(told)
+    return " and ".join(_pairs_that(way, number) for way, number in numbers.items() if number)
+
+
+def _pairs_that(way: str, number: int) -> str:
+    verb, _, rest = way.partition(" ")
+    return f"{number} pairs {way}" if number > 1 else f"1 pair {verb}s {rest}"
 
 
 def _advice(chain: tuple[str, str, str] | None, reason: str) -> str:
