@@ -133,23 +133,29 @@ def describe_failure(error: Exception) -> str:
     return f"{type(error).__name__} in {code.co_qualname} (line {frame.tb_lineno})"
 
 
-def batches_of(windows: Sequence[int], span_counts: Mapping[int, int]) -> Iterator[WindowBatch]:
-    """Windows grouped in order so that no batch holds more than SPANS_AT_ONCE, except one large window alone."""
+def batches_of(windows: Sequence[int], span_counts: Mapping[int, int], *, times: int = 1) -> Iterator[WindowBatch]:
+    """Windows grouped in order so that no batch holds too many spans, except one large window alone.
+
+    Args:
+        windows: to observe. span_counts: spans of each.
+        times: a batch may hold so many times SPANS_AT_ONCE.
+    """
+    most = times * SPANS_AT_ONCE
     together: list[int] = []
     spans = 0
     for window in windows:
         count = span_counts.get(window, 0)
-        if together and (spans + count > SPANS_AT_ONCE or len(together) == WINDOWS_AT_ONCE):
-            yield WindowBatch(tuple(together), _buckets(spans))
+        if together and (spans + count > most or len(together) == WINDOWS_AT_ONCE):
+            yield WindowBatch(tuple(together), _buckets(spans, most))
             together, spans = [], 0
         together.append(window)
         spans += count
     if together:
-        yield WindowBatch(tuple(together), _buckets(spans))
+        yield WindowBatch(tuple(together), _buckets(spans, most))
 
 
-def _buckets(spans: int) -> int:
-    return max(1, -(-spans // SPANS_AT_ONCE))
+def _buckets(spans: int, most: int) -> int:
+    return max(1, -(-spans // most))
 
 
 def observe_registered(spans: WindowSpans, *, only: Sequence[str] = ()) -> Observed:
