@@ -14,7 +14,7 @@ from tracelith.simulate import Simulation
 from tracelith.store import Store
 from traces import window_of
 
-__all__ = ["FELLED", "FINE", "concluded", "edge_of", "failures_of", "findings_of", "rules_of"]
+__all__ = ["FELLED", "FINE", "RETRIED", "concluded", "edge_of", "failures_of", "findings_of", "rules_of"]
 
 FINE = """
 shop SERVER GET /page 0..90ms
@@ -28,6 +28,14 @@ shop SERVER GET /page 0..90ms !
     price SERVER GET /price 12..38ms !
 """
 """The same failed by whom it asks."""
+RETRIED = """
+shop SERVER GET /page 0..90ms
+  shop CLIENT GET /price 10..20ms !
+    price SERVER GET /price 12..18ms !
+  shop CLIENT GET /price 30..40ms
+    price SERVER GET /price 32..38ms
+"""
+"""A request that is answered when it asks again."""
 
 
 def concluded(*traces: tuple[str, int]) -> dict[str, Any]:

@@ -3,21 +3,13 @@
 import polars as pl
 import pytest
 
-from analysis.failing import FELLED, FINE
+from analysis.failing import FELLED, FINE, RETRIED
 from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.failures.spreading import Victim, spreads_of
 from tracelith.analysis.failures.stretches import Stretch, Troubles
 from tracelith.analysis.failures.tables import FAILED_MINUTES, RETRIED_MINUTES
 from tracelith.analysis.times import MINUTE_NS
 from traces import view_of
-
-RETRIED = """
-shop SERVER GET /page 0..90ms
-  shop CLIENT GET /price 10..20ms !
-    price SERVER GET /price 12..18ms !
-  shop CLIENT GET /price 30..40ms
-    price SERVER GET /price 32..38ms
-"""
 
 
 def rows_of(table: str, odd: str, times: int) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.failing import FELLED, FINE, concluded, edge_of, failures_of
+from analysis.failing import FELLED, FINE, RETRIED, concluded, edge_of, failures_of
 from tracelith.analysis.failure_propagation import ANALYSIS, without_evidence
 from tracelith.analysis.failures.observing import observe_failures
 from tracelith.analysis.outcomes import call_outcomes, failed_calls
@@ -22,13 +22,6 @@ NOT_FOUND = """
 shop SERVER GET /page 0..90ms !
   shop CLIENT GET /price 10..40ms refused
     price SERVER GET /price 12..38ms refused
-"""
-RETRIED = """
-shop SERVER GET /page 0..90ms
-  shop CLIENT GET /price 10..20ms !
-    price SERVER GET /price 12..18ms !
-  shop CLIENT GET /price 30..40ms
-    price SERVER GET /price 32..38ms
 """
 GONE = """
 shop SERVER GET /page 0..90ms !

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tracelith.analysis.places import places_of
 from tracelith.analysis.statistics.grouping import groups_of
 from tracelith.analysis.statistics.histograms import bucket_of
-from tracelith.analysis.statistics.weights import SAMPLING_KEY, known_sampling
 from tracelith.forest.view import Float64, ForestView, Int32, Int64
 
 __all__ = ["CountedChains", "counted_chains"]
@@ -17,8 +17,8 @@ class CountedChains:
     """Chains with their stratum: chains of one window, environment, entry operation and kind of sampling.
 
     Attributes:
-        stratum: int32[c], row of strata. strata: window_ns, environment (code), entry (code), restarted,
-            sampling_known.
+        stratum: int32[c], row of strata. strata: window_ns, environment (code), sampling_known, entry (code),
+            restarted.
         latency_ns: int64[c], how long the chain took; bucket: int32[c], of that.
         weight: float64[c], for how many chains it stands.
     """
@@ -36,22 +36,14 @@ class CountedChains:
 
 def counted_chains(view: ForestView) -> CountedChains:
     """Asked for through ``view.once``."""
-    forest, chains = view.forest, view.chains
-    known, weight = known_sampling(forest.trace_weight)
-    strata = groups_of(
-        {
-            "window_ns": forest.trace_window[chains.trace],
-            "environment": forest.trace_environment[chains.trace],
-            "entry": chains.entry,
-            "restarted": chains.restarted,
-            SAMPLING_KEY: known[chains.trace],
-        }
-    )
-    latency_ns = forest.duration_ns[chains.root]
+    chains, places = view.chains, view.once(places_of)
+    strata = groups_of({"place": places.of_trace[chains.trace], "entry": chains.entry, "restarted": chains.restarted})
+    keys = dict(strata.keys)
+    latency_ns = view.forest.duration_ns[chains.root]
     return CountedChains(
         stratum=strata.group,
-        strata=pl.DataFrame(dict(strata.keys)),
+        strata=pl.DataFrame({**places.columns(keys.pop("place")), **keys}),
         latency_ns=latency_ns,
         bucket=bucket_of(latency_ns),
-        weight=weight[chains.trace],
+        weight=places.weight[chains.trace],
     )
