@@ -28,7 +28,7 @@ def compiled(function: F) -> F:
     return cast("F", dispatcher)
 
 
-class _Kept(_FunctionCache):  # type: ignore[misc]
+class _Kept(_FunctionCache):  # type: ignore[misc]  # its base has no types
     """Machine code in files, made again where they are of no use.
 
     Numba fails on files that a full disk or a power failure has cut short, and goes on failing until somebody deletes

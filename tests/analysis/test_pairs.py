@@ -15,7 +15,7 @@ def test_pairs_are_numbered_by_what_is_left_and_then_as_they_come(rows: list[tup
     left, right = (np.array([row[column] for row in rows], np.int32) for column in range(2))
     met = sorted(dict.fromkeys(rows), key=lambda pair: pair[0])
 
-    number, first = number_pairs.py_func(left, right, 5, 4)  # type: ignore[attr-defined]
+    number, first = number_pairs.py_func(left, right, 5, 4)  # type: ignore[attr-defined]  # of Numba
 
     assert [met[one] for one in number] == rows
     assert first.tolist() == [rows.index(pair) for pair in met]
@@ -26,7 +26,7 @@ def test_pairs_are_numbered_by_what_is_left_and_then_as_they_come(rows: list[tup
 def test_pairs_are_counted_as_they_are_numbered(rows: list[tuple[int, int]]) -> None:
     left, right = (np.array([row[column] for row in rows], np.int32) for column in range(2))
 
-    of_left, of_right = count_pairs.py_func(left, right, 5, 4)  # type: ignore[attr-defined]
+    of_left, of_right = count_pairs.py_func(left, right, 5, 4)  # type: ignore[attr-defined]  # of Numba
 
     assert of_left.tolist() == [sum(pair[0] == one for pair in set(rows)) for one in range(5)]
     assert of_right.tolist() == [sum(pair[1] == one for pair in set(rows)) for one in range(4)]

@@ -38,7 +38,7 @@ WORTH_A_POOL = 4
 """Batches from which on processes are begun: that takes each about a second, in which one batch is observed."""
 
 LARGER_IN_A_POOL = 2
-"""Whoever begins a pool has no receiver to hold up: of batches twice as large a seventh more are done in a second."""
+"""Whoever begins a pool has no receiver to hold up: twice as large, batches take a tenth less time."""
 
 Progress = Callable[[int, int], None]
 """Called with windows done and windows to do."""
